@@ -1,0 +1,110 @@
+package main
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+)
+
+func (r *running) clients(method string, p person, token, path, body string) reply {
+	r.t.Helper()
+	h := header{"X-Tapis-Token": token}
+	if body != "" {
+		h["Content-Type"] = asJSON
+	}
+	return r.send(method, p.host, "/v3/oauth2/clients"+path, h, body)
+}
+
+func TestAClientLivesFromRegistrationToDeletion(t *testing.T) {
+	r := start(t)
+	token := r.login(r.ada)
+	made := r.clients(http.MethodPost, r.ada, token, "", `{"client_id": "portal", "callback_url": "https://portal.example.org/cb"}`).
+		want(t, 201, "").result(t)
+	if made["owner"] != "ada" || made["tenant_id"] != "dev" || made["active"] != true || made["display_name"] != "portal" ||
+		made["description"] != "" || len(made["client_key"].(string)) != 43 {
+		t.Errorf("created %v", made)
+	}
+	r.clients(http.MethodPost, r.bob, r.login(r.bob), "", `{"client_id": "portal"}`).want(t, 409, "conflict")
+
+	got := r.clients(http.MethodGet, r.ada, token, "/portal", "").want(t, 200, "").result(t)
+	if got["client_key"] != made["client_key"] {
+		t.Error("the owner does not see the key")
+	}
+	changed := r.clients(http.MethodPut, r.ada, token, "/portal", `{"callback_url": "http://localhost:8000/cb", "display_name": "My portal"}`).
+		want(t, 200, "").result(t)
+	if changed["callback_url"] != "http://localhost:8000/cb" || changed["display_name"] != "My portal" {
+		t.Errorf("updated %v", changed)
+	}
+	for _, field := range []string{"client_id", "client_key", "description"} {
+		if raw := r.clients(http.MethodPut, r.ada, token, "/portal", `{"`+field+`": "x"}`).want(t, 400, "invalid_request").raw; !strings.Contains(raw, field) {
+			t.Errorf("the error does not name %s: %s", field, raw)
+		}
+	}
+	r.clients(http.MethodPost, r.ada, token, "", `{"client_id": "second"}`).want(t, 201, "")
+	list := r.clients(http.MethodGet, r.ada, token, "?limit=1&offset=1", "").want(t, 200, "")
+	if rows := list.body["result"].([]any); len(rows) != 1 || rows[0].(map[string]any)["client_id"] != "second" {
+		t.Errorf("list %s", list.raw)
+	}
+	gone := r.clients(http.MethodDelete, r.ada, token, "/portal", "").want(t, 200, "")
+	if value, there := gone.body["result"]; !there || value != nil {
+		t.Errorf("delete answered %s", gone.raw)
+	}
+	for query, want := range map[string]int{"": 1, "?show_inactive=false": 1, "?show_inactive=true": 2, "?show_inactive=True": 2} {
+		if rows := r.clients(http.MethodGet, r.ada, token, query, "").want(t, 200, "").body["result"].([]any); len(rows) != want {
+			t.Errorf("list%s has %d rows, want %d", query, len(rows), want)
+		}
+	}
+	r.clients(http.MethodGet, r.ada, token, "?show_inactive=maybe", "").want(t, 400, "invalid_request")
+	r.clients(http.MethodGet, r.ada, token, "?limit=ten", "").want(t, 400, "invalid_request")
+}
+
+// A-B04: inactive means inactive everywhere, at once.
+func TestADeletedClientAndAllItsTokensAreVoidAtOnce(t *testing.T) {
+	r := start(t)
+	owner := r.login(r.ada)
+	c := r.register(r.ada, owner, `{}`)
+	pair := r.tokens(r.ada.host, c.basic(), r.ada.grant()).want(t, 200, "")
+	through := pair.body["access_token"].(string)
+	r.send(http.MethodGet, r.ada.host, "/v3/oauth2/userinfo", header{"X-Tapis-Token": through}, "").want(t, 200, "")
+
+	r.clients(http.MethodDelete, r.ada, owner, "/"+c.id, "").want(t, 200, "")
+	r.clients(http.MethodDelete, r.ada, owner, "/"+c.id, "").want(t, 200, "")
+	r.tokens(r.ada.host, c.basic(), r.ada.grant()).want(t, 401, "invalid_client")
+	r.tokens(r.ada.host, c.basic(), refreshGrant(pair.body["refresh_token"].(string))).want(t, 401, "invalid_client")
+	r.send(http.MethodGet, r.ada.host, "/v3/oauth2/userinfo", header{"X-Tapis-Token": through}, "").want(t, 401, "invalid_token")
+	r.clients(http.MethodPut, r.ada, owner, "/"+c.id, `{"display_name": "x"}`).want(t, 409, "conflict")
+	r.clients(http.MethodPost, r.ada, owner, "", `{"client_id": "`+c.id+`"}`).want(t, 409, "conflict")
+	r.send(http.MethodGet, r.ada.host, "/v3/oauth2/userinfo", header{"X-Tapis-Token": owner}, "").want(t, 200, "")
+}
+
+func TestNobodySeesOrTouchesTheClientsOfOthers(t *testing.T) {
+	r := start(t)
+	ada, bob, lab := r.login(r.ada), r.login(r.bob), r.login(r.labAda)
+	c := r.register(r.ada, ada, `{"client_id": "mine"}`)
+	for _, method := range []string{http.MethodGet, http.MethodPut, http.MethodDelete} {
+		r.clients(method, r.bob, bob, "/"+c.id, `{}`).want(t, 403, "access_denied")
+		r.clients(method, r.labAda, lab, "/"+c.id, `{}`).want(t, 404, "not_found")
+	}
+	if rows := r.clients(http.MethodGet, r.labAda, lab, "", "").body["result"].([]any); len(rows) != 0 {
+		t.Errorf("the namesake in another tenant sees %v", rows)
+	}
+	// The same id is free in another tenant, and its secret counts only there.
+	labClient := r.register(r.labAda, lab, `{"client_id": "mine"}`)
+	r.tokens(r.ada.host, labClient.basic(), r.ada.grant()).want(t, 401, "invalid_client")
+	r.tokens(r.labAda.host, c.basic(), r.labAda.grant()).want(t, 401, "invalid_client")
+}
+
+func TestATokenMadeThroughAClientDoesNotSeeClientKeys(t *testing.T) {
+	r := start(t)
+	owner := r.login(r.ada)
+	c := r.register(r.ada, owner, `{}`)
+	through := r.tokens(r.ada.host, c.basic(), r.ada.grant()).body["access_token"].(string)
+	for _, path := range []string{"", "/" + c.id} {
+		if raw := r.clients(http.MethodGet, r.ada, through, path, "").want(t, 200, "").raw; strings.Contains(raw, c.key) {
+			t.Errorf("GET /clients%s shows the key", path)
+		}
+		if raw := r.clients(http.MethodGet, r.ada, owner, path, "").want(t, 200, "").raw; !strings.Contains(raw, c.key) {
+			t.Errorf("GET /clients%s hides the key from its owner", path)
+		}
+	}
+}

@@ -1,0 +1,81 @@
+package main
+
+import (
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"gatehouse/internal/seal"
+)
+
+// dataDir is where a development site keeps its state, readable by its owner
+// alone.
+type dataDir string
+
+// prepare makes the directory and the empty database files, so that SQLite
+// does not choose wider modes.
+func (d dataDir) prepare() error {
+	if err := os.MkdirAll(string(d), 0o700); err != nil {
+		return fmt.Errorf("make data directory: %w", err)
+	}
+	for _, name := range []string{"tenants.db", "authenticator.db"} {
+		f, err := os.OpenFile(d.path(name), os.O_CREATE|os.O_RDWR, 0o600)
+		if err != nil {
+			return fmt.Errorf("make database file: %w", err)
+		}
+		if err := f.Close(); err != nil {
+			return fmt.Errorf("make database file: %w", err)
+		}
+	}
+	return nil
+}
+
+func (d dataDir) path(name string) string { return filepath.Join(string(d), name) }
+
+// dsn is the database URL of a service.
+func (d dataDir) dsn(service string) string { return "sqlite:" + d.path(service+".db") }
+
+// masterKey reads the master key, or makes it at the first start.
+func (d dataDir) masterKey() ([]byte, error) {
+	text, _, err := d.secret("master-key", func() string { return base64.StdEncoding.EncodeToString(seal.NewKey()) })
+	if err != nil {
+		return nil, err
+	}
+	key, err := seal.ParseKey(text)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", d.path("master-key"), err)
+	}
+	return key, nil
+}
+
+// servicePassword reads the password of the service accounts, or makes it at
+// the first start; isNew reports which.
+func (d dataDir) servicePassword() (password string, isNew bool, err error) {
+	return d.secret("service-password", seal.NewSecret)
+}
+
+// secret reads a secret file, or writes what generate returns to a new one.
+func (d dataDir) secret(name string, generate func() string) (value string, isNew bool, err error) {
+	path := d.path(name)
+	text, err := os.ReadFile(path) //nolint:gosec // a fixed name in the configured directory
+	if err == nil {
+		return strings.TrimSpace(string(text)), false, nil
+	}
+	if !errors.Is(err, fs.ErrNotExist) {
+		return "", false, fmt.Errorf("read secret file: %w", err)
+	}
+	value = generate()
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600) //nolint:gosec // as above
+	if err != nil {
+		return "", false, fmt.Errorf("make secret file: %w", err)
+	}
+	_, err = f.WriteString(value + "\n")
+	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
+		return "", false, fmt.Errorf("write secret file: %w", err)
+	}
+	return value, true, nil
+}

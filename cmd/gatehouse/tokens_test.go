@@ -1,0 +1,303 @@
+package main
+
+import (
+	"encoding/base64"
+	"maps"
+	"net/http"
+	"net/url"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+func decodeSegment(t *testing.T, segment string) []byte {
+	t.Helper()
+	raw, err := base64.RawURLEncoding.DecodeString(segment)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return raw
+}
+
+func TestAPasswordWithoutAClientGivesExactlyTheClaimsThatTapisPromises(t *testing.T) {
+	r := start(t)
+	got := r.tokens(r.ada.host, nil, r.ada.grant()).want(t, http.StatusOK, "")
+	if got.header.Get("Content-Type") != "application/json" || got.header.Get("Cache-Control") != "no-store" {
+		t.Errorf("headers %v", got.header)
+	}
+	if _, there := got.result(t)["refresh_token"]; there {
+		t.Error("a refresh token without a client")
+	}
+	c := claims(t, got.body["access_token"].(string))
+	exp := c["exp"].(float64)
+	if left := time.Unix(int64(exp), 0).Sub(r.clock.Now()); left <= 4*time.Hour-2*time.Second || left > 4*time.Hour {
+		t.Errorf("expires in %v", left)
+	}
+	want := map[string]any{
+		"iss": "http://localhost:" + r.port + "/v3/tokens", "sub": "ada@dev", "tapis/tenant_id": "dev", "tapis/token_type": "access",
+		"tapis/delegation": false, "tapis/delegation_sub": nil, "tapis/username": "ada", "tapis/account_type": "user",
+		"tapis/client_id": nil, "tapis/grant_type": "password", "exp": exp, "jti": got.result(t)["access_token"].(map[string]any)["jti"],
+	}
+	if !maps.Equal(c, want) {
+		t.Errorf("claims %v\nwant %v", c, want)
+	}
+}
+
+func TestClientsMayAuthenticateInEveryWayAndReadBothShapes(t *testing.T) {
+	r := start(t)
+	c := r.register(r.ada, r.login(r.ada), `{}`)
+	form := url.Values{"grant_type": {"password"}, "username": {"ada"}, "password": {r.ada.password}}
+	inBody := func(key string) url.Values {
+		all := url.Values{"client_id": {c.id}, key: {c.key}}
+		maps.Copy(all, form)
+		return all
+	}
+	replies := map[string]reply{
+		"json, basic":          r.tokens(r.ada.host, c.basic(), r.ada.grant()),
+		"form, basic":          r.form(r.ada.host, c.basic(), form),
+		"form, client_key":     r.form(r.ada.host, nil, inBody("client_key")),
+		"form, client_secret":  r.form(r.ada.host, nil, inBody("client_secret")),
+		"basic and same body":  r.form(r.ada.host, c.basic(), inBody("client_key")),
+		"expired tapis header": r.tokens(r.ada.host, header{"Authorization": c.basic()["Authorization"], "X-Tapis-Token": "garbage"}, r.ada.grant()),
+	}
+	for name, got := range replies {
+		t.Run(name, func(t *testing.T) {
+			got.want(t, http.StatusOK, "")
+			result := got.result(t)
+			access, refresh := result["access_token"].(map[string]any), result["refresh_token"].(map[string]any)
+			if got.body["access_token"] != access["access_token"] || got.body["refresh_token"] != refresh["refresh_token"] ||
+				got.body["token_type"] != "Bearer" || got.body["expires_in"] != access["expires_in"] {
+				t.Errorf("the two shapes differ: %s", got.raw)
+			}
+			if cl := claims(t, access["access_token"].(string)); cl["tapis/client_id"] != c.id || cl["tapis/refresh_count"] != float64(0) {
+				t.Errorf("claims %v", cl)
+			}
+		})
+	}
+}
+
+// A-B03, L-01: refresh tokens belong to one client and one tenant.
+func TestARefreshTokenIsGoodOnlyForItsClientAndTenant(t *testing.T) {
+	r := start(t)
+	token := r.login(r.ada)
+	mine, other := r.register(r.ada, token, `{}`), r.register(r.bob, r.login(r.bob), `{}`)
+	labClient := r.register(r.labAda, r.login(r.labAda), `{"client_id": "`+mine.id+`", "client_key": "`+mine.key+`"}`)
+	refresh := r.tokens(r.ada.host, mine.basic(), r.ada.grant()).want(t, 200, "").body["refresh_token"].(string)
+
+	r.tokens(r.ada.host, other.basic(), refreshGrant(refresh)).want(t, 400, "invalid_grant")
+	r.tokens(r.ada.host, client{mine.id, "wrong-wrong-wrong-wrong"}.basic(), refreshGrant(refresh)).want(t, 401, "invalid_client")
+	r.tokens(r.ada.host, client{mine.id, ""}.basic(), refreshGrant(refresh)).want(t, 401, "invalid_client")
+	r.tokens(r.ada.host, nil, mine.with(refreshGrant(refresh))).want(t, 401, "invalid_client")
+	r.tokens(r.ada.host, nil, refreshGrant(refresh)).want(t, 401, "invalid_client")
+	r.tokens(r.labAda.host, labClient.basic(), refreshGrant(refresh)).want(t, 400, "invalid_grant")
+	r.tokens(r.ada.host, mine.basic(), refreshGrant(token)).want(t, 400, "invalid_grant")
+	r.tokens(r.ada.host, mine.basic(), refreshGrant(tamper(refresh))).want(t, 400, "invalid_grant")
+	r.tokens(r.ada.host, mine.basic(), refreshGrant("not.a.token")).want(t, 400, "invalid_grant")
+	r.tokens(r.ada.host, mine.basic(), refreshGrant(refresh)).want(t, 200, "")
+}
+
+// tamper changes one character of the payload.
+func tamper(token string) string {
+	i := strings.Index(token, ".") + 20
+	replacement := "A"
+	if token[i] == 'A' {
+		replacement = "B"
+	}
+	return token[:i] + replacement + token[i+1:]
+}
+
+func TestAConfidentialClientKeepsItsRefreshTokenAndCountsOn(t *testing.T) {
+	r := start(t)
+	c := r.register(r.ada, r.login(r.ada), `{}`)
+	first := r.tokens(r.ada.host, c.basic(), r.ada.grant()).want(t, 200, "").body["refresh_token"].(string)
+	latest := first
+	for want := 1; want <= 3; want++ {
+		got := r.tokens(r.ada.host, c.basic(), refreshGrant(latest)).want(t, 200, "")
+		cl := claims(t, got.body["access_token"].(string))
+		if cl["tapis/refresh_count"] != float64(want) || cl["tapis/grant_type"] != "refresh_token" || cl["sub"] != "ada@dev" {
+			t.Errorf("refresh %d: %v", want, cl)
+		}
+		latest = got.body["refresh_token"].(string)
+	}
+	// A script that keeps its first refresh token and uses it daily.
+	for range 2 {
+		r.clock.Add(24 * time.Hour)
+		r.tokens(r.ada.host, c.basic(), refreshGrant(first)).want(t, 200, "")
+	}
+}
+
+func TestARefreshTokenEndsWithItsFamilyHoweverOftenItIsRefreshed(t *testing.T) {
+	r := start(t)
+	c := r.register(r.ada, r.login(r.ada), `{}`)
+	latest := r.tokens(r.ada.host, c.basic(), r.ada.grant()).want(t, 200, "").body["refresh_token"].(string)
+	for range 3 {
+		r.clock.Add(200 * 24 * time.Hour)
+		latest = r.tokens(r.ada.host, c.basic(), refreshGrant(latest)).want(t, 200, "").body["refresh_token"].(string)
+	}
+	r.clock.Add(200 * 24 * time.Hour) // 800 days; two years is the absolute end
+	r.tokens(r.ada.host, c.basic(), refreshGrant(latest)).want(t, 400, "invalid_grant")
+}
+
+// L-05: a public client's refresh token is used once; the reply that got lost
+// is given again for a moment; later reuse ends the family.
+func TestPublicClientsRotateAndReuseEndsTheFamily(t *testing.T) {
+	r := start(t)
+	c := r.register(r.ada, r.login(r.ada), `{"token_endpoint_auth_method": "none"}`)
+	if c.key != "" {
+		t.Fatal("a public client got a key")
+	}
+	first := r.tokens(r.ada.host, nil, c.with(r.ada.grant())).want(t, 200, "").body["refresh_token"].(string)
+
+	var wg sync.WaitGroup
+	seen := make([]string, 20)
+	for i := range seen {
+		wg.Go(func() {
+			seen[i] = r.tokens(r.ada.host, nil, c.with(refreshGrant(first))).want(t, 200, "").body["refresh_token"].(string)
+		})
+	}
+	wg.Wait()
+	if slices.Sort(seen); len(slices.Compact(seen)) != 1 {
+		t.Fatal("parallel refreshes gave different successors")
+	}
+	r.clock.Add(9 * time.Second)
+	again := r.tokens(r.ada.host, nil, c.with(refreshGrant(first))).want(t, 200, "")
+	if again.body["refresh_token"] != seen[0] {
+		t.Error("the retry got another successor")
+	}
+	access := again.body["access_token"].(string)
+	userinfo := func() reply {
+		return r.send(http.MethodGet, r.ada.host, "/v3/oauth2/userinfo", header{"X-Tapis-Token": access}, "")
+	}
+	userinfo().want(t, 200, "")
+	r.clock.Add(2 * time.Second)
+	r.tokens(r.ada.host, nil, c.with(refreshGrant(first))).want(t, 400, "invalid_grant")
+	r.tokens(r.ada.host, nil, c.with(refreshGrant(seen[0]))).want(t, 400, "invalid_grant")
+	userinfo().want(t, 401, "invalid_token")
+}
+
+func TestAWrongPasswordAndAnUnknownPersonLookAlike(t *testing.T) {
+	r := start(t)
+	wrong := r.tokens(r.ada.host, nil, map[string]any{"grant_type": "password", "username": "ada", "password": "wrong"}).want(t, 400, "invalid_grant")
+	unknown := r.tokens(r.ada.host, nil, map[string]any{"grant_type": "password", "username": "nobody", "password": "wrong"}).want(t, 400, "invalid_grant")
+	if wrong.raw != unknown.raw || !strings.Contains(wrong.raw, "Invalid username/password combination.") {
+		t.Errorf("%s\n%s", wrong.raw, unknown.raw)
+	}
+}
+
+// L-07: the password is not looked at before the client is known, so that a
+// wrong client learns nothing of it.
+func TestAWrongClientLearnsNothingOfThePassword(t *testing.T) {
+	r := start(t)
+	bad := client{"no-such-client", "wrong-wrong-wrong-wrong"}.basic()
+	right := r.tokens(r.ada.host, bad, r.ada.grant()).want(t, 401, "invalid_client")
+	wrong := r.tokens(r.ada.host, bad, map[string]any{"grant_type": "password", "username": "ada", "password": "wrong"}).want(t, 401, "invalid_client")
+	if right.raw != wrong.raw || !strings.Contains(right.raw, "Invalid client credentials") {
+		t.Errorf("%s\n%s", right.raw, wrong.raw)
+	}
+	if got := right.header.Get("WWW-Authenticate"); got != `Basic realm="tapis"` {
+		t.Errorf("challenge %q", got)
+	}
+}
+
+// A-B14: guessing is slowed down, for passwords and for client secrets.
+func TestGuessingIsThrottled(t *testing.T) {
+	r := start(t)
+	guess := func() reply {
+		return r.tokens(r.ada.host, nil, map[string]any{"grant_type": "password", "username": "ada", "password": secret(t, "a wrong guess")})
+	}
+	for range 10 {
+		guess().want(t, 400, "invalid_grant")
+	}
+	refused := guess().want(t, 429, "temporarily_unavailable")
+	if refused.header.Get("Retry-After") != "30" {
+		t.Errorf("Retry-After %q", refused.header.Get("Retry-After"))
+	}
+	r.tokens(r.ada.host, nil, r.ada.grant()).want(t, 429, "temporarily_unavailable")
+	r.tokens(r.bob.host, nil, r.bob.grant()).want(t, 200, "")
+	r.tokens(r.labAda.host, nil, r.labAda.grant()).want(t, 200, "")
+	r.clock.Add(31 * time.Second)
+	r.tokens(r.ada.host, nil, r.ada.grant()).want(t, 200, "")
+
+	c := r.register(r.ada, r.login(r.ada), `{}`)
+	for range 10 {
+		r.tokens(r.ada.host, client{c.id, "wrong-wrong-wrong-wrong"}.basic(), r.bob.grant()).want(t, 401, "invalid_client")
+	}
+	r.tokens(r.ada.host, c.basic(), r.bob.grant()).want(t, 429, "temporarily_unavailable")
+}
+
+func TestManyParallelLoginsOfOnePersonAllSucceed(t *testing.T) {
+	r := start(t)
+	var wg sync.WaitGroup
+	for range 60 {
+		wg.Go(func() { r.tokens(r.ada.host, nil, r.ada.grant()).want(t, 200, "") })
+	}
+	wg.Wait()
+}
+
+func TestPeopleCannotGetTokensInTheAdminTenant(t *testing.T) {
+	r := start(t)
+	r.tokens("127.0.0.1:"+r.port, nil, r.ada.grant()).want(t, 400, "unauthorized_client")
+}
+
+func TestARestartKeepsClientsKeysAndTokens(t *testing.T) {
+	dir := t.TempDir()
+	r := startIn(t, dir, nil)
+	token := r.login(r.ada)
+	c := r.register(r.ada, token, `{}`)
+	refresh := r.tokens(r.ada.host, c.basic(), r.ada.grant()).want(t, 200, "").body["refresh_token"].(string)
+	key := r.send(http.MethodGet, r.ada.host, "/v3/oauth2/jwks", nil, "").raw
+	r.halt()
+
+	again := startIn(t, dir, r)
+	if again.newPassword != "" {
+		t.Error("the service password was made anew")
+	}
+	if got := again.send(http.MethodGet, r.ada.host, "/v3/oauth2/jwks", nil, "").raw; got != key {
+		t.Error("the keys changed")
+	}
+	again.tokens(r.ada.host, c.basic(), refreshGrant(refresh)).want(t, 200, "")
+	again.send(http.MethodGet, r.ada.host, "/v3/oauth2/userinfo", header{"X-Tapis-Token": token}, "").want(t, 200, "")
+}
+
+// L-17, A-B05: what is in the database is of no use to whoever steals it.
+func TestNoTokenKeyOrPasswordIsInTheDatabase(t *testing.T) {
+	r := start(t)
+	token := r.login(r.ada)
+	confidential := r.register(r.ada, token, `{"client_key": "a-key-chosen-by-hand"}`)
+	public := r.register(r.ada, token, `{"token_endpoint_auth_method": "none"}`)
+	secrets := map[string]string{"access token": token, "client key": confidential.key, "password": r.ada.password}
+	pair := r.tokens(r.ada.host, confidential.basic(), r.ada.grant()).want(t, 200, "")
+	secrets["refresh token"] = pair.body["refresh_token"].(string)
+	first := r.tokens(r.ada.host, nil, public.with(r.ada.grant())).want(t, 200, "").body["refresh_token"].(string)
+	rotated := r.tokens(r.ada.host, nil, public.with(refreshGrant(first))).want(t, 200, "")
+	secrets["rotated token"], secrets["successor"] = first, rotated.body["refresh_token"].(string)
+	password, _, err := r.data.servicePassword()
+	if err != nil {
+		t.Fatal(err)
+	}
+	secrets["service password"] = password
+
+	stored, found := "", false
+	for _, name := range []string{"tenants.db", "authenticator.db", "tenants.db-wal", "authenticator.db-wal"} {
+		content, err := os.ReadFile(r.data.path(name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		stored += string(content)
+		found = found || strings.Contains(string(content), confidential.id)
+	}
+	if !found {
+		t.Fatal("the client's id is not in the files either: this test sees nothing")
+	}
+	for what, value := range secrets {
+		if strings.Contains(stored, value) || strings.Contains(stored, strings.Split(value, ".")[len(strings.Split(value, "."))-1]) {
+			t.Errorf("the database contains the %s", what)
+		}
+	}
+	if strings.Contains(stored, "PRIVATE KEY") {
+		t.Error("the database contains a private key")
+	}
+}

@@ -1,0 +1,63 @@
+package main
+
+import (
+	"log/slog"
+
+	"gatehouse/internal/config"
+	"gatehouse/internal/tenants"
+)
+
+// settings configure the registry, from a YAML file and the environment.
+type settings struct {
+	Listen           string   `key:"listen" env:"GATEHOUSE_LISTEN" default:"127.0.0.1:5000" doc:"Address and port to listen on."`
+	LogLevel         string   `key:"log_level" env:"GATEHOUSE_LOG_LEVEL" default:"info" doc:"Least level that is logged: debug, info, warn or error."`
+	TrustedProxies   []string `key:"trusted_proxies" env:"GATEHOUSE_TRUSTED_PROXIES" doc:"Addresses or networks of proxies whose X-Forwarded-For is believed."`
+	LegacyErrorCodes bool     `key:"legacy_error_codes" env:"GATEHOUSE_LEGACY_ERROR_CODES" default:"false" doc:"Answer 400 in place of every other 4xx, for old tooling."`
+
+	Database  databaseSettings  `key:"database"`
+	Bootstrap bootstrapSettings `key:"bootstrap"`
+}
+
+type databaseSettings struct {
+	URL string `key:"url" env:"GATEHOUSE_DATABASE_URL" secret:"true" required:"true" doc:"Database: postgres://user:password@host:5432/name or sqlite:path."`
+}
+
+// bootstrapSettings are the first rows of an empty registry.
+type bootstrapSettings struct {
+	SiteID         string `key:"site_id" env:"GATEHOUSE_SITE_ID" doc:"Id of the primary site, made if absent; empty: nothing is made."`
+	AdminTenantID  string `key:"admin_tenant_id" env:"GATEHOUSE_ADMIN_TENANT_ID" default:"admin" doc:"Administrative tenant of the primary site."`
+	AdminBaseURL   string `key:"admin_base_url" env:"GATEHOUSE_ADMIN_BASE_URL" doc:"Base URL of the administrative tenant, such as https://admin.tapis.example.org."`
+	AdminPublicKey string `key:"admin_public_key" env:"GATEHOUSE_ADMIN_PUBLIC_KEY" doc:"Public key of the administrative tenant, PEM."`
+	OwnerEmail     string `key:"owner_email" env:"GATEHOUSE_OWNER_EMAIL" doc:"E-mail address of the administrative tenant's owner."`
+	OwnerName      string `key:"owner_name" env:"GATEHOUSE_OWNER_NAME" doc:"Name of the administrative tenant's owner."`
+	Institution    string `key:"owner_institution" env:"GATEHOUSE_OWNER_INSTITUTION" doc:"Institution of the administrative tenant's owner."`
+}
+
+func (b bootstrapSettings) rows() tenants.Bootstrap {
+	return tenants.Bootstrap{
+		SiteID: b.SiteID, AdminTenantID: b.AdminTenantID, AdminBaseURL: b.AdminBaseURL, AdminPublicKey: b.AdminPublicKey,
+		Owner: tenants.Owner{Email: b.OwnerEmail, Name: b.OwnerName, Institution: b.Institution},
+	}
+}
+
+// Validate implements config.Validator.
+func (s settings) Validate() []config.Fault {
+	var level slog.Level
+	if level.UnmarshalText([]byte(s.LogLevel)) != nil {
+		return []config.Fault{{Key: "log_level", Problem: "must be debug, info, warn or error"}}
+	}
+	return nil
+}
+
+func (s settings) level() slog.Level {
+	var level slog.Level
+	_ = level.UnmarshalText([]byte(s.LogLevel)) // checked by Validate
+	return level
+}
+
+// load reads the settings; GATEHOUSE_CONFIG names the YAML file, if any.
+func load(environ []string) (settings, error) {
+	var s settings
+	err := config.Load(&s, config.FromEnviron(environ))
+	return s, err
+}

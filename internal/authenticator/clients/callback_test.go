@@ -1,0 +1,48 @@
+package clients
+
+import (
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+)
+
+func FuzzCallbacksThatAreTakenAreSafeToRedirectTo(f *testing.F) {
+	for _, seed := range []string{
+		"https://portal.example.org/x?a=b", "http://[::1]:80/", "org.example.app:/x", "http://localhost@evil", "javascript:alert(1)",
+		"https:\\\\evil", "http://127.0.0.1\t.evil", "https://a/\r\nX: y", "java.script:x", "https://%65vil/",
+	} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, raw string) {
+		if raw == "" || validateCallback(raw) != nil {
+			return
+		}
+		u, err := url.Parse(raw)
+		if err != nil || !u.IsAbs() || len(raw) > 200 || strings.ContainsAny(raw, "#\\\"<> \t\r\n") {
+			t.Fatalf("%q was taken", raw)
+		}
+		for _, b := range []byte(raw) {
+			if b <= ' ' || b > '~' {
+				t.Fatalf("%q was taken", raw)
+			}
+		}
+		host := u.Hostname()
+		switch ip := net.ParseIP(host); {
+		case u.Scheme == "https" && host != "" && u.User == nil:
+		case u.Scheme == "http" && (strings.EqualFold(host, "localhost") || ip != nil && ip.IsLoopback()) && u.User == nil:
+		case strings.Contains(u.Scheme, "."):
+		default:
+			t.Fatalf("%q was taken", raw)
+		}
+		// What a redirect makes of it is the same address with a longer query.
+		u.RawQuery += "&code=x"
+		header := http.Header{}
+		header.Set("Location", u.String())
+		again, err := url.Parse(header.Get("Location"))
+		if err != nil || again.Scheme != u.Scheme || again.Host != u.Host || again.Fragment != "" {
+			t.Fatalf("%q redirects to %q", raw, u.String())
+		}
+	})
+}

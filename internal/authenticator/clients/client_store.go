@@ -1,0 +1,77 @@
+package clients
+
+import (
+	"context"
+	"fmt"
+
+	"gatehouse/internal/database"
+)
+
+type row struct {
+	TenantID                string
+	ClientID                string
+	Owner                   string
+	KeyHash                 string
+	KeySealed               string
+	TokenEndpointAuthMethod string
+	CallbackURL             string
+	DisplayName             string
+	Description             string
+	Active                  bool
+	CreateTime              database.Micros
+	LastUpdateTime          database.Micros
+}
+
+// TableName names the table for GORM.
+func (row) TableName() string { return "clients" }
+
+type store struct{ db *database.DB }
+
+func (s store) insert(ctx context.Context, r row) error {
+	return s.db.Conn(ctx).Create(&r).Error
+}
+
+// find returns one client, active or not; false when there is none.
+func (s store) find(ctx context.Context, tenantID, clientID string) (row, bool, error) {
+	if len(clientID) > maxID || !idPattern.MatchString(clientID) {
+		return row{}, false, nil // cannot have been registered, and may be more than the database can take
+	}
+	var found []row
+	err := s.db.Conn(ctx).Where("tenant_id = ? AND client_id = ?", tenantID, clientID).Limit(1).Find(&found).Error
+	if err != nil {
+		return row{}, false, fmt.Errorf("read client: %w", err)
+	}
+	if len(found) == 0 {
+		return row{}, false, nil
+	}
+	return found[0], true, nil
+}
+
+// list returns a window over one owner's clients, oldest first, and how many
+// there are in all. Limit -1 means no limit.
+func (s store) list(ctx context.Context, tenantID, owner string, inactive bool, limit, offset int) ([]row, int, error) {
+	query := s.db.Conn(ctx).Model(&row{}).Where("tenant_id = ? AND owner = ?", tenantID, owner)
+	if !inactive {
+		query = query.Where("active = ?", true)
+	}
+	var total int64
+	if err := query.Count(&total).Error; err != nil {
+		return nil, 0, fmt.Errorf("count clients: %w", err)
+	}
+	var rows []row
+	if err := query.Order("create_time, client_id").Limit(limit).Offset(offset).Find(&rows).Error; err != nil {
+		return nil, 0, fmt.Errorf("list clients: %w", err)
+	}
+	return rows, int(total), nil
+}
+
+// update changes the given columns of an active client; false when it is not
+// there or not active.
+func (s store) update(ctx context.Context, tenantID, clientID string, changes map[string]any) (bool, error) {
+	done := s.db.Conn(ctx).Model(&row{}).
+		Where("tenant_id = ? AND client_id = ? AND active = ?", tenantID, clientID, true).Updates(changes)
+	if done.Error != nil {
+		return false, fmt.Errorf("update client: %w", done.Error)
+	}
+	return done.RowsAffected == 1, nil
+}

@@ -1,0 +1,55 @@
+package grants
+
+import (
+	"context"
+	"errors"
+
+	"gatehouse/internal/apierr"
+	"gatehouse/internal/authenticator/directory"
+	"gatehouse/internal/authenticator/tenancy"
+)
+
+// Directory is where the people of a tenant are.
+type Directory interface {
+	Authenticate(ctx context.Context, username, password string) (directory.Profile, error)
+	Profile(ctx context.Context, username string) (directory.Profile, error)
+}
+
+// Directories finds the directory of a tenant; false when it has none.
+type Directories func(tenant tenancy.Tenant) (Directory, bool)
+
+// password is the grant of RFC 6749 section 4.3: a person's name and password
+// for tokens. It works without a client, and then gives no refresh token.
+type password struct {
+	directories Directories
+	guard       *guard
+}
+
+func (password) clientOptional() bool { return true }
+
+func (g password) authorize(ctx context.Context, a attempt) (grantee, error) {
+	if a.Username == "" || a.Password == "" {
+		return grantee{}, apierr.Invalidf(
+			"Missing required payload data; username and password are required for the password grant type.")
+	}
+	people, ok := g.directories(a.tenant)
+	if !ok {
+		return grantee{}, apierr.OAuth(apierr.Invalid, "unauthorized_client",
+			"The tenant %s has no directory of people; the password grant type is not available.", a.tenant.ID)
+	}
+	attempt, err := g.guard.password(ctx, a.tenant.ID, a.Username, a.Address)
+	if err != nil {
+		return grantee{}, err
+	}
+	defer attempt.Cancel()
+	person, err := people.Authenticate(ctx, a.Username, a.Password)
+	if errors.Is(err, directory.ErrRefused) {
+		attempt.Fail()
+		return grantee{}, invalidGrant("Invalid username/password combination.", err)
+	}
+	if err != nil {
+		return grantee{}, err
+	}
+	attempt.Succeed()
+	return grantee{username: person.Username}, nil
+}

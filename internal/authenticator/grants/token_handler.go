@@ -1,0 +1,143 @@
+package grants
+
+import (
+	"crypto/subtle"
+	"log/slog"
+	"net/http"
+
+	"github.com/gin-gonic/gin"
+
+	"gatehouse/internal/apierr"
+	"gatehouse/internal/authenticator/tenancy"
+	"gatehouse/internal/authenticator/tokens"
+	"gatehouse/internal/httpapi"
+)
+
+// Handler serves POST /v3/oauth2/tokens.
+type Handler struct{ pipeline *Pipeline }
+
+// NewHandler returns a Handler.
+func NewHandler(p *Pipeline) *Handler { return &Handler{pipeline: p} }
+
+// Mount registers the route on r, below which the tenant is known.
+func (h *Handler) Mount(r gin.IRoutes) {
+	r.POST("/tokens", httpapi.Handle(h.create))
+}
+
+// parameters are all that the token endpoint reads.
+var parameters = []string{
+	"grant_type", "username", "password", "refresh_token", "client_id", "client_key", "client_secret", "scope",
+}
+
+// tokenJSON is one token inside the Tapis envelope.
+type tokenJSON struct {
+	AccessToken  string `json:"access_token,omitempty"`
+	RefreshToken string `json:"refresh_token,omitempty"`
+	ExpiresAt    string `json:"expires_at"`
+	ExpiresIn    int64  `json:"expires_in"`
+	ID           string `json:"jti"`
+}
+
+type pairJSON struct {
+	AccessToken  tokenJSON  `json:"access_token"`
+	RefreshToken *tokenJSON `json:"refresh_token,omitempty"`
+}
+
+// replyJSON has two shapes in one: the Tapis envelope, and beside it the
+// members of RFC 6749 section 5.1, so that any OAuth library reads it.
+type replyJSON struct {
+	httpapi.Envelope
+
+	AccessToken  string  `json:"access_token"`
+	TokenType    string  `json:"token_type"`
+	ExpiresIn    int64   `json:"expires_in"`
+	RefreshToken string  `json:"refresh_token,omitempty"`
+	Scope        *string `json:"scope,omitempty"`
+}
+
+// expiresAtLayout is ISO 8601 with six fraction digits and a numeric offset,
+// which strict parsers of Tapis clients need.
+const expiresAtLayout = "2006-01-02T15:04:05.000000-07:00"
+
+func (h *Handler) create(c *gin.Context) error {
+	ctx := c.Request.Context()
+	tenant, err := tenancy.From(ctx)
+	if err != nil {
+		return err
+	}
+	params, err := httpapi.ReadParams(c, parameters...)
+	if err != nil {
+		return err
+	}
+	credentials, err := credentialsOf(c.GetHeader("Authorization"), params)
+	if err != nil {
+		return err
+	}
+	pair, err := h.pipeline.Exchange(ctx, tenant, Request{
+		GrantType: params["grant_type"], Credentials: credentials, Username: params["username"], Password: params["password"],
+		RefreshToken: params["refresh_token"], Scope: params["scope"], Address: c.ClientIP(),
+	})
+	if err != nil {
+		return err
+	}
+	httpapi.Annotate(ctx, slog.String("grant", params["grant_type"]), slog.String("jti", pair.Access.ID))
+	reply := newReply(pair)
+	if params["scope"] != "" {
+		reply.Scope = new(string) // unknown scopes are ignored, and that is said
+	}
+	reply.Envelope = httpapi.Success(ctx, newPairJSON(pair), "Token created successfully.")
+	return httpapi.JSON(c, http.StatusOK, reply)
+}
+
+func newPairJSON(pair tokens.Pair) pairJSON {
+	p := pairJSON{AccessToken: newTokenJSON(pair.Access)}
+	p.AccessToken.AccessToken = pair.Access.Value
+	if pair.Refresh != nil {
+		refresh := newTokenJSON(*pair.Refresh)
+		refresh.RefreshToken = pair.Refresh.Value
+		p.RefreshToken = &refresh
+	}
+	return p
+}
+
+func newTokenJSON(t tokens.Token) tokenJSON {
+	return tokenJSON{ExpiresAt: t.ExpiresAt.UTC().Format(expiresAtLayout), ExpiresIn: int64(t.TTL.Seconds()), ID: t.ID}
+}
+
+func newReply(pair tokens.Pair) replyJSON {
+	r := replyJSON{AccessToken: pair.Access.Value, TokenType: "Bearer", ExpiresIn: int64(pair.Access.TTL.Seconds())}
+	if pair.Refresh != nil {
+		r.RefreshToken = pair.Refresh.Value
+	}
+	return r
+}
+
+// credentialsOf reads the client's credentials from the Authorization header
+// or the body. Sending them twice is allowed only if they agree.
+func credentialsOf(authorization string, params httpapi.Params) (*Credentials, error) {
+	secret := params["client_secret"]
+	if key := params["client_key"]; key != "" {
+		if secret != "" && !same(secret, key) {
+			return nil, apierr.Invalidf("The parameters client_key and client_secret differ.")
+		}
+		secret = key
+	}
+	id := params["client_id"]
+	if id == "" && secret != "" {
+		return nil, apierr.Invalidf("The parameter client_id is missing beside the client's secret.")
+	}
+	basic, found, err := httpapi.ParseBasic(authorization)
+	switch {
+	case err != nil:
+		return nil, err
+	case found && id != "" && id != basic.Name, found && secret != "" && !same(secret, basic.Secret):
+		return nil, apierr.Invalidf("The client credentials in the Authorization header and in the body differ.")
+	case found:
+		return &Credentials{ID: basic.Name, Secret: basic.Secret, Basic: true}, nil
+	case id != "":
+		return &Credentials{ID: id, Secret: secret}, nil
+	}
+	return nil, nil //nolint:nilnil // no client took part
+}
+
+func same(a, b string) bool { return subtle.ConstantTimeCompare([]byte(a), []byte(b)) == 1 }

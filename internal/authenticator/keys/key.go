@@ -1,0 +1,140 @@
+package keys
+
+import (
+	"crypto"
+	"crypto/rsa"
+	"crypto/sha256"
+	"crypto/x509"
+	"encoding/base64"
+	"encoding/json"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"math/big"
+	"strings"
+
+	"github.com/golang-jwt/jwt/v5"
+)
+
+// Bits is the size of the RSA keys that are made.
+const Bits = 2048
+
+// Key is one signing key of one tenant. The private half is only reachable
+// as a crypto.Signer, so that an HSM can stand behind it.
+type Key struct {
+	TenantID string
+	ID       string // RFC 7638 thumbprint, the kid of tokens and JWKs
+	Public   *rsa.PublicKey
+	signer   crypto.Signer
+}
+
+// Sign returns the compact JWT (RFC 7515) of claims, any value that encodes to
+// a JSON object, with alg RS256, typ JWT and this key's id.
+func (k *Key) Sign(claims any) (string, error) {
+	token := &jwt.Token{
+		Header: map[string]any{"typ": "JWT", "alg": "RS256", "kid": k.ID},
+		Claims: payload{content: claims},
+		Method: signingMethod{},
+	}
+	signed, err := token.SignedString(k.signer)
+	if err != nil {
+		return "", fmt.Errorf("sign with key %s: %w", k.ID, err)
+	}
+	return signed, nil
+}
+
+// payload carries claims that are only written to golang-jwt, whose Claims
+// interface is about reading them.
+type payload struct {
+	jwt.Claims
+
+	content any
+}
+
+// MarshalJSON encodes the content alone.
+func (p payload) MarshalJSON() ([]byte, error) { return json.Marshal(p.content) }
+
+// signingMethod is RS256 for golang-jwt through any crypto.Signer.
+type signingMethod struct{}
+
+var _ jwt.SigningMethod = signingMethod{}
+
+// Alg names the method in the token's header.
+func (signingMethod) Alg() string { return "RS256" }
+
+// Sign hashes text and signs the hash with key, a crypto.Signer.
+func (signingMethod) Sign(text string, key any) ([]byte, error) {
+	signer, ok := key.(crypto.Signer)
+	if !ok {
+		return nil, jwt.ErrInvalidKeyType
+	}
+	digest := sha256.Sum256([]byte(text))
+	return signer.Sign(nil, digest[:], crypto.SHA256)
+}
+
+// Verify checks with golang-jwt's own RS256.
+func (signingMethod) Verify(text string, sig []byte, key any) error {
+	return jwt.SigningMethodRS256.Verify(text, sig, key)
+}
+
+// PEM returns the public half as the registry publishes it: one unwrapped
+// base64 line between header and footer, because Java services refuse breaks.
+func PEM(public *rsa.PublicKey) (string, error) {
+	der, err := x509.MarshalPKIXPublicKey(public)
+	if err != nil {
+		return "", fmt.Errorf("encode public key: %w", err)
+	}
+	return "-----BEGIN PUBLIC KEY-----\n" + base64.StdEncoding.EncodeToString(der) + "\n-----END PUBLIC KEY-----", nil
+}
+
+// JWK is a public signing key in the form of RFC 7517.
+type JWK struct {
+	Type      string `json:"kty"`
+	Use       string `json:"use"`
+	Algorithm string `json:"alg"`
+	ID        string `json:"kid"`
+	Modulus   string `json:"n"`
+	Exponent  string `json:"e"`
+}
+
+// NewJWK describes a public key.
+func NewJWK(public *rsa.PublicKey) JWK {
+	n, e := members(public)
+	return JWK{Type: "RSA", Use: "sig", Algorithm: "RS256", ID: Thumbprint(public), Modulus: n, Exponent: e}
+}
+
+// Thumbprint returns the RFC 7638 thumbprint, SHA-256, base64url.
+func Thumbprint(public *rsa.PublicKey) string {
+	n, e := members(public)
+	sum := sha256.Sum256([]byte(`{"e":"` + e + `","kty":"RSA","n":"` + n + `"}`))
+	return base64.RawURLEncoding.EncodeToString(sum[:])
+}
+
+func members(public *rsa.PublicKey) (n, e string) {
+	return base64.RawURLEncoding.EncodeToString(public.N.Bytes()),
+		base64.RawURLEncoding.EncodeToString(big.NewInt(int64(public.E)).Bytes())
+}
+
+func encodePrivate(key *rsa.PrivateKey) ([]byte, error) {
+	der, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		return nil, fmt.Errorf("encode private key: %w", err)
+	}
+	return pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}), nil
+}
+
+func decodePrivate(text []byte) (*rsa.PrivateKey, error) {
+	block, rest := pem.Decode(text)
+	if block == nil || strings.TrimSpace(string(rest)) != "" {
+		return nil, errors.New("private key is not one PEM block")
+	}
+	parsed, err := x509.ParsePKCS8PrivateKey(block.Bytes)
+	if err != nil {
+		return nil, errors.New("private key is not PKCS #8")
+	}
+	key, ok := parsed.(*rsa.PrivateKey)
+	if !ok {
+		return nil, errors.New("private key is not RSA")
+	}
+	return key, nil
+}

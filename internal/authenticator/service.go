@@ -1,0 +1,181 @@
+// Package authenticator is the OAuth2 service of a Tapis site. This file is
+// its composition root: it builds the parts, connects them, and mounts their
+// routes below /v3/oauth2. Everything it does is done in its sub-packages.
+package authenticator
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/gin-gonic/gin"
+
+	"gatehouse/internal/authenticator/clients"
+	"gatehouse/internal/authenticator/directory"
+	"gatehouse/internal/authenticator/grants"
+	"gatehouse/internal/authenticator/keys"
+	"gatehouse/internal/authenticator/metadata"
+	"gatehouse/internal/authenticator/profiles"
+	"gatehouse/internal/authenticator/security"
+	"gatehouse/internal/authenticator/tenancy"
+	"gatehouse/internal/authenticator/tenantconfig"
+	"gatehouse/internal/authenticator/tokens"
+	"gatehouse/internal/authn"
+	"gatehouse/internal/database"
+	"gatehouse/internal/httpapi"
+	"gatehouse/internal/seal"
+	"gatehouse/migrations"
+)
+
+// sweepEvery is how often the janitor looks for records past their retention.
+const sweepEvery = time.Minute
+
+// Deps are what the service uses.
+type Deps struct {
+	DB       *database.DB
+	Box      *seal.Box
+	Registry *http.Client // reaches the registry
+	Log      *slog.Logger
+	Now      func() time.Time
+
+	RegistryURL    string
+	SiteID         string
+	RegistryPoll   time.Duration
+	TokenRetention time.Duration
+	// ShowClientKeys lets owners read the keys of their clients again later.
+	ShowClientKeys bool
+	// Directories are the LDAP connections by their ids in the registry.
+	Directories map[string]directory.Config
+}
+
+// Service is the authenticator.
+type Service struct {
+	db          *database.DB
+	log         *slog.Logger
+	registry    *tenancy.Registry
+	directories map[string]*directory.Directory
+	keys        *keys.Service
+	tokens      *tokens.Service
+	accounts    *security.Service
+	clients     *clients.Handler
+	grants      *grants.Handler
+	metadata    *metadata.Handler
+	profiles    *profiles.Handler
+}
+
+// New builds the service. It asks nothing of the network.
+func New(d Deps) (*Service, error) {
+	s := &Service{
+		db: d.DB, log: d.Log,
+		registry: tenancy.New(tenancy.Deps{
+			DB: d.DB, Client: d.Registry, BaseURL: d.RegistryURL, SiteID: d.SiteID, Poll: d.RegistryPoll, Now: d.Now, Log: d.Log,
+		}),
+		directories: map[string]*directory.Directory{},
+		keys:        keys.New(d.DB, d.Box, d.Now),
+		accounts:    security.New(d.DB, d.Box, d.Now),
+	}
+	for id, cfg := range d.Directories {
+		dir, err := directory.New(cfg, d.Log)
+		if err != nil {
+			return nil, fmt.Errorf("directory %s: %w", id, err)
+		}
+		s.directories[id] = dir
+	}
+	s.tokens = tokens.New(tokens.Deps{
+		DB: d.DB, Box: d.Box, Signers: s.keys, Keys: s.keys, Now: d.Now, Log: d.Log, Retention: d.TokenRetention,
+	})
+	settings := tenantconfig.New(d.DB, d.Now)
+	registered := clients.New(d.DB, d.Box, s.tokens, d.Now)
+	pipeline := grants.New(grants.Deps{
+		Clients: registered, Settings: settings, Mint: s.tokens, Now: d.Now,
+		Directories: func(t tenancy.Tenant) (grants.Directory, bool) { return s.directoryOf(t) },
+	})
+	s.grants = grants.NewHandler(pipeline)
+	s.clients = clients.NewHandler(registered, d.ShowClientKeys)
+	s.metadata = metadata.NewHandler(s.keys, settings, pipeline)
+	s.profiles = profiles.NewHandler(func(t tenancy.Tenant) (profiles.Directory, bool) { return s.directoryOf(t) })
+	return s, nil
+}
+
+func (s *Service) directoryOf(t tenancy.Tenant) (*directory.Directory, bool) {
+	d, ok := s.directories[t.UserLDAP]
+	return d, ok && t.UserLDAP != ""
+}
+
+// Mount registers the routes.
+func (s *Service) Mount(r gin.IRouter) {
+	httpapi.MountHealth(r, "/v3/oauth2", s.Ready)
+	oauth := r.Group("/v3/oauth2", httpapi.OAuthErrors, s.registry.Middleware())
+	s.metadata.Mount(oauth)
+	s.grants.Mount(oauth.Group("", httpapi.NoStore))
+	people := oauth.Group("", httpapi.NoStore, authn.RequireUser(s.verify))
+	s.clients.Mount(people)
+	s.profiles.Mount(people)
+}
+
+// verify checks an access token against the tenant of the request.
+func (s *Service) verify(ctx context.Context, raw string) (authn.Caller, error) {
+	tenant, err := tenancy.From(ctx)
+	if err != nil {
+		return authn.Caller{}, err
+	}
+	return s.tokens.Access(ctx, tokens.Tenant{ID: tenant.ID, Issuer: tenant.TokenService}, raw)
+}
+
+// EnsureKey makes a tenant's first signing key if it has none and returns the
+// public half as PEM.
+func (s *Service) EnsureKey(ctx context.Context, tenantID string) (string, error) {
+	return s.keys.Ensure(ctx, tenantID)
+}
+
+// SetServicePassword gives a service account of a tenant its password.
+func (s *Service) SetServicePassword(ctx context.Context, tenantID, service, password string) error {
+	return s.accounts.SetPassword(ctx, tenantID, service, password)
+}
+
+// Start begins the background work, which ends with ctx.
+func (s *Service) Start(ctx context.Context) error {
+	if err := s.registry.Start(ctx); err != nil {
+		return err
+	}
+	go s.sweep(ctx)
+	return nil
+}
+
+func (s *Service) sweep(ctx context.Context) {
+	tick := time.NewTicker(sweepEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+			if err := s.tokens.Sweep(ctx); err != nil && ctx.Err() == nil {
+				s.log.WarnContext(ctx, "token records not swept", slog.Any("error", err))
+			}
+		}
+	}
+}
+
+// Ready fails while the database is away or the registry was never seen.
+func (s *Service) Ready(ctx context.Context) error {
+	if err := s.db.Ping(ctx); err != nil {
+		return fmt.Errorf("database: %w", err)
+	}
+	if err := s.db.Verify(ctx, migrations.Authenticator); err != nil {
+		return err
+	}
+	return s.registry.Ready()
+}
+
+// Close gives back connections. The database is its opener's to close.
+func (s *Service) Close() error {
+	for id, d := range s.directories {
+		if err := d.Close(); err != nil {
+			return fmt.Errorf("close directory %s: %w", id, err)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,113 @@
+package tenancy_test
+
+import (
+	"bufio"
+	"context"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/gin-gonic/gin"
+
+	"gatehouse/internal/apierr"
+	"gatehouse/internal/authenticator/tenancy"
+	"gatehouse/internal/httpapi"
+	"gatehouse/internal/testdb"
+	"gatehouse/internal/testlog"
+	"gatehouse/migrations"
+)
+
+// whoami returns an engine that answers every path below /v3 with the tenant.
+func whoami(t *testing.T) *gin.Engine {
+	t.Helper()
+	v := started(t, testdb.New(t, migrations.Authenticator), newRegistry(t), newClock())
+	engine, err := httpapi.New(httpapi.Options{Version: "test", Log: testlog.New(t)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	httpapi.Get(engine.Group("/v3", v.Middleware()), "/*path", func(c *gin.Context) error {
+		tenant, err := tenancy.From(c.Request.Context())
+		if err != nil {
+			return err
+		}
+		return httpapi.Reply(c, http.StatusOK, tenant.ID, "")
+	})
+	return engine
+}
+
+func TestNothingButTheHostSelectsATenant(t *testing.T) {
+	engine := whoami(t)
+	hints := map[string]string{
+		"X-Tapis-Tenant": "tacc", "X-Tapis-Local-Tenant": "tacc", "X-Forwarded-Host": "tacc.tapis.io", "Forwarded": "host=tacc.tapis.io;proto=https",
+		"X-Original-Host": "tacc.tapis.io", "X-Host": "tacc.tapis.io", "X-Forwarded-Server": "tacc.tapis.io", "X-Original-Url": "https://tacc.tapis.io/",
+		"X-Rewrite-Url": "https://tacc.tapis.io/", "Origin": "https://tacc.tapis.io", "Referer": "https://tacc.tapis.io/", "Cookie": "tenant_id=tacc; host=tacc.tapis.io",
+		"X-Http-Host-Override": "tacc.tapis.io", "Host": "tacc.tapis.io",
+	}
+	for _, path := range []string{
+		"/v3/x", "/v3/tacc.tapis.io", "/v3/https://tacc.tapis.io/", "/v3/x?tenant_id=tacc&host=tacc.tapis.io&base_url=https://tacc.tapis.io", "/v3/localhost/", "/v3//tacc.tapis.io/v3/x",
+	} {
+		for host, want := range map[string]struct {
+			status int
+			tenant string
+		}{
+			"dev.tapis.io": {200, `"result":"dev"`}, "tacc.tapis.io": {200, `"result":"tacc"`}, "DEV.tapis.io:443": {200, `"result":"dev"`},
+			"unknown.tapis.io": {404, "No tenant is known at this address"}, "localhost": {404, ""}, "localhost:5000": {404, ""},
+			"dev.tapis.io.localhost": {404, ""}, "edge.example.org": {403, "belongs to another site"}, "draft.tapis.io": {404, ""}, "old.tapis.io": {404, ""},
+		} {
+			r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, path, nil)
+			r.Host = host
+			for name, value := range hints {
+				r.Header.Set(name, value)
+			}
+			answer := httptest.NewRecorder()
+			engine.ServeHTTP(answer, r)
+			if answer.Code != want.status || !strings.Contains(answer.Body.String(), want.tenant) {
+				t.Errorf("host %s, path %s: got %d %s; want %d %s", host, path, answer.Code, answer.Body, want.status, want.tenant)
+			}
+		}
+	}
+}
+
+func TestTwoHostsInOneRequestAreOneOrNone(t *testing.T) {
+	server := httptest.NewServer(whoami(t))
+	defer server.Close()
+	for request, want := range map[string]string{
+		"GET /v3/x HTTP/1.1\r\nHost: dev.tapis.io\r\nHost: tacc.tapis.io\r\n\r\n": "400 ",
+		"GET /v3/x HTTP/1.1\r\n\r\n":                                                        "400 ",
+		"GET /v3/x HTTP/1.1\r\nHost: dev.tapis.io,tacc.tapis.io\r\n\r\n":                    "404 ",
+		"GET /v3/x HTTP/1.1\r\nHost: \u212a.tapis.io\r\n\r\n":                               "400 ",
+		"GET /v3/x HTTP/1.0\r\n\r\n":                                                        "404 ",
+		"GET http://tacc.tapis.io/v3/x HTTP/1.1\r\nHost: dev.tapis.io\r\n\r\n":              `"result":"tacc"`, // RFC 9112 section 3.2.2
+		"GET http://dev.tapis.io@tacc.tapis.io/v3/x HTTP/1.1\r\nHost: dev.tapis.io\r\n\r\n": `"result":"tacc"`,
+	} {
+		conn, err := net.Dial("tcp", server.Listener.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := conn.Write([]byte(request)); err != nil {
+			t.Fatal(err)
+		}
+		answer, err := http.ReadResponse(bufio.NewReader(conn), nil)
+		if err != nil {
+			t.Fatalf("%q: %v", request, err)
+		}
+		body, err := io.ReadAll(answer.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := answer.Status + " " + string(body); !strings.Contains(got, want) {
+			t.Errorf("%q: got %s, want %s", request, got, want)
+		}
+		_ = answer.Body.Close()
+		_ = conn.Close()
+	}
+}
+
+func TestWithoutResolutionThereIsNoTenant(t *testing.T) {
+	if tenant, err := tenancy.From(context.Background()); !apierr.Is(err, apierr.Internal) || tenant != (tenancy.Tenant{}) {
+		t.Errorf("got %+v, %v", tenant, err)
+	}
+}

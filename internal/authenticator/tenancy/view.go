@@ -1,0 +1,146 @@
+package tenancy
+
+import (
+	"fmt"
+	"maps"
+	"net"
+	"net/url"
+	"slices"
+	"strings"
+)
+
+// Tenant is what the authenticator needs to know of a tenant.
+type Tenant struct {
+	ID             string
+	SiteID         string
+	BaseURL        string // without a trailing slash
+	TokenService   string // the claim iss of its Tapis tokens
+	UserLDAP       string // id of its LDAP connection for people; empty: none
+	AdminUser      string
+	PublicKey      string
+	SiteAdmin      bool // it is the administrative tenant of its site
+	OwnedByThisOne bool // its site is the one that this authenticator serves
+}
+
+// OAuthURL returns the address of a path below the tenant's /v3/oauth2.
+func (t Tenant) OAuthURL(path string) string { return t.BaseURL + "/v3/oauth2" + path }
+
+// site and tenant are the registry's answers, as far as they are read.
+type siteJSON struct {
+	SiteID      string `json:"site_id"`
+	Primary     bool   `json:"primary"`
+	Template    string `json:"tenant_base_url_template"`
+	AdminTenant string `json:"site_admin_tenant_id"`
+}
+
+type tenantJSON struct {
+	TenantID     string `json:"tenant_id"`
+	SiteID       string `json:"site_id"`
+	BaseURL      string `json:"base_url"`
+	TokenService string `json:"token_service"`
+	UserLDAP     string `json:"user_ldap_connection_id"`
+	AdminUser    string `json:"admin_user"`
+	PublicKey    string `json:"public_key"`
+	Status       string `json:"status"`
+}
+
+// view is one state of the registry, indexed; it is never changed.
+type view struct {
+	byHost    map[string]*Tenant // nil: several tenants claim the host
+	byID      map[string]*Tenant
+	contested []string // the hosts that several tenants claim
+}
+
+// newView indexes the active tenants by their hosts: that of base_url first,
+// then that of the primary site's template. A host that several claim is
+// nobody's: serving one of them would show its login to the other's people.
+func newView(siteID string, sites []siteJSON, tenants []tenantJSON) (*view, error) {
+	admins, known, template := map[string]string{}, map[string]bool{}, ""
+	for _, s := range sites {
+		admins[s.SiteID], known[s.SiteID] = s.AdminTenant, true
+		if s.Primary {
+			template = s.Template
+		}
+	}
+	if !known[siteID] {
+		return nil, fmt.Errorf("the registry has no site %s, the one that this authenticator serves", siteID)
+	}
+	v := &view{byID: map[string]*Tenant{}}
+	for _, t := range tenants {
+		if t.Status != "ACTIVE" || t.TenantID == "" {
+			continue
+		}
+		tenant := &Tenant{
+			ID: t.TenantID, SiteID: t.SiteID, BaseURL: strings.TrimRight(t.BaseURL, "/"), TokenService: t.TokenService,
+			UserLDAP: t.UserLDAP, AdminUser: t.AdminUser, PublicKey: t.PublicKey,
+			SiteAdmin: admins[t.SiteID] == t.TenantID, OwnedByThisOne: t.SiteID == siteID,
+		}
+		v.byID[tenant.ID] = tenant
+	}
+	v.byHost = v.claims(func(t *Tenant) string { return strings.ReplaceAll(template, "${tenant_id}", t.ID) })
+	maps.Copy(v.byHost, v.claims(func(t *Tenant) string { return t.BaseURL }))
+	for host, tenant := range v.byHost {
+		if tenant == nil {
+			v.contested = append(v.contested, host)
+		}
+	}
+	slices.Sort(v.contested)
+	return v, nil
+}
+
+// claims says whose each host is when tenants are at the given URLs.
+func (v *view) claims(urlOf func(t *Tenant) string) map[string]*Tenant {
+	byHost := map[string]*Tenant{}
+	for _, tenant := range v.byID {
+		for _, host := range hostsOf(urlOf(tenant)) {
+			if _, taken := byHost[host]; taken {
+				byHost[host] = nil
+			} else {
+				byHost[host] = tenant
+			}
+		}
+	}
+	return byHost
+}
+
+// hostsOf returns the Host headers that a URL stands for: lower case, with
+// its port, and without it where it is the scheme's own.
+func hostsOf(raw string) []string {
+	u, err := url.Parse(raw)
+	if err != nil || u.Hostname() == "" {
+		return nil
+	}
+	host, port := fold(u.Hostname()), u.Port()
+	bare := host
+	if strings.Contains(host, ":") {
+		bare = "[" + host + "]"
+	}
+	byScheme := map[string]string{"https": "443", "http": "80"}[u.Scheme]
+	switch {
+	case byScheme == "":
+		return nil
+	case port == "" || port == byScheme:
+		return []string{bare, net.JoinHostPort(host, byScheme)}
+	}
+	return []string{net.JoinHostPort(host, port)}
+}
+
+// tenantFor returns the tenant whose host this is, compared exactly.
+func (v *view) tenantFor(host string) (Tenant, bool) {
+	if t := v.byHost[fold(host)]; t != nil {
+		return *t, true
+	}
+	return Tenant{}, false
+}
+
+// fold writes ASCII letters in lower case, as names are compared (RFC 4343),
+// and nothing else: Unicode has letters whose lower case is an ASCII one.
+func fold(host string) string {
+	folded := []byte(host)
+	for i, b := range folded {
+		if 'A' <= b && b <= 'Z' {
+			folded[i] = b + 'a' - 'A'
+		}
+	}
+	return string(folded)
+}

@@ -1,0 +1,46 @@
+package tenancy
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"gorm.io/gorm/clause"
+
+	"gatehouse/internal/database"
+)
+
+type viewRow struct {
+	Resource  string
+	ETag      string `gorm:"column:etag"`
+	Body      string
+	FetchTime database.Micros
+}
+
+// TableName names the table for GORM.
+func (viewRow) TableName() string { return "registry_views" }
+
+type store struct{ db *database.DB }
+
+func (s store) load(ctx context.Context) (map[string]viewRow, error) {
+	var rows []viewRow
+	if err := s.db.Conn(ctx).Find(&rows).Error; err != nil {
+		return nil, fmt.Errorf("read remembered registry view: %w", err)
+	}
+	byResource := map[string]viewRow{}
+	for _, r := range rows {
+		byResource[r.Resource] = r
+	}
+	return byResource, nil
+}
+
+func (s store) save(ctx context.Context, resource, etag, body string, now time.Time) error {
+	r := viewRow{Resource: resource, ETag: etag, Body: body, FetchTime: database.At(now)}
+	err := s.db.Conn(ctx).Clauses(clause.OnConflict{
+		Columns: []clause.Column{{Name: "resource"}}, UpdateAll: true,
+	}).Create(&r).Error
+	if err != nil {
+		return fmt.Errorf("remember registry view: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,264 @@
+package tokens
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"gatehouse/internal/apierr"
+	"gatehouse/internal/authn"
+	"gatehouse/internal/database"
+	"gatehouse/internal/seal"
+)
+
+// Grace is how long the client that rotated a refresh token is given the same
+// successor again, so that a reply lost on the way costs it nothing.
+const Grace = 10 * time.Second
+
+// Errors of a presented refresh token that is not good for a new one.
+var (
+	ErrRefused = errors.New("the refresh token is not valid")
+	// ErrReused means that a rotated token came back after its grace: its
+	// whole family has been revoked.
+	ErrReused = errors.New("the refresh token was used before; its family is revoked")
+)
+
+// Deps are what a Service uses.
+type Deps struct {
+	DB        *database.DB
+	Box       *seal.Box
+	Signers   Signers
+	Keys      authn.Keys
+	Now       func() time.Time
+	Log       *slog.Logger
+	Retention time.Duration // how long records outlive their tokens
+}
+
+// Service mints, records and checks tokens.
+type Service struct {
+	store     store
+	box       *seal.Box
+	signers   Signers
+	verifier  *authn.Verifier
+	now       func() time.Time
+	log       *slog.Logger
+	retention time.Duration
+}
+
+// New returns a Service.
+func New(d Deps) *Service {
+	return &Service{
+		store: store{d.DB}, box: d.Box, signers: d.Signers, verifier: authn.NewVerifier(d.Keys, d.Now),
+		now: d.Now, log: d.Log, retention: d.Retention,
+	}
+}
+
+// Record writes the rows of a newly minted pair. After it returns nil the
+// pair may be handed out.
+func (s *Service) Record(ctx context.Context, i *Issued) error {
+	if !i.isNew {
+		return s.away(s.store.insertTokens(ctx, i.rows()))
+	}
+	return s.away(s.store.db.InTx(ctx, func(ctx context.Context) error {
+		if err := s.store.insertFamily(ctx, i.familyRow()); err != nil {
+			return err
+		}
+		return s.store.insertTokens(ctx, i.rows())
+	}))
+}
+
+func (i *Issued) rows() []tokenRow {
+	access := tokenRow{
+		TenantID: i.request.Tenant.ID, JTI: i.Access.ID, TokenType: authn.AccessToken, Username: i.request.Username,
+		ClientID: i.request.ClientID, GrantType: i.request.GrantType,
+		CreateTime: database.At(i.at), ExpiryTime: database.At(i.Access.ExpiresAt),
+	}
+	if i.family != nil {
+		access.FamilyID = i.family.ID
+	}
+	if i.Refresh == nil {
+		return []tokenRow{access}
+	}
+	refresh := access
+	refresh.JTI, refresh.TokenType, refresh.ExpiryTime = i.Refresh.ID, authn.RefreshToken, database.At(i.Refresh.ExpiresAt)
+	return []tokenRow{access, refresh}
+}
+
+func (i *Issued) familyRow() familyRow {
+	return familyRow{
+		TenantID: i.request.Tenant.ID, FamilyID: i.family.ID, ClientID: i.request.ClientID, Username: i.request.Username,
+		CreateTime: database.At(i.at), ExpiryTime: database.At(i.family.ExpiresAt),
+	}
+}
+
+// Refresh is a presented refresh token that was found good, or one that was
+// rotated moments ago and whose successor may be given again.
+type Refresh struct {
+	Username    string
+	RedirectURI string
+	IDPID       string
+	Count       int           // refresh count of the token presented
+	AccessTTL   time.Duration // lifetime of the access token it came with
+	Family      Family
+	Successor   *Pair // set: the reply to give again
+
+	tenantID string
+	jti      string
+}
+
+// Present checks a refresh token that the given client of a tenant presents.
+// It fails with ErrRefused or ErrReused when the token is not good.
+func (s *Service) Present(ctx context.Context, tenant Tenant, clientID, raw string) (*Refresh, error) {
+	var claims presented
+	want := authn.Expect{TenantID: tenant.ID, Issuer: tenant.Issuer, TokenType: authn.RefreshToken}
+	if err := s.verifier.Verify(ctx, raw, want, &claims); err != nil {
+		if authn.IsRefusal(err) {
+			return nil, fmt.Errorf("%w: %w", ErrRefused, err)
+		}
+		return nil, err
+	}
+	state, found, err := s.store.standing(ctx, tenant.ID, claims.ID)
+	if err != nil {
+		return nil, s.away(err)
+	}
+	switch {
+	case !found, state.TokenType != authn.RefreshToken, clientID == "", state.ClientID != clientID, !claims.Access.of(clientID),
+		state.revoked(), !s.now().Before(state.FamilyExpiryTime.Time()):
+		return nil, ErrRefused
+	}
+	r := &Refresh{
+		Username: state.Username, RedirectURI: claims.Access.RedirectURI, IDPID: claims.Access.IDPID,
+		AccessTTL: time.Duration(claims.Access.TTL) * time.Second,
+		Family:    Family{ID: state.FamilyID, ExpiresAt: state.FamilyExpiryTime.Time()},
+		tenantID:  tenant.ID, jti: claims.ID,
+	}
+	if claims.Access.RefreshCount != nil {
+		r.Count = *claims.Access.RefreshCount
+	}
+	if state.RotateTime != 0 {
+		return s.again(ctx, r, state)
+	}
+	return r, nil
+}
+
+// again handles a token that was rotated before: within the grace its
+// successor is given again, later the family ends.
+func (s *Service) again(ctx context.Context, r *Refresh, state standing) (*Refresh, error) {
+	if s.now().Sub(state.RotateTime.Time()) <= Grace && state.Successor != "" {
+		text, err := s.box.Open(state.Successor, "issued_tokens", r.tenantID+"/"+r.jti, "successor")
+		if err != nil {
+			return nil, apierr.Wrap(err, "open successor of a refresh token")
+		}
+		r.Successor = &Pair{}
+		if err := json.Unmarshal(text, r.Successor); err != nil {
+			return nil, apierr.Wrap(err, "decode successor of a refresh token")
+		}
+		return r, nil
+	}
+	if err := s.store.revokeFamily(ctx, r.tenantID, state.FamilyID, database.At(s.now())); err != nil {
+		return nil, s.away(err)
+	}
+	s.log.WarnContext(ctx, "refresh token reused, family revoked", slog.String("tenant", r.tenantID),
+		slog.String("client", state.ClientID), slog.String("user", state.Username), slog.String("family", state.FamilyID))
+	return nil, ErrReused
+}
+
+// ErrRotated means that another request rotated the token first; presenting
+// it again finds the successor.
+var ErrRotated = errors.New("the refresh token was rotated by another request")
+
+// Continue records a pair minted for r while r stays good, as confidential
+// clients have it.
+func (s *Service) Continue(ctx context.Context, r *Refresh, i *Issued) error {
+	return s.away(s.store.db.InTx(ctx, func(ctx context.Context) error {
+		return s.extend(ctx, r, i)
+	}))
+}
+
+// Rotate records a pair minted for r and ends r, in one transaction with one
+// conditional statement that decides between parallel requests: the others
+// get ErrRotated.
+func (s *Service) Rotate(ctx context.Context, r *Refresh, i *Issued) error {
+	reply, err := json.Marshal(i.Pair)
+	if err != nil {
+		return apierr.Wrap(err, "encode successor of a refresh token")
+	}
+	sealed := s.box.Seal(reply, "issued_tokens", r.tenantID+"/"+r.jti, "successor")
+	return s.away(s.store.db.InTx(ctx, func(ctx context.Context) error {
+		first, err := s.store.consume(ctx, r.tenantID, r.jti, sealed, database.At(s.now()))
+		if err != nil {
+			return err
+		}
+		if !first {
+			return ErrRotated
+		}
+		return s.extend(ctx, r, i)
+	}))
+}
+
+func (s *Service) extend(ctx context.Context, r *Refresh, i *Issued) error {
+	living, err := s.store.touchLivingFamily(ctx, r.tenantID, r.Family.ID)
+	if err != nil {
+		return err
+	}
+	if !living {
+		return ErrRefused
+	}
+	return s.store.insertTokens(ctx, i.rows())
+}
+
+// Access checks an access token presented to an endpoint of a tenant:
+// signature, claims, that it was recorded, and that it is not revoked.
+func (s *Service) Access(ctx context.Context, tenant Tenant, raw string) (authn.Caller, error) {
+	var claims authn.Claims
+	want := authn.Expect{TenantID: tenant.ID, Issuer: tenant.Issuer, TokenType: authn.AccessToken}
+	if err := s.verifier.Verify(ctx, raw, want, &claims); err != nil {
+		return authn.Caller{}, err
+	}
+	state, found, err := s.store.standing(ctx, tenant.ID, claims.ID)
+	if err != nil {
+		return authn.Caller{}, s.away(err)
+	}
+	if !found || state.TokenType != authn.AccessToken || state.revoked() {
+		return authn.Caller{}, authn.ErrRevoked
+	}
+	return authn.Caller{
+		Username: claims.Username, TenantID: claims.TenantID, AccountType: claims.AccountType, ClientID: state.ClientID,
+	}, nil
+}
+
+// RevokeClient voids, for good, every token of a client: those issued and
+// those that a request in flight may still record. It joins the caller's
+// transaction.
+func (s *Service) RevokeClient(ctx context.Context, tenantID, clientID string) error {
+	return s.away(s.store.mark(ctx, markRow{TenantID: tenantID, Kind: "client", Name: clientID, IssuedBefore: forever}))
+}
+
+// away turns a database failure into the answer that it is not available, and
+// leaves the errors of this package as they are.
+func (s *Service) away(err error) error {
+	var known *apierr.Error
+	if err == nil || errors.As(err, &known) || errors.Is(err, ErrRotated) || errors.Is(err, ErrRefused) ||
+		errors.Is(err, context.Canceled) {
+		return err
+	}
+	return apierr.Away(err, "The database")
+}
+
+// Sweep deletes records whose retention is over and forgets replies that are
+// past their grace. It is called from time to time.
+func (s *Service) Sweep(ctx context.Context) error {
+	now := s.now()
+	if err := s.store.purgeSuccessors(ctx, database.At(now.Add(-Grace))); err != nil {
+		return err
+	}
+	for {
+		n, err := s.store.sweep(ctx, database.At(now.Add(-s.retention)))
+		if err != nil || n < sweepBatch {
+			return err
+		}
+	}
+}

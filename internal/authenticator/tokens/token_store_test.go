@@ -1,0 +1,176 @@
+package tokens
+
+import (
+	"fmt"
+	"testing"
+
+	"gatehouse/internal/authn"
+	"gatehouse/internal/database"
+	"gatehouse/internal/testdb"
+	"gatehouse/migrations"
+)
+
+// twoTenants returns a store in which the tenants one and two hold records
+// with equal ids, clients, users and families.
+func twoTenants(t *testing.T, db *database.DB) store {
+	t.Helper()
+	s := store{db}
+	for _, tenantID := range []string{"one", "two"} {
+		f := familyRow{TenantID: tenantID, FamilyID: "family", ClientID: "client", Username: "user", CreateTime: 10, ExpiryTime: 100}
+		if err := s.insertFamily(t.Context(), f); err != nil {
+			t.Fatal(err)
+		}
+		row := tokenRow{
+			TenantID: tenantID, JTI: "access", TokenType: authn.AccessToken, FamilyID: "family", Username: "user",
+			ClientID: "client", GrantType: "password", CreateTime: 10, ExpiryTime: 50,
+		}
+		refresh := row
+		refresh.JTI, refresh.TokenType, refresh.ExpiryTime = "refresh", authn.RefreshToken, 100
+		if err := s.insertTokens(t.Context(), []tokenRow{row, refresh}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return s
+}
+
+func read(t *testing.T, s store, tenantID, jti string) standing {
+	t.Helper()
+	state, found, err := s.standing(t.Context(), tenantID, jti)
+	if err != nil || !found {
+		t.Fatalf("record of %s in %s: found %t, %v", jti, tenantID, found, err)
+	}
+	return state
+}
+
+// untouched fails if anything in tenant two is not as it was seeded.
+func untouched(t *testing.T, s store) {
+	t.Helper()
+	for jti, tokenType := range map[string]string{"access": authn.AccessToken, "refresh": authn.RefreshToken} {
+		want := standing{
+			TokenType: tokenType, FamilyID: "family", Username: "user", ClientID: "client", CreateTime: 10, FamilyExpiryTime: 100,
+		}
+		if got := read(t, s, "two", jti); got != want {
+			t.Errorf("in tenant two: got %+v, want %+v", got, want)
+		}
+	}
+}
+
+func TestNoStoreMethodCrossesTenants(t *testing.T) {
+	for name, test := range map[string]func(t *testing.T, s store){
+		"a third tenant has nothing": func(t *testing.T, s store) {
+			for _, tenantID := range []string{"three", "", "ONE", "one%", "one "} {
+				if _, found, err := s.standing(t.Context(), tenantID, "access"); found || err != nil {
+					t.Errorf("tenant %q: found %t, %v", tenantID, found, err)
+				}
+				if living, err := s.touchLivingFamily(t.Context(), tenantID, "family"); living || err != nil {
+					t.Errorf("tenant %q: family lives %t, %v", tenantID, living, err)
+				}
+				if first, err := s.consume(t.Context(), tenantID, "refresh", "sealed", 20); first || err != nil {
+					t.Errorf("tenant %q: consumed %t, %v", tenantID, first, err)
+				}
+			}
+			if read(t, s, "one", "refresh").RotateTime != 0 {
+				t.Error("a token of tenant one was consumed")
+			}
+		},
+		"consume": func(t *testing.T, s store) {
+			for i, want := range []bool{true, false} {
+				if first, err := s.consume(t.Context(), "one", "refresh", "sealed", 20); first != want || err != nil {
+					t.Errorf("call %d: got %t, %v", i, first, err)
+				}
+			}
+			if got := read(t, s, "one", "refresh"); got.RotateTime != 20 || got.Successor != "sealed" {
+				t.Errorf("got %+v", got)
+			}
+			if first, err := s.consume(t.Context(), "one", "access", "sealed", 20); first || err != nil {
+				t.Errorf("an access token was consumed: %t, %v", first, err)
+			}
+		},
+		"revoke a family": func(t *testing.T, s store) {
+			for _, now := range []database.Micros{30, 40} {
+				if err := s.revokeFamily(t.Context(), "one", "family", now); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if got := read(t, s, "one", "access"); got.FamilyRevokeTime != 30 || !got.revoked() {
+				t.Errorf("got %+v, want the time of the first revocation", got)
+			}
+			if living, err := s.touchLivingFamily(t.Context(), "one", "family"); living || err != nil {
+				t.Errorf("the family lives: %t, %v", living, err)
+			}
+			if living, err := s.touchLivingFamily(t.Context(), "two", "family"); !living || err != nil {
+				t.Errorf("the family of two does not live: %t, %v", living, err)
+			}
+		},
+		"mark a client": func(t *testing.T, s store) {
+			for _, before := range []database.Micros{11, forever} {
+				if err := s.mark(t.Context(), markRow{TenantID: "one", Kind: "client", Name: "client", IssuedBefore: before}); err != nil {
+					t.Fatal(err)
+				}
+				if got := read(t, s, "one", "access"); got.IssuedBefore != before || !got.revoked() {
+					t.Errorf("got %+v", got)
+				}
+			}
+		},
+		"mark a user": func(t *testing.T, s store) {
+			if err := s.mark(t.Context(), markRow{TenantID: "one", Kind: "user", Name: "user", IssuedBefore: 10}); err != nil {
+				t.Fatal(err)
+			}
+			if got := read(t, s, "one", "refresh"); got.IssuedBefore != 10 || got.revoked() {
+				t.Errorf("a token made at the moment of the mark: %+v", got)
+			}
+			// A user named like the client, and the reverse, is somebody else.
+			for kind, name := range map[string]string{"user": "client", "client": "user"} {
+				if err := s.mark(t.Context(), markRow{TenantID: "one", Kind: kind, Name: name, IssuedBefore: forever}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if read(t, s, "one", "refresh").revoked() {
+				t.Error("the mark of another kind counts")
+			}
+		},
+		"the same ids again": func(t *testing.T, s store) {
+			row := tokenRow{TenantID: "one", JTI: "access", TokenType: authn.AccessToken, Username: "other", CreateTime: 1, ExpiryTime: 1}
+			if err := s.insertTokens(t.Context(), []tokenRow{row}); !database.IsDuplicate(err) {
+				t.Errorf("a jti was recorded twice: %v", err)
+			}
+			if err := s.insertFamily(t.Context(), familyRow{TenantID: "one", FamilyID: "family"}); !database.IsDuplicate(err) {
+				t.Errorf("a family was recorded twice: %v", err)
+			}
+		},
+		"a family of another tenant only": func(t *testing.T, s store) {
+			if err := s.db.Conn(t.Context()).Exec(`DELETE FROM token_families WHERE tenant_id = 'one'`).Error; err != nil {
+				t.Fatal(err)
+			}
+			if got := read(t, s, "one", "refresh"); got.FamilyExpiryTime != 0 {
+				t.Errorf("a token of one is in the family of two: %+v", got)
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			testdb.Each(t, migrations.Authenticator, func(t *testing.T, db *database.DB) {
+				s := twoTenants(t, db)
+				test(t, s)
+				untouched(t, s)
+			})
+		})
+	}
+}
+
+func TestTheJanitorHoldsTheDatabaseForABatchAtATime(t *testing.T) {
+	testdb.Each(t, migrations.Authenticator, func(t *testing.T, db *database.DB) {
+		s := store{db}
+		rows := make([]tokenRow, sweepBatch+1)
+		for i := range rows {
+			rows[i] = tokenRow{TenantID: "one", JTI: fmt.Sprint(i), TokenType: authn.AccessToken, CreateTime: 1, ExpiryTime: database.Micros(i)}
+		}
+		if err := s.insertTokens(t.Context(), rows); err != nil {
+			t.Fatal(err)
+		}
+		for i, want := range []int64{sweepBatch, 1, 0} {
+			if n, err := s.sweep(t.Context(), 10_000); n != want || err != nil {
+				t.Errorf("call %d: swept %d, %v; want %d", i, n, err, want)
+			}
+		}
+	})
+}

@@ -1,0 +1,165 @@
+package authn
+
+import (
+	"context"
+	"crypto/rsa"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/golang-jwt/jwt/v5"
+)
+
+// The values of the claims tapis/token_type and tapis/account_type.
+const (
+	AccessToken    = "access"
+	RefreshToken   = "refresh"
+	UserAccount    = "user"
+	ServiceAccount = "service"
+)
+
+// Errors of Verify. All mean that the token is not to be believed.
+var (
+	ErrMalformed  = errors.New("the token is malformed")
+	ErrSignature  = errors.New("the token's signature is not valid")
+	ErrExpired    = errors.New("the token has expired")
+	ErrTenant     = errors.New("the token belongs to another tenant")
+	ErrIssuer     = errors.New("the token has another issuer")
+	ErrTokenType  = errors.New("the token is of another type")
+	ErrUnknownKey = errors.New("the token is signed with an unknown key")
+	ErrRevoked    = errors.New("the token has been revoked or was never recorded")
+)
+
+// maxToken bounds what is parsed, in bytes.
+const maxToken = 16 << 10
+
+// Keys finds the public key of a tenant by key id, or fails with
+// ErrUnknownKey.
+type Keys interface {
+	PublicKey(ctx context.Context, tenantID, kid string) (*rsa.PublicKey, error)
+}
+
+// Claims are what is read of a Tapis token; docs/tokens.md lists them all.
+type Claims struct {
+	ID          string           `json:"jti"`
+	Issuer      string           `json:"iss"`
+	Subject     string           `json:"sub"`
+	TenantID    string           `json:"tapis/tenant_id"`
+	TokenType   string           `json:"tapis/token_type"`
+	Username    string           `json:"tapis/username"`
+	AccountType string           `json:"tapis/account_type"`
+	ExpiresAt   *jwt.NumericDate `json:"exp"`
+	Audience    jwt.ClaimStrings `json:"aud"`
+	ClientID    *string          `json:"tapis/client_id"`
+}
+
+// The methods of jwt.Claims. Expiry is the only time in Tapis tokens.
+
+// GetExpirationTime returns exp.
+func (c *Claims) GetExpirationTime() (*jwt.NumericDate, error) { return c.ExpiresAt, nil }
+
+// GetIssuedAt returns nothing.
+func (c *Claims) GetIssuedAt() (*jwt.NumericDate, error) { return nil, nil } //nolint:nilnil // absent, says jwt.Claims
+
+// GetNotBefore returns nothing.
+func (c *Claims) GetNotBefore() (*jwt.NumericDate, error) { return nil, nil } //nolint:nilnil // absent, says jwt.Claims
+
+// GetIssuer returns iss.
+func (c *Claims) GetIssuer() (string, error) { return c.Issuer, nil }
+
+// GetSubject returns sub.
+func (c *Claims) GetSubject() (string, error) { return c.Subject, nil }
+
+// GetAudience returns aud.
+func (c *Claims) GetAudience() (jwt.ClaimStrings, error) { return c.Audience, nil }
+
+// common lets Verify read the shared claims of a larger claim set.
+func (c *Claims) common() *Claims { return c }
+
+// ClaimSet is *Claims or a struct that embeds Claims.
+type ClaimSet interface {
+	jwt.Claims
+	common() *Claims
+}
+
+// Expect says what a token must be.
+type Expect struct {
+	TenantID  string // tapis/tenant_id, and whose keys verify
+	Issuer    string // iss
+	TokenType string // tapis/token_type
+}
+
+// Verifier checks Tapis tokens: RS256 only, expiry required and without
+// leeway, no audience (that would be an ID token), and what Expect says.
+type Verifier struct {
+	keys   Keys
+	parser *jwt.Parser
+}
+
+// NewVerifier returns a Verifier that asks keys and now.
+func NewVerifier(keys Keys, now func() time.Time) *Verifier {
+	return &Verifier{keys: keys, parser: jwt.NewParser(
+		jwt.WithValidMethods([]string{"RS256"}), jwt.WithExpirationRequired(), jwt.WithStrictDecoding(), jwt.WithTimeFunc(now))}
+}
+
+// Verify reads raw into claims. It fails with one of this package's errors
+// when the token is not what want says, and with another when keys could not
+// be asked.
+func (v *Verifier) Verify(ctx context.Context, raw string, want Expect, claims ClaimSet) error {
+	if len(raw) > maxToken || strings.ContainsAny(raw, "\r\n") { // Go's base64 skips line breaks even when strict
+		return ErrMalformed
+	}
+	var keyErr error
+	_, err := v.parser.ParseWithClaims(raw, claims, func(t *jwt.Token) (any, error) {
+		if claims.common().TenantID != want.TenantID {
+			keyErr = ErrTenant
+			return nil, keyErr
+		}
+		kid, ok := t.Header["kid"].(string)
+		if !ok {
+			keyErr = ErrUnknownKey
+			return nil, keyErr
+		}
+		key, err := v.keys.PublicKey(ctx, want.TenantID, kid)
+		if err != nil {
+			keyErr = err
+			return nil, err
+		}
+		return key, nil
+	})
+	switch {
+	case keyErr != nil:
+		return keyErr
+	case errors.Is(err, jwt.ErrTokenSignatureInvalid):
+		return ErrSignature
+	case errors.Is(err, jwt.ErrTokenExpired):
+		return ErrExpired
+	case err != nil:
+		return fmt.Errorf("%w: %w", ErrMalformed, err)
+	}
+	return want.check(claims.common())
+}
+
+func (want Expect) check(c *Claims) error {
+	switch {
+	case len(c.Audience) > 0, c.ID == "", c.Subject == "":
+		return ErrMalformed
+	case c.TokenType != want.TokenType:
+		return ErrTokenType
+	case c.Issuer != want.Issuer:
+		return ErrIssuer
+	}
+	return nil
+}
+
+// IsRefusal reports whether err means that the token itself is bad, rather
+// than that it could not be checked.
+func IsRefusal(err error) bool {
+	for _, refusal := range []error{ErrMalformed, ErrSignature, ErrExpired, ErrTenant, ErrIssuer, ErrTokenType, ErrUnknownKey, ErrRevoked} {
+		if errors.Is(err, refusal) {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,132 @@
+package command_test
+
+import (
+	"errors"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"gatehouse/internal/command"
+)
+
+// healthcheck runs the command against an address.
+func healthcheck(t *testing.T, listen string, err error) error {
+	t.Helper()
+	c := command.Healthcheck(func(std command.IO, args []string) (string, error) {
+		if len(std.Environ) != 1 || len(args) != 1 {
+			t.Errorf("the address is asked with %q and %q, want one each", std.Environ, args)
+		}
+		return listen, err
+	})
+	return c.Run(t.Context(), command.IO{Environ: []string{"A=b"}}, []string{"x"})
+}
+
+func TestHealthcheckTellsReadyFromNotReady(t *testing.T) {
+	tests := []struct {
+		name   string
+		status int
+		body   string
+		want   string // empty: ready
+	}{
+		{"ready", http.StatusOK, "", ""},
+		{"not ready", http.StatusServiceUnavailable, `{"message":"The service is not ready."}`, "not ready: the server answers 503 Service Unavailable: The service is not ready."},
+		{"no envelope", http.StatusBadGateway, "<html>", "not ready: the server answers 502 Bad Gateway"},
+		{"a hostile message", http.StatusServiceUnavailable, `{"message":"a\u001b[2J"}`, "not ready: the server answers 503 Service Unavailable"},
+		{"another page", http.StatusFound, "", "not ready: the server answers 302 Found"},
+		{"an empty answer", http.StatusNoContent, "", "not ready: the server answers 204 No Content"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				if r.Method != http.MethodGet || r.URL.Path != "/readyz" {
+					t.Errorf("got %s %s, want GET /readyz", r.Method, r.URL.Path)
+				}
+				w.Header().Set("Location", "/elsewhere")
+				w.WriteHeader(tt.status)
+				if tt.body != "" {
+					_, _ = w.Write([]byte(tt.body))
+				}
+			}))
+			defer server.Close()
+			err := healthcheck(t, server.Listener.Addr().String(), nil)
+			if got := text(err); got != tt.want {
+				t.Errorf("healthcheck = %q, want %q", got, tt.want)
+			}
+		})
+	}
+}
+
+func TestHealthcheckKnowsEveryWayToListen(t *testing.T) {
+	for _, listen := range []string{"127.0.0.1:0", ":0", "0.0.0.0:0", "[::]:0", "localhost:0", "[::1]:0"} {
+		t.Run(listen, func(t *testing.T) {
+			l, err := net.Listen("tcp", listen)
+			if err != nil && strings.HasPrefix(listen, "[::1]") {
+				return // a machine without IPv6; the other five must work there too
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, port, _ := net.SplitHostPort(l.Addr().String())
+			server := &http.Server{Handler: http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+				if r.Host == "" || strings.HasPrefix(r.Host, ":") {
+					t.Errorf("the Host header is %q", r.Host)
+				}
+			})}
+			go func() { _ = server.Serve(l) }()
+			defer server.Close()
+			if err := healthcheck(t, strings.TrimSuffix(listen, "0")+port, nil); err != nil {
+				t.Errorf("healthcheck = %v, want nil", err)
+			}
+		})
+	}
+}
+
+func TestHealthcheckIgnoresAProxy(t *testing.T) {
+	t.Setenv("HTTP_PROXY", "http://127.0.0.1:1")
+	server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	defer server.Close()
+	if err := healthcheck(t, server.Listener.Addr().String(), nil); err != nil {
+		t.Errorf("healthcheck = %v, want nil", err)
+	}
+}
+
+func TestHealthcheckGivesUpAfterThreeSeconds(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0") // accepts and never answers
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	start := time.Now()
+	err = healthcheck(t, l.Addr().String(), nil)
+	if took := time.Since(start); err == nil || took < 2*time.Second || took > 10*time.Second {
+		t.Errorf("healthcheck = %v after %v, want an error after 3 s", err, took)
+	}
+}
+
+func TestHealthcheckSaysWhyItCannotAsk(t *testing.T) {
+	closed, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = closed.Close()
+	if got := text(healthcheck(t, closed.Addr().String(), nil)); !strings.Contains(got, "refused") {
+		t.Errorf("healthcheck = %q, want a refused connection", got)
+	}
+	if got := text(healthcheck(t, "no port", nil)); !strings.Contains(got, "listen address") {
+		t.Errorf("healthcheck = %q, want a fault of the address", got)
+	}
+	cause := errors.New("no configuration")
+	if err := healthcheck(t, "", cause); !errors.Is(err, cause) {
+		t.Errorf("healthcheck = %v, want %v", err, cause)
+	}
+}
+
+func text(err error) string {
+	if err == nil {
+		return ""
+	}
+	return err.Error()
+}

@@ -1,0 +1,67 @@
+package database
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+
+	"github.com/pressly/goose/v3"
+	"github.com/pressly/goose/v3/lock"
+
+	"gatehouse/migrations"
+)
+
+// Migrate brings the schema to the newest version and returns that version.
+// On Postgres an advisory lock lets several processes try at once.
+func (db *DB) Migrate(ctx context.Context, set migrations.Set) (int64, error) {
+	p, err := db.provider(set)
+	if err != nil {
+		return 0, err
+	}
+	if _, err := p.Up(ctx); err != nil {
+		return 0, fmt.Errorf("migrate %s: %w", set.Service, err)
+	}
+	return p.GetDBVersion(ctx)
+}
+
+// Verify fails unless the schema has exactly the version that this program
+// was built for.
+func (db *DB) Verify(ctx context.Context, set migrations.Set) error {
+	p, err := db.provider(set)
+	if err != nil {
+		return err
+	}
+	have, want, err := p.GetVersions(ctx)
+	if err != nil {
+		return fmt.Errorf("read schema version of %s: %w", set.Service, err)
+	}
+	switch {
+	case have < want:
+		return fmt.Errorf("the %s database has schema version %d and this program needs %d; run the migrate command first", set.Service, have, want)
+	case have > want:
+		return fmt.Errorf("the %s database has schema version %d, newer than the %d that this program knows; run a newer program", set.Service, have, want)
+	}
+	return nil
+}
+
+func (db *DB) provider(set migrations.Set) (*goose.Provider, error) {
+	files, err := set.For(db.dialect)
+	if err != nil {
+		return nil, fmt.Errorf("migrations of %s: %w", set.Service, err)
+	}
+	options := []goose.ProviderOption{goose.WithSlog(slog.New(slog.DiscardHandler))}
+	dialect := goose.DialectSQLite3
+	if db.dialect == Postgres {
+		dialect = goose.DialectPostgres
+		locker, err := lock.NewPostgresSessionLocker()
+		if err != nil {
+			return nil, fmt.Errorf("migration lock: %w", err)
+		}
+		options = append(options, goose.WithSessionLocker(locker))
+	}
+	p, err := goose.NewProvider(dialect, db.sql, files, options...)
+	if err != nil {
+		return nil, fmt.Errorf("migrations of %s: %w", set.Service, err)
+	}
+	return p, nil
+}

@@ -1,0 +1,187 @@
+package httpapi
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"math"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"github.com/gin-gonic/gin"
+
+	"gatehouse/internal/apierr"
+)
+
+// ContentType is the exact Content-Type of every JSON answer. The Python SDK
+// compares the whole value, so it carries no charset.
+const ContentType = "application/json"
+
+// Envelope is the body of every Tapis answer.
+type Envelope struct {
+	Result   any    `json:"result"`
+	Status   string `json:"status"`
+	Message  string `json:"message"`
+	Version  string `json:"version"`
+	Metadata any    `json:"metadata"`
+}
+
+type failure struct {
+	Envelope
+	Error       string `json:"error,omitempty"`
+	Description string `json:"error_description,omitempty"`
+}
+
+// Page is the metadata of a list answer.
+type Page struct {
+	RecordCount    int `json:"recordCount"`
+	RecordLimit    int `json:"recordLimit"`
+	RecordsSkipped int `json:"recordsSkipped"`
+	TotalCount     int `json:"totalCount"`
+}
+
+// Success returns the envelope of a success for the request in ctx.
+func Success(ctx context.Context, result any, message string) Envelope {
+	return Envelope{Result: result, Status: "success", Message: message, Version: version(ctx), Metadata: struct{}{}}
+}
+
+// Reply writes a success envelope.
+func Reply(c *gin.Context, status int, result any, message string) error {
+	return JSON(c, status, Success(c.Request.Context(), result, message))
+}
+
+// JSON writes body as JSON with the exact content type.
+func JSON(c *gin.Context, status int, body any) error {
+	b, err := json.Marshal(body)
+	if err != nil {
+		return apierr.Wrap(err, "encode answer")
+	}
+	Bytes(c, status, b)
+	return nil
+}
+
+// Bytes writes ready JSON.
+func Bytes(c *gin.Context, status int, body []byte) {
+	c.Writer.Header().Set("Content-Type", ContentType)
+	c.Writer.Header().Set("Content-Length", strconv.Itoa(len(body)))
+	c.Status(status)
+	_, _ = c.Writer.Write(body)
+}
+
+// NoStore marks the answers of a group as not to be kept by anyone, as RFC
+// 6749 section 5.1 asks for tokens and credentials.
+func NoStore(c *gin.Context) {
+	c.Header("Cache-Control", "no-store")
+	c.Header("Pragma", "no-cache")
+}
+
+// OAuthErrors makes every error of a group carry the members error and
+// error_description of RFC 6749 section 5.2 beside the envelope.
+func OAuthErrors(c *gin.Context) {
+	if r, ok := c.Request.Context().Value(requestKey{}).(*request); ok {
+		r.oauth = true
+	}
+}
+
+type wire struct {
+	status int
+	code   string
+}
+
+// wires maps each kind to its status and default OAuth error code, once.
+var wires = map[apierr.Kind]wire{
+	apierr.Internal:         {http.StatusInternalServerError, "server_error"},
+	apierr.Invalid:          {http.StatusBadRequest, "invalid_request"},
+	apierr.Unauthenticated:  {http.StatusUnauthorized, "invalid_token"},
+	apierr.Forbidden:        {http.StatusForbidden, "access_denied"},
+	apierr.NotFound:         {http.StatusNotFound, "not_found"},
+	apierr.MethodNotAllowed: {http.StatusMethodNotAllowed, "invalid_request"},
+	apierr.Conflict:         {http.StatusConflict, "conflict"},
+	apierr.TooLarge:         {http.StatusRequestEntityTooLarge, "invalid_request"},
+	apierr.UnsupportedMedia: {http.StatusUnsupportedMediaType, "invalid_request"},
+	apierr.TooMany:          {http.StatusTooManyRequests, "temporarily_unavailable"},
+	apierr.Unavailable:      {http.StatusServiceUnavailable, "temporarily_unavailable"},
+}
+
+// statusClientClosed is logged, never read by anyone: the caller went away.
+const statusClientClosed = 499
+
+// Fail writes err: the one place where errors become answers. Failures of our
+// own are logged with their cause and answered without it.
+func Fail(c *gin.Context, err error) {
+	ctx := c.Request.Context()
+	if c.Writer.Written() {
+		failureLog(ctx, err).ErrorContext(ctx, "answer already begun")
+		return
+	}
+	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
+		c.Status(statusClientClosed)
+		c.Abort()
+		return
+	}
+	e := apierr.From(err)
+	w := wires[e.Kind]
+	message, code := e.Message, e.Code
+	switch {
+	case e.Kind == apierr.Internal:
+		failureLog(ctx, err).ErrorContext(ctx, "internal error")
+		message = "An internal error occurred; please quote request id " + RequestID(ctx) + " when you report it."
+	case e.Kind == apierr.Unavailable:
+		failureLog(ctx, err).WarnContext(ctx, "dependency away")
+	case e.Unwrap() != nil:
+		failureLog(ctx, err).InfoContext(ctx, "request refused")
+	}
+	if code == "" {
+		code = w.code
+	}
+	body := failure{Envelope: Envelope{Status: "error", Message: message, Version: version(ctx), Metadata: struct{}{}}}
+	status := w.status
+	if r, ok := ctx.Value(requestKey{}).(*request); ok {
+		if r.oauth || e.Code != "" {
+			body.Error, body.Description = code, description(message)
+		}
+		if r.opts.LegacyErrorCodes && e.Code == "" && status >= 400 && status < 500 {
+			status = http.StatusBadRequest
+		}
+	}
+	if e.Challenge != "" {
+		c.Header("WWW-Authenticate", e.Challenge)
+	}
+	if e.RetryAfter > 0 {
+		c.Header("Retry-After", strconv.Itoa(int(math.Ceil(e.RetryAfter.Seconds()))))
+	}
+	NoStore(c)
+	c.Abort()
+	_ = JSON(c, status, body) // strings only: it always encodes
+}
+
+// failureLog returns a logger whose lines name the request and err.
+func failureLog(ctx context.Context, err error) *slog.Logger {
+	r, ok := ctx.Value(requestKey{}).(*request)
+	if !ok {
+		return slog.New(slog.DiscardHandler)
+	}
+	return r.opts.Log.With(slog.String("request_id", r.id), slog.String("error", err.Error()))
+}
+
+// description keeps to the characters that RFC 6749 section 5.2 allows.
+func description(message string) string {
+	return strings.Map(func(r rune) rune {
+		switch {
+		case r == '"' || r == '\\':
+			return '\''
+		case r < 0x20 || r > 0x7e:
+			return '?'
+		}
+		return r
+	}, message)
+}
+
+func version(ctx context.Context) string {
+	if r, ok := ctx.Value(requestKey{}).(*request); ok {
+		return r.opts.Version
+	}
+	return ""
+}

@@ -1,0 +1,132 @@
+package httpapi
+
+import (
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"runtime/debug"
+	"slices"
+	"strings"
+
+	"github.com/gin-gonic/gin"
+
+	"gatehouse/internal/apierr"
+)
+
+// MaxBody is the largest request body that is read, in bytes.
+const MaxBody = 1 << 20
+
+// Options configure an engine.
+type Options struct {
+	Version        string       // shown in every envelope
+	Log            *slog.Logger // access log and causes of failures
+	TrustedProxies []string     // addresses or networks whose X-Forwarded-For is believed; empty: nobody's
+	// LegacyErrorCodes answers every 4xx of a Tapis JSON endpoint as 400, for
+	// old tooling that reads exactly 400 as "absent".
+	LegacyErrorCodes bool
+}
+
+// New returns an engine that speaks the Tapis envelope on every path,
+// unknown ones included.
+func New(o Options) (*gin.Engine, error) {
+	gin.SetMode(gin.ReleaseMode)
+	e := gin.New()
+	if err := e.SetTrustedProxies(o.TrustedProxies); err != nil {
+		return nil, fmt.Errorf("trusted proxies: %w", err)
+	}
+	e.ForwardedByClientIP = len(o.TrustedProxies) > 0
+	e.RemoteIPHeaders = []string{"X-Forwarded-For"} // proxies that set only this one pass X-Real-IP on from anyone
+	e.RedirectTrailingSlash = false
+	e.HandleMethodNotAllowed = false // Gin's own search over all methods can panic where /a/b and /a/:id meet
+	e.UseRawPath = true              // an encoded slash in a path parameter stays in it
+	e.UnescapePathValues = true
+	e.ContextWithFallback = true
+	e.Use(begin(&o), recovery, Handle(readablePath))
+	e.NoRoute(Handle(func(c *gin.Context) error {
+		allowed := allowedMethods(e, c.Request.URL)
+		if len(allowed) == 0 || slices.Contains(allowed, c.Request.Method) {
+			return errNoPath()
+		}
+		c.Header("Allow", strings.Join(allowed, ", "))
+		return apierr.New(apierr.MethodNotAllowed, "The method %s is not available for this path; available: %s.",
+			printable(c.Request.Method, 16), strings.Join(allowed, ", "))
+	}))
+	return e, nil
+}
+
+func errNoPath() error {
+	return apierr.New(apierr.NotFound, "There is no such path; see the API documentation of this service.")
+}
+
+// readablePath refuses paths with NUL bytes or invalid UTF-8: no object has
+// such a name, and Postgres fails on them as parameters.
+func readablePath(c *gin.Context) error {
+	if !isText(c.Request.URL.Path) {
+		return errNoPath()
+	}
+	return nil
+}
+
+// allowedMethods returns the methods that have a route for the path of u, in
+// alphabetical order.
+func allowedMethods(e *gin.Engine, u *url.URL) []string {
+	path := u.Path
+	if u.RawPath != "" {
+		path = u.RawPath // as Gin matches it
+	}
+	var allowed []string
+	for _, r := range e.Routes() {
+		if routeMatches(r.Path, path) && !slices.Contains(allowed, r.Method) {
+			allowed = append(allowed, r.Method)
+		}
+	}
+	slices.Sort(allowed)
+	return allowed
+}
+
+func routeMatches(route, path string) bool {
+	want, got := strings.Split(route, "/"), strings.Split(path, "/")
+	for i := range want {
+		switch {
+		case i >= len(got):
+			return false
+		case strings.HasPrefix(want[i], "*"):
+			return true
+		case want[i] != got[i] && (!strings.HasPrefix(want[i], ":") || got[i] == ""):
+			return false
+		}
+	}
+	return len(want) == len(got)
+}
+
+// Get registers a handler for GET and HEAD.
+func Get(r gin.IRoutes, path string, h Handler) {
+	r.Match([]string{http.MethodGet, http.MethodHead}, path, Handle(h))
+}
+
+// Handler serves one request: it writes an answer and returns nil, or writes
+// nothing and returns an error.
+type Handler func(c *gin.Context) error
+
+// Handle adapts a Handler to Gin; the error, if any, goes to the one writer.
+func Handle(h Handler) gin.HandlerFunc {
+	return func(c *gin.Context) {
+		if err := h(c); err != nil {
+			Fail(c, err)
+		}
+	}
+}
+
+// recovery turns a panic into a plain 500 and logs where it happened.
+func recovery(c *gin.Context) {
+	defer func() {
+		if r := recover(); r != nil {
+			if r == http.ErrAbortHandler { //nolint:errorlint // net/http compares it the same way
+				panic(r)
+			}
+			Fail(c, apierr.Wrap(fmt.Errorf("panic: %v\n%s", r, debug.Stack()), "serve request"))
+		}
+	}()
+	c.Next()
+}

@@ -1,0 +1,122 @@
+package httpapi
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"log/slog"
+	"net/http"
+	"regexp"
+	"strings"
+	"time"
+
+	"github.com/gin-gonic/gin"
+)
+
+// request is what the edge remembers of one request while it is served.
+type request struct {
+	id    string
+	opts  *Options
+	attrs []slog.Attr
+	oauth bool
+	quiet bool
+}
+
+type requestKey struct{}
+
+// trackingID is the form that Tapis clients send: a namespace of word
+// characters, a dot, and an identifier.
+var trackingID = regexp.MustCompile(`^[A-Za-z0-9_]+\.[A-Za-z0-9-]+$`)
+
+// maxTrackingID is the longest tracking id that is kept, in characters.
+const maxTrackingID = 126
+
+// begin gives the request its identity and, when it is done, logs it.
+func begin(o *Options) gin.HandlerFunc {
+	return func(c *gin.Context) {
+		started := time.Now()
+		r := &request{id: newRequestID(), opts: o}
+		c.Request = c.Request.WithContext(context.WithValue(c.Request.Context(), requestKey{}, r))
+		header := c.Writer.Header()
+		header.Set("X-Request-Id", r.id)
+		header.Set("X-Content-Type-Options", "nosniff")
+		if id := c.GetHeader("X-Tapis-Tracking-Id"); len(id) <= maxTrackingID && trackingID.MatchString(id) {
+			header.Set("X-Tapis-Tracking-Id", id)
+			r.attrs = append(r.attrs, slog.String("tracking_id", id))
+		}
+		c.Next()
+		r.attrs = append(r.attrs,
+			slog.String("request_id", r.id),
+			slog.String("method", printable(c.Request.Method, 16)),
+			slog.String("path", loggedPath(c)),
+			slog.Int("status", c.Writer.Status()),
+			slog.Int("bytes", max(c.Writer.Size(), 0)),
+			slog.Duration("took", time.Since(started)),
+			slog.String("address", c.ClientIP()))
+		level := slog.LevelInfo
+		if r.quiet || c.Writer.Status() == http.StatusNotModified {
+			level = slog.LevelDebug
+		}
+		o.Log.LogAttrs(c.Request.Context(), level, "request", r.attrs...)
+	}
+}
+
+// Annotate adds attributes to the access log line of the request in ctx.
+// Never pass a secret, a token or a password.
+func Annotate(ctx context.Context, attrs ...slog.Attr) {
+	if r, ok := ctx.Value(requestKey{}).(*request); ok {
+		r.attrs = append(r.attrs, attrs...)
+	}
+}
+
+// Quiet has the request in ctx logged at debug level only, as the probes of
+// machines are.
+func Quiet(ctx context.Context) {
+	if r, ok := ctx.Value(requestKey{}).(*request); ok {
+		r.quiet = true
+	}
+}
+
+// RequestID returns the id that the answer carries in X-Request-Id, or "".
+func RequestID(ctx context.Context) string {
+	if r, ok := ctx.Value(requestKey{}).(*request); ok {
+		return r.id
+	}
+	return ""
+}
+
+func newRequestID() string {
+	var b [12]byte
+	_, _ = rand.Read(b[:])
+	return hex.EncodeToString(b[:])
+}
+
+// loggedPath is the path of a known route; of an unknown one only the first
+// segments, because people paste secrets into addresses.
+func loggedPath(c *gin.Context) string {
+	path := printable(c.Request.URL.Path, 256)
+	if c.FullPath() != "" {
+		return path
+	}
+	segments := strings.SplitN(path, "/", 5)
+	if len(segments) == 5 {
+		segments[4] = "..."
+	}
+	for i, s := range segments {
+		if len(s) > 24 {
+			segments[i] = s[:24] + "..."
+		}
+	}
+	return strings.Join(segments, "/")
+}
+
+// printable keeps the visible ASCII of s and cuts it to limit bytes.
+func printable(s string, limit int) string {
+	clean := strings.Map(func(r rune) rune {
+		if r < 0x20 || r > 0x7e {
+			return '?'
+		}
+		return r
+	}, s[:min(len(s), limit)])
+	return clean
+}

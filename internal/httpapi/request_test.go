@@ -1,0 +1,176 @@
+package httpapi_test
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/hex"
+	"log/slog"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/gin-gonic/gin"
+
+	"gatehouse/internal/apierr"
+	"gatehouse/internal/httpapi"
+)
+
+func TestEveryRequestHasAnIDOfItsOwn(t *testing.T) {
+	e := newEdge(t, httpapi.Options{})
+	var inHandler string
+	e.GET("/", func(c *gin.Context) { inHandler = httpapi.RequestID(c.Request.Context()) })
+	seen := map[string]bool{}
+	for range 20 {
+		w := e.do("GET", "/", "", "X-Request-Id", "chosen-by-the-caller")
+		id := w.Header().Get("X-Request-Id")
+		if raw, err := hex.DecodeString(id); err != nil || len(raw) != 12 || seen[id] {
+			t.Errorf("the id %q is malformed or was used before", id)
+		}
+		if inHandler != id || e.log.line(t, "request")["request_id"] != id {
+			t.Errorf("the handler sees %q, the answer says %q", inHandler, id)
+		}
+		seen[id] = true
+	}
+	if id := httpapi.RequestID(context.Background()); id != "" {
+		t.Errorf("outside of a request the id is %q", id)
+	}
+}
+
+func TestATrackingIDIsKeptOnlyWhenWellFormed(t *testing.T) {
+	long := func(namespace, id int) string { return strings.Repeat("n", namespace) + "." + strings.Repeat("i", id) }
+	for value, kept := range map[string]bool{
+		"portal.1b2c-3d4e":    true,
+		"my_portal2.A-9":      true,
+		"n.i":                 true,
+		long(64, 61):          true,
+		long(10, 115):         true,
+		long(120, 5):          true,
+		long(65, 61):          false,
+		long(10, 116):         false,
+		"":                    false,
+		"portal":              false,
+		".id":                 false,
+		"portal.":             false,
+		"a.b.c":               false,
+		"my-portal.id":        false,
+		"portal.my_id":        false,
+		"portal.id\nlevel=up": false,
+		"portal.id\n":         false,
+		"pörtal.id":           false,
+		"portal.id ":          false,
+		`portal.id","x":"`:    false,
+	} {
+		e := newEdge(t, httpapi.Options{})
+		e.GET("/", httpapi.Handle(ok))
+		w := e.do("GET", "/", "", "X-Tapis-Tracking-ID", value)
+		logged, _ := e.log.line(t, "request")["tracking_id"].(string)
+		want := ""
+		if kept {
+			want = value
+		}
+		if got := w.Header().Get("X-Tapis-Tracking-Id"); got != want || logged != want {
+			t.Errorf("%q: answered %q, logged %q, want %q", value, got, logged, want)
+		}
+	}
+}
+
+func TestTheAccessLogSaysWhatWasAsked(t *testing.T) {
+	e := newEdge(t, httpapi.Options{})
+	e.POST("/v3/items/:id", httpapi.Handle(func(c *gin.Context) error {
+		httpapi.Annotate(c.Request.Context(), slog.String("tenant", "dev"), slog.String("user", "testuser1"))
+		return httpapi.Reply(c, http.StatusCreated, "x", "Made.")
+	}))
+	w := e.do("POST", "/v3/items/a%20b", "{}")
+	line := e.log.line(t, "request")
+	for key, want := range map[string]any{
+		"level": "INFO", "method": "POST", "path": "/v3/items/a b", "status": 201.0, "bytes": float64(w.Body.Len()),
+		"address": "192.0.2.1", "tenant": "dev", "user": "testuser1", "request_id": w.Header().Get("X-Request-Id"),
+	} {
+		if line[key] != want {
+			t.Errorf("%s is %v, want %v", key, line[key], want)
+		}
+	}
+	if took, ok := line["took"].(float64); !ok || took <= 0 {
+		t.Errorf("took is %v", line["took"])
+	}
+	if n := strings.Count(e.log.String(), "\n"); n != 1 {
+		t.Errorf("%d lines for one request:\n%s", n, e.log)
+	}
+}
+
+func TestAnnotatingOutsideOfARequestDoesNothing(*testing.T) {
+	httpapi.Annotate(context.Background(), slog.String("tenant", "dev"))
+}
+
+func TestTheLogNeverShowsWhatMayBeSecret(t *testing.T) {
+	const secret = "s3cr3t-v4lue"
+	basic := base64.StdEncoding.EncodeToString([]byte("client:" + secret))
+	for name, test := range map[string]struct{ method, target, body, media string }{
+		"known path, good body":  {"POST", "/items?password=" + secret, `{"password":"` + secret + `"}`, "application/json"},
+		"known path, bad body":   {"POST", "/items", `{"password":"` + secret + `"`, "application/json"},
+		"wrong type":             {"POST", "/items", `{"password":["` + secret + `"]}`, "application/json"},
+		"wrong content type":     {"POST", "/items", secret, "text/plain"},
+		"doubled":                {"POST", "/items", `{"password":"` + secret + `","password":"` + secret + `"}`, "application/json"},
+		"parameters":             {"POST", "/params", "password=" + secret, "application/x-www-form-urlencoded"},
+		"bad parameters":         {"POST", "/params", "password=%zz" + secret, "application/x-www-form-urlencoded"},
+		"doubled parameters":     {"POST", "/params", "password=" + secret + "&password=" + secret, "application/x-www-form-urlencoded"},
+		"parameter in the URL":   {"POST", "/params?password=" + secret, "{}", "application/json"},
+		"number as parameter":    {"POST", "/params", `{"password":["` + secret + `"]}`, "application/json"},
+		"panic":                  {"GET", "/panic?code=" + secret, "", ""},
+		"unknown path":           {"GET", "/nowhere?code=" + secret, "", ""},
+		"wrong method":           {"DELETE", "/items?code=" + secret, "", ""},
+		"unknown path, fragment": {"GET", "/v3/oauth2/tokens/abc/" + secret, "", ""},
+	} {
+		e := newEdge(t, httpapi.Options{})
+		e.POST("/items", httpapi.Handle(func(c *gin.Context) error {
+			var body struct{ Password string }
+			return httpapi.DecodeJSON(c, &body)
+		}))
+		e.POST("/params", httpapi.Handle(func(c *gin.Context) error {
+			_, err := httpapi.ReadParams(c, "password")
+			return err
+		}))
+		e.GET("/panic", func(*gin.Context) { panic("oh") })
+		header := []string{"Authorization", "Basic " + basic, "X-Tapis-Token", secret, "Cookie", "session=" + secret}
+		if test.media != "" {
+			header = append(header, "Content-Type", test.media)
+		}
+		w := e.do(test.method, test.target, test.body, header...)
+		e.log.line(t, "request")
+		for _, text := range []string{secret, basic} {
+			if strings.Contains(e.log.String(), text) || strings.Contains(w.Body.String(), text) {
+				t.Errorf("%s: %q is in the log or the answer:\n%s\n%s", name, text, e.log, w.Body)
+			}
+		}
+	}
+}
+
+func TestThePathInTheLogIsCutAndPrintable(t *testing.T) {
+	long := strings.Repeat("x", 1000)
+	for target, want := range map[string]string{
+		"/known/" + long:              "/known/" + long[:249],
+		"/known/a%0Alevel=ERROR":      "/known/a?level=ERROR",
+		"/known/%C3%A9%1B[31m":        "/known/??[31m",
+		"/v3/nowhere":                 "/v3/nowhere",
+		"/" + long:                    "/" + long[:24] + "...",
+		"/v3/" + long + "/tokens":     "/v3/" + long[:24] + "...",
+		"/v3/oauth2/tokens/a/b/c":     "/v3/oauth2/tokens/...",
+		"/v3/oauth2/tokens/eyJhbGciO": "/v3/oauth2/tokens/...",
+		"/v3/a%0Ab":                   "/v3/a?b",
+	} {
+		e := newEdge(t, httpapi.Options{})
+		e.GET("/known/:id", fails(apierr.Invalidf("No.")))
+		e.do("GET", target, "")
+		if got := e.log.line(t, "request")["path"]; got != want {
+			t.Errorf("%.40s: logged as %q, want %q", target, got, want)
+		}
+	}
+}
+
+func TestAnOddMethodIsCutInTheLog(t *testing.T) {
+	e := newEdge(t, httpapi.Options{})
+	e.do(strings.Repeat("X", 100), "/", "")
+	if got := e.log.line(t, "request")["method"]; got != strings.Repeat("X", 16) {
+		t.Errorf("logged as %q", got)
+	}
+}

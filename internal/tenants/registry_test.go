@@ -1,0 +1,325 @@
+package tenants
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"gatehouse/internal/apitest"
+	"gatehouse/internal/database"
+	"gatehouse/internal/testdb"
+	"gatehouse/migrations"
+)
+
+// pair returns two registries over one database, as two replicas are.
+func pair(t *testing.T, db *database.DB) (a, b *Service) {
+	t.Helper()
+	return newService(t, db, func() time.Time { return noon }), newService(t, db, func() time.Time { return noon })
+}
+
+// rename writes through s.
+func rename(t testing.TB, s *Service, id, description string) {
+	t.Helper()
+	err := s.registry.change(t.Context(), func(ctx context.Context) error {
+		all, err := s.tenants.store.all(ctx)
+		if err != nil {
+			return err
+		}
+		for _, tenant := range all {
+			if tenant.ID == id {
+				tenant.Description = description
+				return s.tenants.replace(ctx, tenant)
+			}
+		}
+		return fmt.Errorf("there is no tenant %s", id)
+	})
+	if err != nil {
+		t.Error(err)
+	}
+}
+
+func TestAWriteIsSeenAtOnceByTheProcessThatMadeIt(t *testing.T) {
+	testdb.Each(t, migrations.Tenants, func(t *testing.T, db *database.DB) {
+		s := newService(t, db, func() time.Time { return noon })
+		if err := s.Seed(t.Context(), devSeed("8080")); err != nil {
+			t.Fatal(err)
+		}
+		h := apitest.New(t, engine(t, s), "tenants")
+		tag := get(t, h, "/v3/tenants", 200).header.Get("ETag")
+		get(t, h, "/v3/tenants", 304, "If-None-Match", tag)
+		for i := range 20 {
+			text := fmt.Sprintf("description %d", i)
+			rename(t, s, "dev", text)
+			for _, target := range []string{"/v3/tenants", "/v3/tenants/dev", "/v3/tenants?limit=-1"} {
+				if got := string(get(t, h, target, 200, "If-None-Match", tag).raw); !strings.Contains(got, text) {
+					t.Fatalf("GET %s after the write: got %s, want %q in it", target, got, text)
+				}
+			}
+		}
+		if got := get(t, h, "/v3/tenants", 200).header.Get("ETag"); got == tag {
+			t.Error("the tag is the old one")
+		}
+	})
+}
+
+func TestAWriteThatChangesNothingKeepsTheTag(t *testing.T) {
+	s := newService(t, testdb.New(t, migrations.Tenants), func() time.Time { return noon })
+	for range 2 {
+		if err := s.Seed(t.Context(), devSeed("8080")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	h := engine(t, s)
+	tag := get(t, h, "/v3/sites", 200).header.Get("ETag")
+	if err := s.Seed(t.Context(), devSeed("8080")); err != nil {
+		t.Fatal(err)
+	}
+	get(t, h, "/v3/sites", 304, "If-None-Match", tag)
+}
+
+func TestWritesOfAnotherReplicaAreSeenWithinTwoSeconds(t *testing.T) {
+	testdb.Each(t, migrations.Tenants, func(t *testing.T, db *database.DB) {
+		writer, reader := pair(t, db)
+		if err := writer.Seed(t.Context(), devSeed("8080")); err != nil {
+			t.Fatal(err)
+		}
+		h := engine(t, reader)
+		get(t, h, "/v3/tenants", 200)
+		get(t, h, "/v3/sites", 200)
+		if err := reader.Start(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if err := writer.Seed(t.Context(), devSeed("9090")); err != nil {
+			t.Fatal(err)
+		}
+		// Everything but the default lists is right at once.
+		for _, target := range []string{"/v3/tenants/dev", "/v3/sites/main", "/v3/tenants?offset=0", "/v3/sites?offset=0"} {
+			if got := string(get(t, h, target, 200).raw); !strings.Contains(got, "http://localhost:9090") {
+				t.Errorf("GET %s just after the write: got %s", target, got)
+			}
+		}
+		rename(t, writer, "dev", "renamed elsewhere")
+		within(t, 2*time.Second, "the description in the list", func() bool {
+			return strings.Contains(string(get(t, h, "/v3/tenants", 200).raw), "renamed elsewhere")
+		})
+	})
+}
+
+func TestAChangeMadeByHandIsSeenToo(t *testing.T) {
+	testdb.Each(t, migrations.Tenants, func(t *testing.T, db *database.DB) {
+		s := newService(t, db, func() time.Time { return noon })
+		if err := s.Seed(t.Context(), devSeed("8080")); err != nil {
+			t.Fatal(err)
+		}
+		h := engine(t, s)
+		for i, statement := range []string{
+			"UPDATE tenants SET status = 'inactive' WHERE tenant_id = 'dev'",
+			"UPDATE sites SET services = '[]'",
+			"DELETE FROM tenants WHERE tenant_id = 'dev'",
+		} {
+			before, err := s.registry.current(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := db.Conn(t.Context()).Exec(statement).Error; err != nil {
+				t.Fatal(err)
+			}
+			after, err := s.registry.current(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			if before == after || before.counter == after.counter {
+				t.Errorf("statement %d went unnoticed: %s", i, statement)
+			}
+		}
+		get(t, h, "/v3/tenants/dev", 404)
+		equal(t, "tenants", get(t, h, "/v3/tenants", 200).ids(t, "tenant_id"), []string{"admin"})
+	})
+}
+
+func within(t testing.TB, limit time.Duration, what string, done func() bool) {
+	t.Helper()
+	for start := time.Now(); !done(); time.Sleep(20 * time.Millisecond) {
+		if time.Since(start) > limit {
+			t.Fatalf("%s: not within %s", what, limit)
+		}
+	}
+}
+
+// Two processes write the site's and the tenants' ports together, in one
+// transaction each; no answer may show one of them old and the other new.
+func TestNoReaderSeesHalfAWrite(t *testing.T) {
+	testdb.Each(t, migrations.Tenants, func(t *testing.T, db *database.DB) {
+		writer, reader := pair(t, db)
+		if err := writer.Seed(t.Context(), devSeed("10000")); err != nil {
+			t.Fatal(err)
+		}
+		stop := make(chan struct{})
+		var writing sync.WaitGroup
+		writing.Go(func() {
+			for i := 0; ; i++ {
+				select {
+				case <-stop:
+					return
+				default:
+				}
+				if err := writer.Seed(t.Context(), devSeed(fmt.Sprint(10000+i%2000))); err != nil {
+					t.Error(err)
+					return
+				}
+			}
+		})
+		for range 200 {
+			v, err := reader.registry.current(t.Context())
+			if err != nil {
+				t.Error(err)
+				break
+			}
+			main, _ := v.sites.Get("main")
+			port := main.BaseURL[strings.LastIndex(main.BaseURL, ":"):]
+			for _, tenant := range v.tenants {
+				if !strings.HasSuffix(tenant.BaseURL, port) {
+					t.Errorf("the site is at %s, its tenant %s at %s", main.BaseURL, tenant.ID, tenant.BaseURL)
+				}
+			}
+		}
+		close(stop)
+		writing.Wait()
+	})
+}
+
+// Whoever is told that a write is done, and asks for the list then, gets
+// that write or a later one; never an earlier one, and never a mixture.
+func TestManyReadersAndWritersNeverSeeAnOldList(t *testing.T) {
+	s := newService(t, testdb.New(t, migrations.Tenants), func() time.Time { return noon })
+	if err := s.Seed(t.Context(), devSeed("8080")); err != nil {
+		t.Fatal(err)
+	}
+	h := engine(t, s)
+	rename(t, s, "dev", "round 1000")
+	var mu sync.Mutex
+	written := 1000
+	var all sync.WaitGroup
+	all.Go(func() {
+		for round := 1001; round < 1100; round++ {
+			rename(t, s, "dev", fmt.Sprintf("round %d", round))
+			mu.Lock()
+			written = round
+			mu.Unlock()
+		}
+	})
+	for range 4 {
+		all.Go(func() {
+			for range 200 {
+				mu.Lock()
+				least := written
+				mu.Unlock()
+				r := ask(t, h, http.MethodGet, "/v3/tenants")
+				var got int
+				for _, row := range r.rows(t) {
+					if row["tenant_id"] == "dev" {
+						_, _ = fmt.Sscanf(row["description"].(string), "round %d", &got)
+					}
+				}
+				if got < least {
+					t.Errorf("got round %d after round %d was written", got, least)
+				}
+			}
+		})
+	}
+	all.Wait()
+}
+
+func TestListsOutliveTheDatabaseAndTheRestSaysSo(t *testing.T) {
+	db, err := database.Open(t.Context(), "sqlite:"+filepath.Join(t.TempDir(), "x.db"), slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := db.Migrate(t.Context(), migrations.Tenants); err != nil {
+		t.Fatal(err)
+	}
+	s := newService(t, db, func() time.Time { return noon })
+	if err := s.Seed(t.Context(), devSeed("8080")); err != nil {
+		t.Fatal(err)
+	}
+	h := apitest.New(t, engine(t, s), "tenants")
+	get(t, h, "/v3/tenants/ready", 200)
+	_ = db.Close()
+
+	get(t, h, "/v3/tenants", 200)
+	get(t, h, "/v3/sites", 200)
+	get(t, h, "/v3/tenants/hello", 200)
+	for _, target := range []string{"/v3/tenants/dev", "/v3/sites/main", "/v3/tenants?limit=1", "/v3/sites?limit=1", "/v3/tenants/ready"} {
+		r := get(t, h, target, 503)
+		if strings.Contains(string(r.raw), "sql") {
+			t.Errorf("GET %s: the answer tells internals: %s", target, r.raw)
+		}
+	}
+
+	// A registry that never saw its database has nothing to answer with.
+	empty := apitest.New(t, engine(t, newService(t, db, func() time.Time { return noon })), "tenants")
+	get(t, empty, "/v3/tenants", 503)
+	get(t, empty, "/v3/sites", 503)
+}
+
+func TestAfterAChangeWhoseEndIsUnknownTheListIsReadAgain(t *testing.T) {
+	s := newService(t, testdb.New(t, migrations.Tenants), func() time.Time { return noon })
+	if err := s.Seed(t.Context(), devSeed("8080")); err != nil {
+		t.Fatal(err)
+	}
+	before, err := s.registry.recent(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	err = s.registry.change(ctx, func(context.Context) error { cancel(); return nil })
+	if err == nil {
+		t.Fatal("the commit went through; this test needs one that fails")
+	}
+	after, err := s.registry.recent(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if before == after {
+		t.Error("the view from before the change is still in use")
+	}
+}
+
+func TestStartAndCloseKeepTheirPromises(t *testing.T) {
+	s := newService(t, testdb.New(t, migrations.Tenants), func() time.Time { return noon })
+	if err := s.Close(); err != nil {
+		t.Errorf("close before start: %v", err)
+	}
+	if err := s.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Start(t.Context()); err == nil {
+		t.Error("a second start is possible")
+	}
+	for range 2 {
+		if err := s.Close(); err != nil {
+			t.Errorf("close: %v", err)
+		}
+	}
+	select {
+	case <-s.done:
+	default:
+		t.Error("the background work goes on after Close")
+	}
+}
+
+func TestNewWantsAllItNeeds(t *testing.T) {
+	db := testdb.New(t, migrations.Tenants)
+	log := slog.New(slog.DiscardHandler)
+	for _, deps := range []Deps{{}, {DB: db, Log: log}, {DB: db, Now: time.Now}, {Log: log, Now: time.Now}} {
+		if _, err := New(deps); err == nil {
+			t.Errorf("%+v is accepted", deps)
+		}
+	}
+}

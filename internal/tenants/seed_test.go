@@ -1,0 +1,117 @@
+package tenants
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"gatehouse/internal/database"
+	"gatehouse/internal/testdb"
+	"gatehouse/migrations"
+)
+
+func TestSeedMakesADevelopmentRegistry(t *testing.T) {
+	testdb.Each(t, migrations.Tenants, func(t *testing.T, db *database.DB) {
+		s := newService(t, db, (&clock{at: noon}).Now)
+		if err := s.Seed(t.Context(), devSeed("8080")); err != nil {
+			t.Fatal(err)
+		}
+		h := engine(t, s)
+		dev := get(t, h, "/v3/tenants/dev", 200).object(t)
+		for member, want := range map[string]any{
+			"base_url": "http://localhost:8080", "site_id": "main", "status": "ACTIVE", "owner": "ops@example.org",
+			"admin_user": "testadmin", "token_service": "http://localhost:8080/v3/tokens", "description": "The dev tenant.",
+			"security_kernel": "http://localhost:8080/v3/security", "authenticator": "http://localhost:8080/v3/oauth2",
+			"user_ldap_connection_id": "tapis-dev", "public_key": canonicalKey(t),
+		} {
+			equal(t, "dev's "+member, dev[member], want)
+		}
+		equal(t, "tenants", get(t, h, "/v3/tenants", 200).ids(t, "tenant_id"), []string{"admin", "dev"})
+		equal(t, "sites", get(t, h, "/v3/sites", 200).ids(t, "site_id"), []string{"main"})
+	})
+}
+
+func TestASecondSeedRewritesOnlyWhatTheStartDecides(t *testing.T) {
+	testdb.Each(t, migrations.Tenants, func(t *testing.T, db *database.DB) {
+		c := &clock{at: noon}
+		s := newService(t, db, c.Now)
+		if err := s.Seed(t.Context(), devSeed("8080")); err != nil {
+			t.Fatal(err)
+		}
+		other := completed(t, s, Tenant{ID: "mine", SiteID: "main", Status: Active})
+		if err := s.registry.change(t.Context(), func(ctx context.Context) error { return s.tenants.create(ctx, other) }); err != nil {
+			t.Fatal(err)
+		}
+		rename(t, s, "dev", "My own words.")
+		before := allTenants(t, s)
+
+		c.advance(time.Hour)
+		if err := s.Seed(t.Context(), devSeed("8080")); err != nil {
+			t.Fatal(err)
+		}
+		equal(t, "tenants after the same seed", allTenants(t, s), before)
+
+		moved := devSeed("9090")
+		moved.Tenants[0].PublicKey, moved.Tenants[1].PublicKey = wrappedKeys()[1], ""
+		moved.Tenants[0].AdminUser, moved.Site.Services = "somebody", []string{"tokens"}
+		moved.LDAPs[0].Port = 20389
+		moved.Owner.Name = "Others"
+		if err := s.Seed(t.Context(), moved); err != nil {
+			t.Fatal(err)
+		}
+		newKey, err := NormalizePublicKey(wrappedKeys()[1])
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := append([]Tenant(nil), before...)
+		for i, base := range []string{"http://127.0.0.1:9090", "http://localhost:9090"} {
+			want[i].BaseURL, want[i].TokenService = base, base+"/v3/tokens"
+			want[i].SecurityKernel, want[i].Authenticator = base+"/v3/security", base+"/v3/oauth2"
+			want[i].LastUpdateTime = noon.Add(time.Hour)
+		}
+		want[1].PublicKey = newKey
+		equal(t, "tenants after the move", allTenants(t, s), want)
+
+		site := get(t, engine(t, s), "/v3/sites/main", 200).object(t)
+		equal(t, "site's base URL", site["base_url"], any("http://localhost:9090"))
+		equal(t, "site's template", site["tenant_base_url_template"], any("http://${tenant_id}.localhost:9090"))
+		equal(t, "number of the site's services", len(site["services"].([]any)), 6)
+		ldap, _, err := s.tenants.ldaps.get(t.Context(), "tapis-dev")
+		if err != nil {
+			t.Fatal(err)
+		}
+		equal(t, "LDAP port", ldap.Port, 20389)
+		equal(t, "LDAP times", []time.Time{ldap.CreateTime, ldap.LastUpdateTime}, []time.Time{noon, noon.Add(time.Hour)})
+	})
+}
+
+func TestABadSeedIsRefusedAndWritesNothing(t *testing.T) {
+	s := newService(t, testdb.New(t, migrations.Tenants), (&clock{at: noon}).Now)
+	for says, change := range map[string]func(seed *Seed){
+		"site_id":           func(seed *Seed) { seed.Site.ID = "" },
+		"email":             func(seed *Seed) { seed.Owner.Email = "" },
+		"port":              func(seed *Seed) { seed.LDAPs[0].Port = 0 },
+		"tenant dev":        func(seed *Seed) { seed.Tenants[0].PublicKey = "x" },
+		"public_key":        func(seed *Seed) { seed.Tenants[1].PublicKey = "" },
+		"base_url":          func(seed *Seed) { seed.Tenants[1].BaseURL = seed.Tenants[0].BaseURL },
+		"connection that d": func(seed *Seed) { seed.LDAPs = nil },
+	} {
+		seed := devSeed("8080")
+		change(&seed)
+		if err := s.Seed(t.Context(), seed); !contains(err, says) {
+			t.Errorf("got %v, want an error that says %q", err, says)
+		}
+	}
+	h := engine(t, s)
+	equal(t, "sites", string(get(t, h, "/v3/sites", 200).result), "[]")
+	equal(t, "tenants", string(get(t, h, "/v3/tenants", 200).result), "[]")
+}
+
+func TestASeedIsNotChangedByItsUse(t *testing.T) {
+	s := newService(t, testdb.New(t, migrations.Tenants), (&clock{at: noon}).Now)
+	seed := devSeed("8080")
+	if err := s.Seed(t.Context(), seed); err != nil {
+		t.Fatal(err)
+	}
+	equal(t, "seed", seed, devSeed("8080"))
+}

@@ -1,0 +1,91 @@
+package tenants
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/gin-gonic/gin"
+
+	"gatehouse/internal/database"
+	"gatehouse/internal/httpapi"
+	"gatehouse/internal/tenants/sites"
+)
+
+// Deps are what the registry needs. All are required.
+type Deps struct {
+	DB  *database.DB // migrated with migrations.Tenants
+	Log *slog.Logger
+	Now func() time.Time // the clock of create and update times
+}
+
+// Service is the registry. It is safe for concurrent use.
+type Service struct {
+	log      *slog.Logger
+	now      func() time.Time
+	registry *registry
+	sites    *sites.Service
+	tenants  tenantService
+
+	mu   sync.Mutex
+	stop context.CancelFunc // nil until Start
+	done chan struct{}
+}
+
+// New returns a registry that has not looked into its database yet.
+func New(deps Deps) (*Service, error) {
+	if deps.DB == nil || deps.Log == nil || deps.Now == nil {
+		return nil, errors.New("tenants: a database, a log and a clock are required")
+	}
+	s := sites.New(deps.DB)
+	r := newRegistry(deps.DB, s, deps.Log)
+	return &Service{
+		log: deps.Log, now: deps.Now, registry: r, sites: s,
+		tenants: tenantService{store: r.tenants, owners: ownerStore{db: deps.DB}, ldaps: ldapStore{db: deps.DB}, sites: s},
+	}, nil
+}
+
+// Mount registers all paths of the registry on r.
+func (s *Service) Mount(r gin.IRouter) {
+	sites.Mount(r, s.registry)
+	httpapi.MountHealth(r, "/v3/tenants", s.Ready)
+	tenantHandler{registry: s.registry}.mount(r)
+}
+
+// Start begins to look for the writes of other replicas, every second until
+// ctx ends or Close is called. It returns at once, also when the database is
+// away, and fails when called twice.
+func (s *Service) Start(ctx context.Context) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.stop != nil {
+		return errors.New("tenants: started twice")
+	}
+	ctx, s.stop = context.WithCancel(ctx)
+	s.done = make(chan struct{})
+	go func() {
+		defer close(s.done)
+		s.registry.watch(ctx)
+	}()
+	return nil
+}
+
+// Close ends what Start began and waits for it. It may be called at any time,
+// and again; the database stays open.
+func (s *Service) Close() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.stop != nil {
+		s.stop()
+		<-s.done
+	}
+	return nil
+}
+
+// Ready reports whether the registry can be read from its database.
+func (s *Service) Ready(ctx context.Context) error {
+	_, err := s.registry.current(ctx)
+	return err
+}

@@ -1,0 +1,61 @@
+package sites
+
+import (
+	"context"
+	"strings"
+
+	"gatehouse/internal/apierr"
+	"gatehouse/internal/database"
+)
+
+// Service applies the rules of sites to their table.
+type Service struct {
+	store store
+}
+
+// New returns the sites kept in db.
+func New(db *database.DB) *Service { return &Service{store: store{db: db}} }
+
+// All returns every site, ordered by id.
+func (s *Service) All(ctx context.Context) ([]Site, error) { return s.store.all(ctx) }
+
+// Create adds a site whose times and authors the caller has set. It must run
+// in a transaction that keeps other writers of sites out; the database's own
+// constraints stand behind it. Errors: Invalid, Conflict.
+func (s *Service) Create(ctx context.Context, site Site) error {
+	if err := site.Check(); err != nil {
+		return err
+	}
+	all, err := s.store.all(ctx)
+	if err != nil {
+		return err
+	}
+	for _, other := range all {
+		if err := conflict(site, other); err != nil {
+			return err
+		}
+	}
+	return s.store.insert(ctx, site)
+}
+
+// Update stores the fields of a site that may change: its addresses, its
+// services, its admin tenant, and who changed it when. It runs as Create does.
+func (s *Service) Update(ctx context.Context, site Site) error {
+	if err := site.Check(); err != nil {
+		return err
+	}
+	return s.store.update(ctx, site)
+}
+
+// conflict says what keeps site and other from existing both.
+func conflict(site, other Site) error {
+	switch {
+	case site.ID == other.ID:
+		return apierr.New(apierr.Conflict, "The site %s exists already.", site.ID)
+	case site.Primary && other.Primary:
+		return apierr.New(apierr.Conflict, "The site %s is the primary site; there can be only one.", other.ID)
+	case strings.EqualFold(site.BaseURL, other.BaseURL):
+		return apierr.New(apierr.Conflict, "The field base_url has the value of another site.")
+	}
+	return nil
+}

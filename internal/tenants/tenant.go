@@ -1,0 +1,120 @@
+package tenants
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"gatehouse/internal/apierr"
+	"gatehouse/internal/tenants/field"
+)
+
+// Status tells whether a tenant is in use. Answers show it in upper case.
+type Status string
+
+// The statuses. A draft may lack a public key; default lists show active
+// tenants only.
+const (
+	Draft    Status = "draft"
+	Active   Status = "active"
+	Inactive Status = "inactive"
+)
+
+// Tenant is one logically isolated view of Tapis, owned by a site.
+type Tenant struct {
+	ID      string // unique without regard to letter case; becomes a DNS label
+	BaseURL string // its origin, unique, never ending in a slash
+	SiteID  string
+	Status  Status
+
+	TokenService   string // issuer of its tokens
+	SecurityKernel string
+	Authenticator  string
+
+	Owner            string // e-mail address of an Owner
+	AdminUser        string
+	TokenGenServices []string // services that may generate tokens for it
+	PublicKey        string   // as NormalizePublicKey returns it; empty: none
+	Description      string
+
+	ServiceLDAPConnectionID string // empty: none
+	UserLDAPConnectionID    string // empty: none
+
+	CreateTime     time.Time
+	CreatedBy      string
+	LastUpdateTime time.Time
+	LastUpdatedBy  string
+}
+
+// reserved are words of paths below /v3/tenants and of the API itself; they
+// never name a tenant, in any letter case.
+var reserved = []string{"owners", "ldaps", "hello", "ready", "history", "sites", "tenants"}
+
+func isReserved(id string) bool { return slices.Contains(reserved, strings.ToLower(id)) }
+
+// Check reports the first field that breaks a rule, as an apierr.Invalid.
+// Rules that need other rows are the tenant service's.
+func (t Tenant) Check() error {
+	if err := t.checkIdentity(); err != nil {
+		return err
+	}
+	if err := t.checkServices(); err != nil {
+		return err
+	}
+	if err := field.Email("owner", t.Owner); err != nil {
+		return err
+	}
+	if err := field.Text("admin_user", t.AdminUser, 120); err != nil {
+		return err
+	}
+	if err := field.Prose("description", t.Description, 1000); err != nil {
+		return err
+	}
+	if t.PublicKey == "" {
+		if t.Status == Active {
+			return apierr.Invalidf("The field public_key is required for an active tenant; without a key it can only be a draft.")
+		}
+		return nil
+	}
+	canonical, err := NormalizePublicKey(t.PublicKey)
+	if err != nil {
+		return err
+	}
+	if canonical != t.PublicKey {
+		return apierr.Invalidf("The field public_key is not in its canonical form.")
+	}
+	return nil
+}
+
+func (t Tenant) checkIdentity() error {
+	if err := field.TenantID("tenant_id", t.ID); err != nil {
+		return err
+	}
+	if isReserved(t.ID) {
+		return apierr.Invalidf("The tenant_id %s is reserved.", t.ID)
+	}
+	if err := field.Origin("base_url", t.BaseURL); err != nil {
+		return err
+	}
+	if err := field.SiteID("site_id", t.SiteID); err != nil {
+		return err
+	}
+	switch t.Status {
+	case Draft, Active, Inactive:
+		return nil
+	}
+	return apierr.Invalidf("The field status must be draft, active or inactive.")
+}
+
+func (t Tenant) checkServices() error {
+	if err := field.Endpoint("token_service", t.TokenService); err != nil {
+		return err
+	}
+	if err := field.Endpoint("security_kernel", t.SecurityKernel); err != nil {
+		return err
+	}
+	if err := field.Endpoint("authenticator", t.Authenticator); err != nil {
+		return err
+	}
+	return field.Services("token_gen_services", t.TokenGenServices)
+}

@@ -1,0 +1,131 @@
+package tenants
+
+import (
+	"context"
+	"encoding/json"
+
+	"github.com/gin-gonic/gin"
+
+	"gatehouse/internal/apierr"
+	"gatehouse/internal/httpapi"
+	"gatehouse/internal/tenants/field"
+	"gatehouse/internal/tenants/prepared"
+)
+
+type tenantHandler struct {
+	registry *registry
+}
+
+func (h tenantHandler) mount(r gin.IRoutes) {
+	httpapi.Get(r, "/v3/tenants", h.list)
+	httpapi.Get(r, "/v3/tenants/:tenant_id", h.get)
+}
+
+const tenantsListed = "Tenants retrieved."
+
+// list answers GET /v3/tenants. Every SDK and service asks it at start,
+// without parameters: then the answer lies ready.
+func (h tenantHandler) list(c *gin.Context) error {
+	if c.Request.URL.RawQuery != "" {
+		return h.listFiltered(c)
+	}
+	ctx := c.Request.Context()
+	v, err := h.registry.recent(ctx)
+	if err != nil {
+		return err
+	}
+	answer, err := v.list.Get(func() any {
+		return prepared.Page(ctx, v.filter(false, false), httpapi.Window{Limit: -1}, tenantsListed)
+	})
+	if err != nil {
+		return err
+	}
+	answer.Write(c)
+	return nil
+}
+
+// tenantQuery is what a list of tenants can be asked for.
+type tenantQuery struct {
+	drafts, inactive bool
+	window           httpapi.Window
+	members          []string // nil: all
+}
+
+func (h tenantHandler) listFiltered(c *gin.Context) error {
+	q, err := readTenantQuery(c)
+	if err != nil {
+		return err
+	}
+	ctx := c.Request.Context()
+	v, err := h.registry.current(ctx)
+	if err != nil {
+		return err
+	}
+	answer, err := q.answer(ctx, v)
+	if err != nil {
+		return err
+	}
+	answer.Write(c)
+	return nil
+}
+
+func readTenantQuery(c *gin.Context) (q tenantQuery, err error) {
+	values, err := field.Query(c.Request.URL.RawQuery)
+	if err != nil {
+		return q, err
+	}
+	if q.window, err = httpapi.QueryWindow(c); err != nil {
+		return q, err
+	}
+	if q.drafts, err = httpapi.QueryBool(c, "show_draft"); err != nil {
+		return q, err
+	}
+	if q.inactive, err = httpapi.QueryBool(c, "show_inactive"); err != nil {
+		return q, err
+	}
+	if len(values["select"]) > 1 {
+		return q, apierr.Invalidf("The query parameter select is given more than once.")
+	}
+	q.members = parseSelect(values.Get("select"))
+	return q, nil
+}
+
+func (q tenantQuery) answer(ctx context.Context, v *view) (*prepared.Answer, error) {
+	rows := v.filter(q.drafts, q.inactive)
+	if q.members == nil {
+		return prepared.New(prepared.Page(ctx, rows, q.window, tenantsListed))
+	}
+	selected := make([]map[string]json.RawMessage, len(rows))
+	for i, row := range rows {
+		var err error
+		if selected[i], err = row.selected(q.members); err != nil {
+			return nil, err
+		}
+	}
+	return prepared.New(prepared.Page(ctx, selected, q.window, tenantsListed))
+}
+
+// get answers GET /v3/tenants/{tenant_id} for a tenant of any status.
+func (h tenantHandler) get(c *gin.Context) error {
+	ctx, id := c.Request.Context(), c.Param("tenant_id")
+	if !field.IsTenantID(id) || isReserved(id) {
+		// What is no tenant id is not repeated in the answer.
+		return apierr.New(apierr.NotFound, "There is no such tenant.")
+	}
+	v, err := h.registry.current(ctx)
+	if err != nil {
+		return err
+	}
+	i, ok := v.byID[id]
+	if !ok {
+		return apierr.New(apierr.NotFound, "The tenant %s does not exist.", id)
+	}
+	answer, err := v.each[i].Get(func() any {
+		return httpapi.Success(ctx, v.answers[i], "Tenant "+id+" retrieved.")
+	})
+	if err != nil {
+		return err
+	}
+	answer.Write(c)
+	return nil
+}

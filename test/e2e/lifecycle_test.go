@@ -1,0 +1,149 @@
+package e2e
+
+import (
+	"bufio"
+	"encoding/json"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestARestartKeepsEverything(t *testing.T) {
+	g := start(t)
+	app := g.client(t, "testuser1", "")
+	before := g.token(t, app.in(password("testuser1")))
+	keys := map[string]string{"dev": g.publicKey(t, "dev"), "admin": g.publicKey(t, "admin")}
+	g.stop(t)
+
+	again := startIn(t, g.dataDir, g.port)
+	t.Logf("ready %v after the first start, %v after the second", g.took, again.took)
+	servicePassword, err := os.ReadFile(filepath.Join(g.dataDir, "service-password"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for want, run := range map[int]*gatehouse{1: g, 0: again} {
+		if got := strings.Count(run.stdout.String(), strings.TrimSpace(string(servicePassword))); got != want {
+			t.Errorf("the service password was said %d times, want %d", got, want)
+		}
+	}
+	for tenant, key := range keys {
+		if again.publicKey(t, tenant) != key {
+			t.Errorf("the tenant %s has another public key", tenant)
+		}
+	}
+	if got := again.username(t, before.Access.Token); got != "testuser1" {
+		t.Errorf("the token from before is of %q", got)
+	}
+	again.token(t, app.in(password("testuser1")))
+	after := again.token(t, app.in(map[string]string{"grant_type": "refresh_token", "refresh_token": before.Refresh.Token}))
+	if got := again.username(t, after.Access.Token); got != "testuser1" {
+		t.Errorf("the refreshed token is of %q", got)
+	}
+}
+
+func TestTheBaseURLsFollowTheListener(t *testing.T) {
+	g := start(t)
+	wantBaseURLs(t, g)
+	g.stop(t)
+	wantBaseURLs(t, startIn(t, g.dataDir, freePort(t)))
+}
+
+func wantBaseURLs(t *testing.T, g *gatehouse) {
+	t.Helper()
+	var tenants []struct {
+		ID      string `json:"tenant_id"`
+		BaseURL string `json:"base_url"`
+		Tokens  string `json:"token_service"`
+	}
+	g.call(t, http.MethodGet, "/v3/tenants", nil).want(t, http.StatusOK).into(t, &tenants)
+	got := map[string]string{}
+	for _, tenant := range tenants {
+		got[tenant.ID] = tenant.BaseURL
+		if tenant.Tokens != tenant.BaseURL+"/v3/tokens" {
+			t.Errorf("the tenant %s has the token service %s", tenant.ID, tenant.Tokens)
+		}
+	}
+	if len(got) != 2 || got["dev"] != g.url() || got["admin"] != g.adminURL() {
+		t.Errorf("the base URLs are %v, want dev at %s and admin at %s", got, g.url(), g.adminURL())
+	}
+	if name := g.username(t, g.token(t, password("testuser1")).Access.Token); name != "testuser1" {
+		t.Errorf("the token is of %q", name)
+	}
+}
+
+func TestAnInterruptLetsTheRequestInFlightFinish(t *testing.T) {
+	g := start(t)
+	body, err := json.Marshal(password("testuser1"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	conn, err := net.Dial("tcp", "127.0.0.1:"+g.port)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = conn.Close() }()
+	half := len(body) / 2
+	if _, err := fmt.Fprintf(conn, "POST /v3/oauth2/tokens HTTP/1.1\r\nHost: localhost:%s\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s",
+		g.port, len(body), body[:half]); err != nil {
+		t.Fatal(err)
+	}
+	time.Sleep(200 * time.Millisecond) // the handler is reading the body now
+
+	g.interrupt(t)
+	waitUntilDeaf(t, g)
+	if g.ended() {
+		t.Fatal("gatehouse ended with a request in flight")
+	}
+	if _, err := conn.Write(body[half:]); err != nil {
+		t.Fatal(err)
+	}
+	if err := conn.SetReadDeadline(time.Now().Add(20 * time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	res, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	if err != nil {
+		t.Fatalf("the request in flight got no answer: %v", err)
+	}
+	defer func() { _ = res.Body.Close() }()
+	var got tokens
+	read(t, res).want(t, http.StatusOK).into(t, &got)
+	if got.Access.Token == "" {
+		t.Error("the request in flight got no token")
+	}
+	g.wait(t)
+	g.stop(t)
+}
+
+// waitUntilDeaf waits until the server takes no new connections.
+func waitUntilDeaf(t *testing.T, g *gatehouse) {
+	t.Helper()
+	for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
+		conn, err := net.Dial("tcp", "127.0.0.1:"+g.port)
+		if err != nil {
+			return
+		}
+		_ = conn.Close()
+	}
+	t.Fatal("gatehouse takes new connections after an interrupt")
+}
+
+func TestOnlyLoopbackAddressesAreListenedOn(t *testing.T) {
+	for _, host := range []string{"0.0.0.0", "[::]", "", "192.0.2.1", "example.org"} {
+		t.Run("host "+host, func(t *testing.T) {
+			port := freePort(t)
+			g := launch(t, filepath.Join(t.TempDir(), "data"), host+":"+port)
+			g.wait(t)
+			if g.cmd.ProcessState.ExitCode() == 0 {
+				t.Error("gatehouse ended with exit code 0")
+			}
+			if !strings.Contains(g.stderr.String(), "loopback") {
+				t.Errorf("it does not say why:\n%s", g.stderr.String())
+			}
+		})
+	}
+}

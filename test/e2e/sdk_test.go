@@ -1,0 +1,21 @@
+package e2e
+
+import (
+	"os"
+	"os/exec"
+	"testing"
+
+	"gatehouse/internal/testlog"
+)
+
+func TestThePythonSDKWorksUnmodified(t *testing.T) {
+	g := start(t)
+	suite := exec.CommandContext(t.Context(), python(t), "tapipy_test.py", "--verbose")
+	suite.Env = append(os.Environ(),
+		"GATEHOUSE_URL="+g.url(), "GATEHOUSE_TEST_SECRETS="+testlog.SecretsFile(t), "PYTHONDONTWRITEBYTECODE=1")
+	out, err := suite.CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	t.Logf("%s", out)
+}
