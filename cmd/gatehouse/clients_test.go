@@ -108,3 +108,14 @@ func TestATokenMadeThroughAClientDoesNotSeeClientKeys(t *testing.T) {
 		}
 	}
 }
+
+func TestATokenMadeThroughAClientChangesThatClientOnly(t *testing.T) {
+	r := start(t)
+	owner := r.login(r.ada)
+	portal, other := r.register(r.ada, owner, `{"client_id": "portal"}`), r.register(r.ada, owner, `{"client_id": "other"}`)
+	through := r.tokens(r.ada.host, portal.basic(), r.ada.grant()).body["access_token"].(string)
+	r.clients(http.MethodPut, r.ada, through, "/other", `{"callback_url": "https://evil.example/cb"}`).want(t, 403, "access_denied")
+	r.clients(http.MethodDelete, r.ada, through, "/other", "").want(t, 403, "access_denied")
+	r.tokens(r.ada.host, other.basic(), r.ada.grant()).want(t, 200, "")
+	r.clients(http.MethodPut, r.ada, through, "/portal", `{"display_name": "Mine"}`).want(t, 200, "")
+}

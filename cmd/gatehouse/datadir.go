@@ -63,7 +63,10 @@ func (d dataDir) secret(name string, generate func() string) (value string, isNe
 	path := d.path(name)
 	text, err := os.ReadFile(path) //nolint:gosec // a fixed name in the configured directory
 	if err == nil {
-		return strings.TrimSpace(string(text)), false, nil
+		if value = strings.TrimSpace(string(text)); value == "" { // left by a start that was cut off
+			return "", false, fmt.Errorf("the secret file %s is empty; delete it to have a new one made", path)
+		}
+		return value, false, nil
 	}
 	if !errors.Is(err, fs.ErrNotExist) {
 		return "", false, fmt.Errorf("read secret file: %w", err)

@@ -220,12 +220,31 @@ func TestGuessingIsThrottled(t *testing.T) {
 	r.tokens(r.labAda.host, nil, r.labAda.grant()).want(t, 200, "")
 	r.clock.Add(31 * time.Second)
 	r.tokens(r.ada.host, nil, r.ada.grant()).want(t, 200, "")
+}
 
-	c := r.register(r.ada, r.login(r.ada), `{}`)
-	for range 10 {
-		r.tokens(r.ada.host, client{c.id, "wrong-wrong-wrong-wrong"}.basic(), r.bob.grant()).want(t, 401, "invalid_client")
+func TestGuessingClientSecretsIsThrottledHoweverTheIDIsSpelt(t *testing.T) {
+	r := start(t)
+	owner := r.login(r.ada)
+	c := r.register(r.ada, owner, `{"client_id": "portal"}`)
+	spellings := []string{"portal", "%70ortal", "p%6frtal", "po%72tal", "por%74al"}
+	for i := range 10 {
+		r.tokens(r.ada.host, client{spellings[i%5], "wrong-wrong-wrong-wrong"}.basic(), r.bob.grant()).want(t, 401, "invalid_client")
 	}
-	r.tokens(r.ada.host, c.basic(), r.bob.grant()).want(t, 429, "temporarily_unavailable")
+	for _, spelling := range spellings {
+		r.tokens(r.ada.host, client{spelling, c.key}.basic(), r.bob.grant()).want(t, 429, "temporarily_unavailable")
+	}
+	// Where there is nothing to guess, nothing is counted.
+	public := r.register(r.ada, owner, `{"client_id": "public", "token_endpoint_auth_method": "none"}`)
+	for range 20 {
+		r.tokens(r.ada.host, client{"public", "junk"}.basic(), r.ada.grant()).want(t, 401, "invalid_client")
+		r.tokens(r.ada.host, client{"unknown", "junk"}.basic(), r.ada.grant()).want(t, 401, "invalid_client")
+	}
+	r.tokens(r.ada.host, nil, public.with(r.ada.grant())).want(t, 200, "")
+	// A form-encoded secret is read too.
+	r.clock.Add(time.Hour)
+	odd := r.register(r.ada, owner, `{"client_id": "odd", "client_key": "50%25-of-a-secret-key"}`)
+	r.tokens(r.ada.host, odd.basic(), r.ada.grant()).want(t, 200, "")
+	r.tokens(r.ada.host, client{"odd", "50%2525-of-a-secret-key"}.basic(), r.ada.grant()).want(t, 200, "")
 }
 
 func TestManyParallelLoginsOfOnePersonAllSucceed(t *testing.T) {

@@ -16,8 +16,10 @@ import (
 type Caller struct {
 	Username    string
 	TenantID    string
+	SiteID      string // of the tenant, where Checks made the Caller
 	AccountType string // UserAccount or ServiceAccount
 	ClientID    string // OAuth client that the token was made through; empty: none
+	OnBehalfOf  Subject
 }
 
 // Verify checks a raw access token for the request in ctx. An error for which
@@ -29,11 +31,22 @@ type callerKey struct{}
 // From returns the caller that a Require middleware put into ctx. Without one
 // it fails as an internal error: the route was mounted outside the middleware.
 func From(ctx context.Context) (Caller, error) {
-	c, ok := ctx.Value(callerKey{}).(Caller)
+	c, ok := Known(ctx)
 	if !ok {
 		return Caller{}, apierr.Wrap(errors.New("no authentication in front of this route"), "find caller")
 	}
 	return c, nil
+}
+
+// Known returns the caller that a middleware put into ctx; false: nobody that
+// we know, which behind Optional is no fault.
+func Known(ctx context.Context) (Caller, bool) {
+	c, ok := ctx.Value(callerKey{}).(Caller)
+	return c, ok
+}
+
+func with(ctx context.Context, caller Caller) context.Context {
+	return context.WithValue(ctx, callerKey{}, caller)
 }
 
 // RequireUser lets only holders of a user's access token pass, from
@@ -41,8 +54,13 @@ func From(ctx context.Context) (Caller, error) {
 func RequireUser(verify Verify) gin.HandlerFunc {
 	return httpapi.Handle(func(c *gin.Context) error {
 		raw, err := tokenOf(c)
-		if err != nil {
+		switch {
+		case err != nil:
 			return err
+		case raw == "":
+			e := apierr.New(apierr.Unauthenticated, "A Tapis access token is needed, in the header X-Tapis-Token or as a Bearer token.")
+			e.Challenge = `Bearer realm="tapis"` // RFC 6750 section 3.1: no error code when no token was sent
+			return e
 		}
 		ctx := c.Request.Context()
 		caller, err := verify(ctx, raw)
@@ -56,11 +74,41 @@ func RequireUser(verify Verify) gin.HandlerFunc {
 			return unauthenticated("The headers X-Tapis-Tenant and X-Tapis-User go with service tokens only.")
 		}
 		httpapi.Annotate(ctx, slog.String("user", caller.Username))
-		c.Request = c.Request.WithContext(context.WithValue(ctx, callerKey{}, caller))
+		c.Request = c.Request.WithContext(with(ctx, caller))
 		return nil
 	})
 }
 
+// Check turns a raw access token, and the values of X-Tapis-Tenant and
+// X-Tapis-User that came with it, into a caller, as Checks.Caller does.
+type Check func(ctx context.Context, raw string, behalf Subject) (Caller, error)
+
+// Optional is for reads that are open to all and tell some callers more: it
+// puts the caller into the context when the request carries a good token, and
+// lets everyone pass. A token that is bad, or cannot be checked at the moment,
+// makes its holder nobody in particular and never an error, because SDKs send
+// the one they have, expired or not, with every request.
+func Optional(check Check) gin.HandlerFunc {
+	return func(c *gin.Context) {
+		ctx := c.Request.Context()
+		raw, err := tokenOf(c)
+		if raw == "" && err == nil {
+			return
+		}
+		var caller Caller
+		if err == nil {
+			caller, err = check(ctx, raw, Subject{TenantID: c.GetHeader("X-Tapis-Tenant"), Username: c.GetHeader("X-Tapis-User")})
+		}
+		if err != nil {
+			httpapi.Annotate(ctx, slog.String("token_ignored", err.Error()))
+			return
+		}
+		httpapi.Annotate(ctx, slog.String("user", caller.Username), slog.String("tenant", caller.TenantID))
+		c.Request = c.Request.WithContext(with(ctx, caller))
+	}
+}
+
+// tokenOf returns the token that the request carries, or "".
 func tokenOf(c *gin.Context) (string, error) {
 	tapis := c.GetHeader("X-Tapis-Token")
 	scheme, bearer, _ := strings.Cut(c.GetHeader("Authorization"), " ")
@@ -73,12 +121,8 @@ func tokenOf(c *gin.Context) (string, error) {
 		return "", apierr.Invalidf("The request carries two different tokens, in X-Tapis-Token and in Authorization.")
 	case tapis != "":
 		return tapis, nil
-	case bearer != "":
-		return bearer, nil
 	}
-	e := apierr.New(apierr.Unauthenticated, "A Tapis access token is needed, in the header X-Tapis-Token or as a Bearer token.")
-	e.Challenge = `Bearer realm="tapis"` // RFC 6750 section 3.1: no error code when no token was sent
-	return "", e
+	return bearer, nil
 }
 
 func refusal(err error) error {

@@ -52,6 +52,7 @@ type Claims struct {
 	ExpiresAt   *jwt.NumericDate `json:"exp"`
 	Audience    jwt.ClaimStrings `json:"aud"`
 	ClientID    *string          `json:"tapis/client_id"`
+	TargetSite  string           `json:"tapis/target_site"`
 }
 
 // The methods of jwt.Claims. Expiry is the only time in Tapis tokens.
@@ -156,7 +157,7 @@ func (want Expect) check(c *Claims) error {
 // IsRefusal reports whether err means that the token itself is bad, rather
 // than that it could not be checked.
 func IsRefusal(err error) bool {
-	for _, refusal := range []error{ErrMalformed, ErrSignature, ErrExpired, ErrTenant, ErrIssuer, ErrTokenType, ErrUnknownKey, ErrRevoked} {
+	for _, refusal := range []error{ErrMalformed, ErrSignature, ErrExpired, ErrTenant, ErrIssuer, ErrTokenType, ErrUnknownKey, ErrRevoked, ErrTargetSite, ErrBehalf} {
 		if errors.Is(err, refusal) {
 			return true
 		}

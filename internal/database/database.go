@@ -6,11 +6,15 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math/rand/v2"
 	"net/url"
+	"os"
+	"path/filepath"
 	"strings"
 	"time"
 
 	"github.com/glebarez/sqlite"
+	"github.com/jackc/pgx/v5/pgconn"
 	"gorm.io/driver/postgres"
 	"gorm.io/gorm"
 	"gorm.io/gorm/logger"
@@ -27,6 +31,7 @@ type DB struct {
 	gorm    *gorm.DB
 	sql     *sql.DB
 	dialect string
+	log     *slog.Logger
 }
 
 // Open connects to the database that dsn names:
@@ -41,7 +46,7 @@ func Open(ctx context.Context, dsn string, log *slog.Logger) (*DB, error) {
 		return nil, err
 	}
 	g, err := gorm.Open(dialector, &gorm.Config{
-		Logger:                 logger.NewSlogLogger(log, logger.Config{SlowThreshold: time.Second, LogLevel: logger.Error, IgnoreRecordNotFoundError: true, ParameterizedQueries: true}),
+		Logger:                 logger.Discard,                          // errors are returned, and logged once by whoever answers
 		NowFunc:                func() time.Time { return time.Time{} }, // times come from the stores' clocks, never from GORM
 		SkipDefaultTransaction: true,
 		// GORM's statement cache lets a transaction that holds a connection wait
@@ -52,7 +57,7 @@ func Open(ctx context.Context, dsn string, log *slog.Logger) (*DB, error) {
 		DisableAutomaticPing: true,
 	})
 	if err != nil {
-		return nil, fmt.Errorf("open %s database: %w", dialect, withoutPassword(err, dsn))
+		return nil, openError(err, dialect, dsn)
 	}
 	pool, err := g.DB()
 	if err != nil {
@@ -68,10 +73,10 @@ func Open(ctx context.Context, dsn string, log *slog.Logger) (*DB, error) {
 		pool.SetConnMaxIdleTime(5 * time.Minute)
 		pool.SetConnMaxLifetime(30 * time.Minute)
 	}
-	db := &DB{gorm: g, sql: pool, dialect: dialect}
+	db := &DB{gorm: g, sql: pool, dialect: dialect, log: log}
 	if err := db.Ping(ctx); err != nil {
 		_ = pool.Close()
-		return nil, fmt.Errorf("open %s database: %w", dialect, withoutPassword(err, dsn))
+		return nil, openError(err, dialect, dsn)
 	}
 	return db, nil
 }
@@ -79,9 +84,12 @@ func Open(ctx context.Context, dsn string, log *slog.Logger) (*DB, error) {
 func dialectorFor(dsn string) (gorm.Dialector, string, error) {
 	switch {
 	case strings.HasPrefix(dsn, "postgres://"), strings.HasPrefix(dsn, "postgresql://"):
+		if ambiguous(dsn) {
+			return nil, "", errors.New("database URL has a raw @ or / in its user name or password; write them as %40 and %2F")
+		}
 		return postgres.New(postgres.Config{DSN: dsn}), Postgres, nil
 	case strings.HasPrefix(dsn, "sqlite:"):
-		path := strings.TrimPrefix(strings.TrimPrefix(dsn, "sqlite:"), "//")
+		path := sqlitePath(dsn)
 		if path == "" {
 			return nil, "", errors.New("database URL names no SQLite file")
 		}
@@ -93,6 +101,42 @@ func dialectorFor(dsn string) (gorm.Dialector, string, error) {
 		return sqlite.Open(file.String()), SQLite, nil
 	}
 	return nil, "", errors.New("database URL must begin with sqlite: or postgres://")
+}
+
+// sqlitePath returns the file that dsn names, or "".
+func sqlitePath(dsn string) string {
+	path := strings.TrimPrefix(strings.TrimPrefix(dsn, "sqlite:"), "//")
+	if path == "" {
+		return ""
+	}
+	return filepath.Clean(path)
+}
+
+func openError(err error, dialect, dsn string) error {
+	if dialect == SQLite {
+		err = withReason(err, sqlitePath(dsn))
+	}
+	return fmt.Errorf("open %s database: %w", dialect, withoutPassword(err, dsn))
+}
+
+// withReason adds why the operating system does not open a file; the driver
+// only says that it is out of memory.
+func withReason(err error, path string) error {
+	f, reason := os.OpenFile(path, os.O_RDWR, 0) //nolint:gosec // the path is the operator's
+	if reason != nil {
+		return fmt.Errorf("%w: %w", reason, err)
+	}
+	_ = f.Close()
+	return fmt.Errorf("%s: %w", path, err)
+}
+
+// ambiguous reports whether the password in a Postgres URL may end elsewhere
+// than the driver thinks, which would then show the rest of it as host name.
+func ambiguous(dsn string) bool {
+	_, rest, _ := strings.Cut(dsn, "://")
+	rest, _, _ = strings.Cut(rest, "?")
+	last := strings.LastIndexByte(rest, '@')
+	return last >= 0 && strings.ContainsAny(rest[:last], "@/")
 }
 
 // withoutPassword keeps a data source name's password out of error texts.
@@ -134,9 +178,60 @@ func (db *DB) InTx(ctx context.Context, fn func(ctx context.Context) error) erro
 	if _, ok := ctx.Value(txKey{db}).(*gorm.DB); ok {
 		return fn(ctx)
 	}
-	return db.gorm.WithContext(ctx).Transaction(func(tx *gorm.DB) error {
+	return db.transaction(ctx, nil, fn)
+}
+
+// tries is how often a transaction that lost against others is begun.
+const tries = 5
+
+// InSerializableTx is InTx for transactions that decide by what they read: no
+// other may change it meanwhile. On SQLite every transaction is like that; on
+// Postgres fn may run several times, when others were in the way.
+func (db *DB) InSerializableTx(ctx context.Context, fn func(ctx context.Context) error) error {
+	if _, ok := ctx.Value(txKey{db}).(*gorm.DB); ok {
+		return errors.New("a serializable transaction cannot begin inside another transaction")
+	}
+	if db.dialect == SQLite {
+		return db.transaction(ctx, nil, fn)
+	}
+	return db.transaction(ctx, &sql.TxOptions{Isolation: sql.LevelSerializable}, fn)
+}
+
+// transaction runs fn in a new transaction, and again when the database gave
+// it up in favour of another.
+func (db *DB) transaction(ctx context.Context, options *sql.TxOptions, fn func(ctx context.Context) error) error {
+	var err error
+	for try := range tries {
+		if try > 0 {
+			db.log.DebugContext(ctx, "transaction tried again", slog.Int("try", try+1), slog.Any("error", err))
+			select {
+			case <-ctx.Done():
+				return fmt.Errorf("transaction: %w", ctx.Err())
+			case <-time.After(rand.N(time.Duration(try) * 10 * time.Millisecond)): //nolint:gosec // a delay, not a secret
+			}
+		}
+		if err = db.once(ctx, options, fn); !gaveUp(err) {
+			return err
+		}
+	}
+	return err
+}
+
+// gaveUp reports a serialization failure or a deadlock: nothing was written,
+// and trying again helps.
+func gaveUp(err error) bool {
+	var pg *pgconn.PgError
+	return errors.As(err, &pg) && (pg.Code == "40001" || pg.Code == "40P01")
+}
+
+func (db *DB) once(ctx context.Context, options *sql.TxOptions, fn func(ctx context.Context) error) error {
+	err := db.gorm.WithContext(ctx).Transaction(func(tx *gorm.DB) error {
 		return fn(context.WithValue(ctx, txKey{db}, tx))
-	})
+	}, options)
+	if errors.Is(err, sql.ErrTxDone) && ctx.Err() != nil { // database/sql rolled back because ctx ended
+		return fmt.Errorf("transaction: %w", ctx.Err())
+	}
+	return err
 }
 
 // Micros is a time in UTC microseconds since 1970; 0 means never.

@@ -11,8 +11,9 @@ import (
 	"gatehouse/migrations"
 )
 
-// Migrate brings the schema to the newest version and returns that version.
-// On Postgres an advisory lock lets several processes try at once.
+// Migrate brings the schema to the newest version and returns that version. It
+// fails when the schema is newer than this program. On Postgres an advisory
+// lock lets several processes try at once.
 func (db *DB) Migrate(ctx context.Context, set migrations.Set) (int64, error) {
 	p, err := db.provider(set)
 	if err != nil {
@@ -21,7 +22,11 @@ func (db *DB) Migrate(ctx context.Context, set migrations.Set) (int64, error) {
 	if _, err := p.Up(ctx); err != nil {
 		return 0, fmt.Errorf("migrate %s: %w", set.Service, err)
 	}
-	return p.GetDBVersion(ctx)
+	version, err := p.GetDBVersion(ctx)
+	if err != nil {
+		return 0, fmt.Errorf("read schema version of %s: %w", set.Service, err)
+	}
+	return version, db.Verify(ctx, set)
 }
 
 // Verify fails unless the schema has exactly the version that this program
@@ -53,7 +58,7 @@ func (db *DB) provider(set migrations.Set) (*goose.Provider, error) {
 	dialect := goose.DialectSQLite3
 	if db.dialect == Postgres {
 		dialect = goose.DialectPostgres
-		locker, err := lock.NewPostgresSessionLocker()
+		locker, err := lock.NewPostgresSessionLocker(lock.WithLockTimeout(1, 300)) // asks every second for 5 minutes
 		if err != nil {
 			return nil, fmt.Errorf("migration lock: %w", err)
 		}

@@ -3,6 +3,7 @@ package devldap
 import (
 	"crypto/sha256"
 	"crypto/subtle"
+	"log/slog"
 	"slices"
 	"strings"
 
@@ -12,6 +13,7 @@ import (
 // bind answers a simple bind. As RFC 4511 section 4.2.1 asks, the connection is
 // anonymous from the moment a bind begins until one succeeds.
 func (s *Server) bind(w *gldap.ResponseWriter, r *gldap.Request) {
+	defer s.recovered()
 	s.forget(r.ConnectionID())
 	code := gldap.ResultOperationsError
 	if message, err := r.GetSimpleBindMessage(); err == nil {
@@ -56,6 +58,7 @@ func (s *Server) checkPassword(dn, password string) (as string, code int) {
 // search answers a search: everything to the service account, their own entry
 // to people, nothing to others.
 func (s *Server) search(w *gldap.ResponseWriter, r *gldap.Request) {
+	defer s.recovered()
 	code := gldap.ResultOperationsError
 	if message, err := r.GetSearchMessage(); err == nil {
 		var found []*entry
@@ -140,4 +143,12 @@ func tell(r *gldap.Request, e *entry, message *gldap.SearchMessage) *gldap.Searc
 		}
 	}
 	return answer
+}
+
+// recovered keeps a panic from ending the program: gldap runs each handler in
+// a goroutine of its own and recovers only its reader.
+func (s *Server) recovered() {
+	if r := recover(); r != nil && s.log != nil {
+		s.log.Error("development directory: a request panicked", slog.Any("panic", r))
+	}
 }

@@ -43,6 +43,7 @@ type Config struct {
 // Server is a running LDAP server.
 type Server struct {
 	ldap    *gldap.Server
+	log     *slog.Logger // nil: nothing is logged
 	addr    string
 	base    string
 	tree    *tree
@@ -103,7 +104,7 @@ func newServer(cfg Config) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{
+	s := &Server{log: cfg.Log,
 		base: cfg.BaseDN, tree: t, bound: map[int]string{}, unknown: randomDigest(),
 		service: account{dn: service.key(), digest: sha256.Sum256([]byte(cfg.BindPassword))},
 	}

@@ -135,6 +135,9 @@ func (p Params) add(name, value string) error {
 	return nil
 }
 
+// maxMembers bounds the work for one object; none of ours has nearly as many.
+const maxMembers = 200
+
 // objectMembers splits a JSON object into its members and refuses names that
 // differ only in letter case, since decoders disagree on which of them counts.
 func objectMembers(body []byte) (map[string]json.RawMessage, error) {
@@ -160,6 +163,9 @@ func objectMembers(body []byte) (map[string]json.RawMessage, error) {
 			return nil, apierr.Invalidf("Unable to parse message payload: is it JSON?")
 		}
 		folded := strings.ToLower(strings.ToUpper(name))
+		if len(seen) >= maxMembers {
+			return nil, apierr.Invalidf("The JSON object has more than %d members.", maxMembers)
+		}
 		if seen[folded] {
 			return nil, apierr.Invalidf("The member %s is given more than once.", printable(name, 64))
 		}

@@ -337,3 +337,17 @@ func TestAnUploadThatBreaksOffIsRefused(t *testing.T) {
 		}
 	}
 }
+
+func TestAnObjectOfManyMembersIsRefusedBeforeMuchWork(t *testing.T) {
+	var body strings.Builder
+	body.WriteString(`{"a":1`)
+	for i := range 50_000 {
+		fmt.Fprintf(&body, `,"m%d":1`, i)
+	}
+	body.WriteString("}")
+	var into sample
+	w := decoder(t, &into).do(http.MethodPost, "/", body.String(), "Content-Type", "application/json")
+	if got := checkFailure(t, w, http.StatusBadRequest); !strings.Contains(w.Body.String(), "more than 200 members") {
+		t.Errorf("got %+v", got)
+	}
+}

@@ -4,10 +4,8 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
-	"net/url"
 	"runtime/debug"
-	"slices"
-	"strings"
+	"time"
 
 	"github.com/gin-gonic/gin"
 
@@ -25,6 +23,9 @@ type Options struct {
 	// LegacyErrorCodes answers every 4xx of a Tapis JSON endpoint as 400, for
 	// old tooling that reads exactly 400 as "absent".
 	LegacyErrorCodes bool
+	// Observe is told of every request that was answered; nil: nobody is. route
+	// is the pattern that matched, empty for none.
+	Observe func(method, route string, status int, took time.Duration)
 }
 
 // New returns an engine that speaks the Tapis envelope on every path,
@@ -42,15 +43,13 @@ func New(o Options) (*gin.Engine, error) {
 	e.UseRawPath = true              // an encoded slash in a path parameter stays in it
 	e.UnescapePathValues = true
 	e.ContextWithFallback = true
-	e.Use(begin(&o), recovery, Handle(readablePath))
+	routes := &routeTable{engine: e}
+	e.Use(begin(&o), recovery, Handle(readablePath), Handle(routes.check))
 	e.NoRoute(Handle(func(c *gin.Context) error {
-		allowed := allowedMethods(e, c.Request.URL)
-		if len(allowed) == 0 || slices.Contains(allowed, c.Request.Method) {
-			return errNoPath()
+		if err := routes.wrongMethod(c); err != nil {
+			return err
 		}
-		c.Header("Allow", strings.Join(allowed, ", "))
-		return apierr.New(apierr.MethodNotAllowed, "The method %s is not available for this path; available: %s.",
-			printable(c.Request.Method, 16), strings.Join(allowed, ", "))
+		return errNoPath()
 	}))
 	return e, nil
 }
@@ -59,45 +58,17 @@ func errNoPath() error {
 	return apierr.New(apierr.NotFound, "There is no such path; see the API documentation of this service.")
 }
 
-// readablePath refuses paths with NUL bytes or invalid UTF-8: no object has
-// such a name, and Postgres fails on them as parameters.
+// maxPath is longer than any path that is served, in bytes.
+const maxPath = 2048
+
+// readablePath refuses paths that are too long to be worth comparing, and
+// those with NUL bytes or invalid UTF-8: no object has such a name, and
+// Postgres fails on them as parameters.
 func readablePath(c *gin.Context) error {
-	if !isText(c.Request.URL.Path) {
+	if len(pathOf(c)) > maxPath || !isText(c.Request.URL.Path) {
 		return errNoPath()
 	}
 	return nil
-}
-
-// allowedMethods returns the methods that have a route for the path of u, in
-// alphabetical order.
-func allowedMethods(e *gin.Engine, u *url.URL) []string {
-	path := u.Path
-	if u.RawPath != "" {
-		path = u.RawPath // as Gin matches it
-	}
-	var allowed []string
-	for _, r := range e.Routes() {
-		if routeMatches(r.Path, path) && !slices.Contains(allowed, r.Method) {
-			allowed = append(allowed, r.Method)
-		}
-	}
-	slices.Sort(allowed)
-	return allowed
-}
-
-func routeMatches(route, path string) bool {
-	want, got := strings.Split(route, "/"), strings.Split(path, "/")
-	for i := range want {
-		switch {
-		case i >= len(got):
-			return false
-		case strings.HasPrefix(want[i], "*"):
-			return true
-		case want[i] != got[i] && (!strings.HasPrefix(want[i], ":") || got[i] == ""):
-			return false
-		}
-	}
-	return len(want) == len(got)
 }
 
 // Get registers a handler for GET and HEAD.

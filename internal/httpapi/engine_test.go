@@ -91,7 +91,8 @@ func TestAWrongMethodIsToldTheOnesThatThereAre(t *testing.T) {
 		{"BREW", "/items", "GET, HEAD, POST"},
 		{"get", "/items", "GET, HEAD, POST"},
 		{"PATCH", "/items/a", "GET, HEAD, PUT"},
-		{"PATCH", "/items/special", "GET, HEAD, PUT"},
+		{"PATCH", "/items/special", "GET, HEAD"},
+		{"PUT", "/items/special", "GET, HEAD"}, // which /items/:id has
 		{"PATCH", "/items/a%2Fb", "GET, HEAD, PUT"},
 		{"PATCH", "/items/%C3%A9", "GET, HEAD, PUT"},
 		{"GET", "/items/a/parts/b", "DELETE"},
@@ -119,11 +120,59 @@ func TestAWrongMethodIsAnsweredWhereNamedAndVariablePathsMeet(t *testing.T) {
 		method, path, _ := strings.Cut(route, " ")
 		e.Handle(method, path, httpapi.Handle(ok))
 	}
-	for path, allow := range map[string]string{"/cl": "GET, PUT", "/client": "GET, PUT", "/t": "GET, POST, PUT", "/x": "GET, PUT"} {
+	for path, allow := range map[string]string{"/cl": "GET", "/client": "PUT", "/t": "POST", "/x": "GET, PUT"} {
 		w := e.do("DELETE", path, "")
 		checkFailure(t, w, http.StatusMethodNotAllowed)
 		if got := w.Header().Get("Allow"); got != allow {
 			t.Errorf("DELETE %s: Allow is %q, want %q", path, got, allow)
+		}
+	}
+}
+
+// Gin has a tree for each method and finds the less concrete route in it.
+func TestAPathBelongsToItsMostConcreteRoute(t *testing.T) {
+	e := newEdge(t, httpapi.Options{})
+	for _, route := range []string{
+		"GET /a/b", "PUT /a/:x", "POST /:x/b", "DELETE /:x/:y", "GET /a/b/c", "PUT /:x/b/c", "POST /a/:y/c", "DELETE /files/*rest", "GET /files/new", "GET /:x",
+	} {
+		method, path, _ := strings.Cut(route, " ")
+		e.Handle(method, path, httpapi.Handle(func(c *gin.Context) error {
+			return httpapi.Reply(c, http.StatusOK, c.FullPath(), "Done.")
+		}))
+	}
+	for _, test := range []struct{ path, served, allow string }{
+		{"/a/b", "GET", "GET"},
+		{"/a/z", "PUT", "PUT"},
+		{"/z/b", "POST", "POST"},
+		{"/z/z", "DELETE", "DELETE"},
+		{"/a/b/c", "GET", "GET"},
+		{"/z/b/c", "PUT", "PUT"},
+		{"/a/z/c", "POST", "POST"},
+		{"/files/new", "GET", "GET"},
+		{"/files/old", "DELETE", "DELETE"},
+		{"/files/new/er", "DELETE", "DELETE"},
+		{"/files", "GET", "GET"},
+		{"/a%2Fb", "GET", "GET"}, // one segment
+	} {
+		for _, method := range []string{"GET", "PUT", "POST", "DELETE"} {
+			w := e.do(method, test.path, "")
+			if method == test.served {
+				if w.Code != http.StatusOK {
+					t.Errorf("%s %s: status %d, want 200", method, test.path, w.Code)
+				}
+				continue
+			}
+			checkFailure(t, w, http.StatusMethodNotAllowed)
+			if got := w.Header().Get("Allow"); got != test.allow {
+				t.Errorf("%s %s: Allow is %q, want %q", method, test.path, got, test.allow)
+			}
+		}
+	}
+	for _, path := range []string{"/a/", "/a/b/", "/a//c", "/files/"} {
+		for _, method := range []string{"GET", "PUT", "POST"} {
+			if w := e.do(method, path, ""); w.Code == http.StatusOK {
+				t.Errorf("%s %s: status 200", method, path)
+			}
 		}
 	}
 }

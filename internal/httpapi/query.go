@@ -26,6 +26,9 @@ func QueryBool(c *gin.Context, name string) (bool, error) {
 	return false, apierr.Invalidf("The query parameter %s must be true or false.", name)
 }
 
+// QueryText reads a text from the query; absent means empty.
+func QueryText(c *gin.Context, name string) (string, error) { return queryOne(c, name) }
+
 // Window is which rows of a list are asked for. Limit -1 means all.
 type Window struct {
 	Limit, Offset int

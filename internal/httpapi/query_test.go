@@ -57,6 +57,41 @@ func TestABooleanInTheQueryIsTrueOrFalseInAnyCase(t *testing.T) {
 	}
 }
 
+func TestATextInTheQueryIsReadAsItIs(t *testing.T) {
+	for query, want := range map[string]string{
+		"":                       "",
+		"text":                   "",
+		"text=":                  "",
+		"other=x":                "",
+		"text=a,b%2Cc":           "a,b,c",
+		"text=+a%20":             " a ",
+		"text=%C3%A9%26&other=1": "é&",
+		"text=a&text=b":          "refused",
+		"text=a&text":            "refused",
+		"text=%zz":               "refused",
+		"text=a;b":               "refused",
+		"other=%":                "refused",
+	} {
+		e := newEdge(t, httpapi.Options{})
+		got := "refused"
+		e.GET("/", httpapi.Handle(func(c *gin.Context) error {
+			text, err := httpapi.QueryText(c, "text")
+			if err != nil {
+				return err
+			}
+			got = text
+			return ok(c)
+		}))
+		w := e.do("GET", "/?"+query, "")
+		if got != want {
+			t.Errorf("%q is %q, want %q", query, got, want)
+		}
+		if got == "refused" {
+			checkFailure(t, w, http.StatusBadRequest)
+		}
+	}
+}
+
 func TestAWindowIsReadFromTheQuery(t *testing.T) {
 	for query, want := range map[string]httpapi.Window{
 		"":                          {Limit: -1},

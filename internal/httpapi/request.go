@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"regexp"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/gin-gonic/gin"
@@ -33,6 +34,7 @@ const maxTrackingID = 126
 
 // begin gives the request its identity and, when it is done, logs it.
 func begin(o *Options) gin.HandlerFunc {
+	unlisted := sync.Once{}
 	return func(c *gin.Context) {
 		started := time.Now()
 		r := &request{id: newRequestID(), opts: o}
@@ -44,21 +46,38 @@ func begin(o *Options) gin.HandlerFunc {
 			header.Set("X-Tapis-Tracking-Id", id)
 			r.attrs = append(r.attrs, slog.String("tracking_id", id))
 		}
-		c.Next()
-		r.attrs = append(r.attrs,
-			slog.String("request_id", r.id),
-			slog.String("method", printable(c.Request.Method, 16)),
-			slog.String("path", loggedPath(c)),
-			slog.Int("status", c.Writer.Status()),
-			slog.Int("bytes", max(c.Writer.Size(), 0)),
-			slog.Duration("took", time.Since(started)),
-			slog.String("address", c.ClientIP()))
-		level := slog.LevelInfo
-		if r.quiet || c.Writer.Status() == http.StatusNotModified {
-			level = slog.LevelDebug
+		if len(o.TrustedProxies) == 0 && c.GetHeader("X-Forwarded-For") != "" {
+			unlisted.Do(func() {
+				o.Log.WarnContext(c.Request.Context(), "requests carry X-Forwarded-For and no proxy is trusted: all callers behind the proxy count as one address; list it in trusted_proxies",
+					slog.String("peer", c.RemoteIP()))
+			})
 		}
-		o.Log.LogAttrs(c.Request.Context(), level, "request", r.attrs...)
+		c.Next()
+		o.finish(c, r, time.Since(started))
 	}
+}
+
+// finish logs a request that was answered and tells Observe of it.
+func (o *Options) finish(c *gin.Context, r *request, took time.Duration) {
+	status := c.Writer.Status()
+	if o.Observe != nil {
+		o.Observe(c.Request.Method, c.FullPath(), status, took)
+	}
+	level := slog.LevelInfo
+	if r.quiet || status == http.StatusNotModified {
+		level = slog.LevelDebug
+	}
+	if !o.Log.Enabled(c.Request.Context(), level) {
+		return
+	}
+	o.Log.LogAttrs(c.Request.Context(), level, "request", append(r.attrs,
+		slog.String("request_id", r.id),
+		slog.String("method", printable(c.Request.Method, 16)),
+		slog.String("path", loggedPath(c)),
+		slog.Int("status", status),
+		slog.Int("bytes", max(c.Writer.Size(), 0)),
+		slog.Duration("took", took),
+		slog.String("address", c.ClientIP()))...)
 }
 
 // Annotate adds attributes to the access log line of the request in ctx.

@@ -4,10 +4,12 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/hex"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/gin-gonic/gin"
 
@@ -18,7 +20,12 @@ import (
 func TestEveryRequestHasAnIDOfItsOwn(t *testing.T) {
 	e := newEdge(t, httpapi.Options{})
 	var inHandler string
-	e.GET("/", func(c *gin.Context) { inHandler = httpapi.RequestID(c.Request.Context()) })
+	e.GET("/", func(c *gin.Context) {
+		inHandler = httpapi.RequestID(c.Request.Context())
+		if asContext := httpapi.RequestID(c); asContext != inHandler {
+			t.Errorf("Gin's context as such says %q", asContext)
+		}
+	})
 	seen := map[string]bool{}
 	for range 20 {
 		w := e.do("GET", "/", "", "X-Request-Id", "chosen-by-the-caller")
@@ -172,5 +179,37 @@ func TestAnOddMethodIsCutInTheLog(t *testing.T) {
 	e.do(strings.Repeat("X", 100), "/", "")
 	if got := e.log.line(t, "request")["method"]; got != strings.Repeat("X", 16) {
 		t.Errorf("logged as %q", got)
+	}
+}
+
+func TestAForgottenProxyIsWarnedOfOnce(t *testing.T) {
+	e := newEdge(t, httpapi.Options{})
+	e.GET("/", httpapi.Handle(ok))
+	for range 3 {
+		e.do(http.MethodGet, "/", "", "X-Forwarded-For", "192.0.2.1")
+	}
+	if n := strings.Count(e.log.String(), "trusted_proxies"); n != 1 {
+		t.Errorf("warned %d times", n)
+	}
+}
+
+func TestEveryRequestIsObservedByItsRoute(t *testing.T) {
+	var seen []string
+	e := newEdge(t, httpapi.Options{Observe: func(method, route string, status int, _ time.Duration) {
+		seen = append(seen, fmt.Sprint(method, " ", route, " ", status))
+	}})
+	e.GET("/things/:id", httpapi.Handle(ok))
+	e.do(http.MethodGet, "/things/1", "")
+	e.do(http.MethodGet, "/nowhere", "")
+	if got := strings.Join(seen, "; "); got != "GET /things/:id 200; GET  404" {
+		t.Errorf("observed %s", got)
+	}
+}
+
+func TestALongPathIsRefusedBeforeItIsCompared(t *testing.T) {
+	e := newEdge(t, httpapi.Options{})
+	e.GET("/things/*rest", httpapi.Handle(ok))
+	if w := e.do(http.MethodGet, "/things/"+strings.Repeat("a/", 1500), ""); w.Code != http.StatusNotFound {
+		t.Errorf("answered %d", w.Code)
 	}
 }

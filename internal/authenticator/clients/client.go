@@ -29,6 +29,8 @@ const (
 	maxDescription = 70
 	// MaxPerOwner is how many active clients one person may have in a tenant.
 	MaxPerOwner = 100
+	// MaxEver also counts those that were deleted, whose ids stay taken.
+	MaxEver = 1000
 )
 
 // Client is one OAuth client of one tenant.
@@ -110,8 +112,8 @@ func validateText(field, value string, limit int) error {
 		return tooLong(field, limit)
 	}
 	for _, r := range value {
-		if unicode.IsControl(r) || r == utf8.RuneError {
-			return apierr.Invalidf("The field %s must not contain control characters.", field)
+		if unicode.IsControl(r) || r == utf8.RuneError || unicode.In(r, unicode.Bidi_Control, unicode.Zl, unicode.Zp) {
+			return apierr.Invalidf("The field %s must not contain control characters, nor those that turn or break lines.", field)
 		}
 	}
 	return nil
@@ -139,7 +141,7 @@ func validateCallback(raw string) error {
 		return nil
 	case scheme == "http" && loopback(u.Hostname()) && u.User == nil:
 		return nil
-	case strings.Contains(scheme, "."):
+	case strings.Contains(scheme, ".") && u.Opaque == "": // host.example.org:8443/cb lacks the slash of RFC 8252
 		return nil
 	}
 	return apierr.Invalidf("The field callback_url must use https, http on a loopback address, or a private scheme with a dot in its name.")

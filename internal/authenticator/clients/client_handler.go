@@ -131,6 +131,9 @@ func (h *Handler) update(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := mayChange(caller, c.Param("client_id")); err != nil {
+		return err
+	}
 	var req struct {
 		CallbackURL *string         `json:"callback_url"`
 		DisplayName *string         `json:"display_name"`
@@ -145,7 +148,7 @@ func (h *Handler) update(c *gin.Context) error {
 		name string
 		sent json.RawMessage
 	}{{"client_id", req.ClientID}, {"client_key", req.ClientKey}, {"description", req.Description}} {
-		if len(fixed.sent) > 0 {
+		if len(fixed.sent) > 0 && string(fixed.sent) != "null" {
 			return apierr.Invalidf("Changing the field %s is not currently supported.", fixed.name)
 		}
 	}
@@ -162,10 +165,23 @@ func (h *Handler) remove(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := mayChange(caller, c.Param("client_id")); err != nil {
+		return err
+	}
 	if err := h.service.Deactivate(c.Request.Context(), caller.TenantID, caller.Username, c.Param("client_id")); err != nil {
 		return err
 	}
 	return httpapi.Reply(c, http.StatusOK, nil, "Client status updated to inactive successfully.")
+}
+
+// mayChange holds for tokens made without a client, and for a client that
+// changes itself: a portal that holds a person's token must not repoint or
+// delete that person's other clients.
+func mayChange(caller authn.Caller, clientID string) error {
+	if caller.ClientID != "" && caller.ClientID != clientID {
+		return apierr.New(apierr.Forbidden, "A token that was made through a client may change that client only; use one made without a client.")
+	}
+	return nil
 }
 
 // maySeeKeys holds for tokens made without a client: a portal that holds a

@@ -3,6 +3,7 @@ package clients
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 	"unicode/utf8"
 
@@ -18,8 +19,12 @@ import (
 func hashPurpose(tenantID, clientID string) string { return "client key " + tenantID + "/" + clientID }
 
 // ErrCredentials means that a client is unknown, switched off, or presented a
-// wrong secret; callers cannot tell which.
+// wrong secret; the client is not told which.
 var ErrCredentials = errors.New("client credentials are not valid")
+
+// ErrWrongSecret is the ErrCredentials of a client that has a secret, when
+// another was presented: the one case in which there was something to guess.
+var ErrWrongSecret = fmt.Errorf("%w: the secret is wrong", ErrCredentials)
 
 // Revoker voids the tokens of a client, in the transaction that ctx carries.
 type Revoker interface {
@@ -61,13 +66,15 @@ func (s *Service) Register(ctx context.Context, tenantID, owner string, r Regist
 	if c.DisplayName == "" {
 		c.DisplayName = cut(c.ID, maxDisplayName)
 	}
-	err := s.store.db.InTx(ctx, func(ctx context.Context) error {
-		_, count, err := s.store.list(ctx, tenantID, owner, false, 0, 0)
-		if err != nil {
+	err := s.store.db.InSerializableTx(ctx, func(ctx context.Context) error {
+		active, ever, err := s.store.count(ctx, tenantID, owner)
+		switch {
+		case err != nil:
 			return err
-		}
-		if count >= MaxPerOwner {
-			return apierr.New(apierr.Conflict, "You have %d active clients, the most that one account may have; delete one first.", count)
+		case active >= MaxPerOwner:
+			return apierr.New(apierr.Conflict, "You have %d active clients, the most that one account may have; delete one first.", active)
+		case ever >= MaxEver:
+			return apierr.New(apierr.Conflict, "You have registered %d clients, the most that one account may ever have.", ever)
 		}
 		return s.store.insert(ctx, s.row(c))
 	})
@@ -176,7 +183,7 @@ func (s *Service) Deactivate(ctx context.Context, tenantID, owner, clientID stri
 
 // Authenticate returns the active client whose secret is given; a public
 // client has none and must present none. Otherwise it fails with
-// ErrCredentials.
+// ErrCredentials or ErrWrongSecret.
 func (s *Service) Authenticate(ctx context.Context, tenantID, clientID, secret string) (Client, error) {
 	r, found, err := s.store.find(ctx, tenantID, clientID)
 	if err != nil {
@@ -190,7 +197,10 @@ func (s *Service) Authenticate(ctx context.Context, tenantID, clientID, secret s
 	if found && r.TokenEndpointAuthMethod == AuthNone {
 		matches = secret == ""
 	}
-	if !found || !r.Active || !matches {
+	switch {
+	case found && r.Active && !matches && r.TokenEndpointAuthMethod != AuthNone:
+		return Client{}, ErrWrongSecret
+	case !found, !r.Active, !matches:
 		return Client{}, ErrCredentials
 	}
 	return s.client(r, false)

@@ -65,6 +65,17 @@ func (s store) list(ctx context.Context, tenantID, owner string, inactive bool, 
 	return rows, int(total), nil
 }
 
+// count returns how many clients one owner has, active ones and all.
+func (s store) count(ctx context.Context, tenantID, owner string) (active, ever int, err error) {
+	var counts struct{ Active, Ever int }
+	err = s.db.Conn(ctx).Model(&row{}).Select("COALESCE(SUM(CASE WHEN active THEN 1 ELSE 0 END), 0) AS active, COUNT(*) AS ever").
+		Where("tenant_id = ? AND owner = ?", tenantID, owner).Scan(&counts).Error
+	if err != nil {
+		return 0, 0, fmt.Errorf("count clients: %w", err)
+	}
+	return counts.Active, counts.Ever, nil
+}
+
 // update changes the given columns of an active client; false when it is not
 // there or not active.
 func (s store) update(ctx context.Context, tenantID, clientID string, changes map[string]any) (bool, error) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"strings"
 	"time"
 
 	"gatehouse/internal/apierr"
@@ -185,22 +186,24 @@ func (p *Pipeline) authenticate(ctx context.Context, tenant tenancy.Tenant, gran
 		}
 		return nil, invalidClient(false).Because(errors.New("no client credentials"))
 	}
-	attempt, err := p.guard.client(ctx, tenant.ID, req.Credentials.ID, req.Address)
+	forms := req.Credentials.forms()
+	attempt, err := p.guard.client(ctx, tenant.ID, forms[0].ID, req.Address)
 	if err != nil {
 		return nil, err
 	}
 	defer attempt.Cancel()
-	client, err := p.clients.Authenticate(ctx, tenant.ID, req.Credentials.ID, req.Credentials.Secret)
-	if errors.Is(err, clients.ErrCredentials) && req.Credentials.Basic {
-		// RFC 6749 section 2.3.1 has the parts form-encoded; Tapis clients do not.
-		decoded := httpapi.Basic{Name: req.Credentials.ID, Secret: req.Credentials.Secret}.Decoded()
-		if decoded.Name != req.Credentials.ID || decoded.Secret != req.Credentials.Secret {
-			client, err = p.clients.Authenticate(ctx, tenant.ID, decoded.Name, decoded.Secret)
+	var client clients.Client
+	for _, form := range forms {
+		client, err = p.clients.Authenticate(ctx, tenant.ID, form.ID, form.Secret)
+		if !errors.Is(err, clients.ErrCredentials) {
+			break
 		}
 	}
 	switch {
 	case errors.Is(err, clients.ErrCredentials):
-		attempt.Fail()
+		if errors.Is(err, clients.ErrWrongSecret) {
+			attempt.Fail()
+		}
 		return nil, invalidClient(req.Credentials.Basic).Because(err)
 	case err != nil:
 		return nil, err
@@ -208,6 +211,26 @@ func (p *Pipeline) authenticate(ctx context.Context, tenant tenancy.Tenant, gran
 	attempt.Succeed()
 	httpapi.Annotate(ctx, slog.String("client", client.ID))
 	return &client, nil
+}
+
+// forms returns the credentials as they were sent and, where that differs,
+// with the form encoding of RFC 6749 section 2.3.1 removed, which Tapis
+// clients do not apply. All name the same client: ids contain no percent sign,
+// so that one with it can only be meant encoded.
+func (c Credentials) forms() []Credentials {
+	if !c.Basic {
+		return []Credentials{c}
+	}
+	decoded := httpapi.Basic{Name: c.ID, Secret: c.Secret}.Decoded()
+	id := c.ID
+	if strings.Contains(id, "%") {
+		id = decoded.Name
+	}
+	forms := []Credentials{{ID: id, Secret: c.Secret, Basic: true}}
+	if decoded.Secret != c.Secret {
+		forms = append(forms, Credentials{ID: id, Secret: decoded.Secret, Basic: true})
+	}
+	return forms
 }
 
 // order says what the mint shall make for a grantee.

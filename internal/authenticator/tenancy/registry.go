@@ -58,6 +58,11 @@ type Registry struct {
 
 // New returns a Registry that knows nothing yet; Start fills it.
 func New(d Deps) *Registry {
+	client := *d.Client
+	client.CheckRedirect = func(*http.Request, []*http.Request) error {
+		return http.ErrUseLastResponse // a redirect would carry a service token elsewhere
+	}
+	d.Client = &client
 	return &Registry{deps: d, store: store{d.DB}, answers: map[string]viewRow{}}
 }
 
@@ -68,7 +73,7 @@ func (r *Registry) Start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if len(remembered) == 2 {
+	if remembered[sitesPath].Body != "" && remembered[tenantsPath].Body != "" {
 		if v, err := r.parse(remembered); err == nil {
 			r.fetchMu.Lock()
 			r.answers = remembered
@@ -158,7 +163,7 @@ func (r *Registry) refresh(ctx context.Context) error {
 	defer r.fetchMu.Unlock()
 	answers, changed := map[string]viewRow{}, false
 	for _, path := range []string{sitesPath, tenantsPath} {
-		answer, isNew, err := r.fetch(ctx, path, r.answers[path])
+		answer, isNew, err := r.fetch(ctx, path, r.answers[path], nil)
 		if err != nil {
 			return err
 		}
@@ -191,13 +196,20 @@ func (r *Registry) refresh(ctx context.Context) error {
 	return nil
 }
 
-func (r *Registry) fetch(ctx context.Context, path string, last viewRow) (answer viewRow, isNew bool, err error) {
+// fetch asks the registry for a path, as a service if authorize is given, and
+// returns last when nothing has changed since.
+func (r *Registry) fetch(ctx context.Context, path string, last viewRow, authorize Authorize) (answer viewRow, isNew bool, err error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, strings.TrimRight(r.deps.BaseURL, "/")+path, nil)
 	if err != nil {
 		return viewRow{}, false, fmt.Errorf("ask registry: %w", err)
 	}
 	if last.ETag != "" {
 		req.Header.Set("If-None-Match", last.ETag)
+	}
+	if authorize != nil {
+		if err := authorize(ctx, req); err != nil {
+			return viewRow{}, false, fmt.Errorf("ask registry: %w", err)
+		}
 	}
 	resp, err := r.deps.Client.Do(req)
 	if err != nil {

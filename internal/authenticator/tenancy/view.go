@@ -49,23 +49,25 @@ type view struct {
 	byHost    map[string]*Tenant // nil: several tenants claim the host
 	byID      map[string]*Tenant
 	contested []string // the hosts that several tenants claim
+	primary   string   // id of the primary site
+	admin     *Tenant  // administrative tenant of the site that is served here
 }
 
 // newView indexes the active tenants by their hosts: that of base_url first,
 // then that of the primary site's template. A host that several claim is
 // nobody's: serving one of them would show its login to the other's people.
 func newView(siteID string, sites []siteJSON, tenants []tenantJSON) (*view, error) {
+	v := &view{byID: map[string]*Tenant{}}
 	admins, known, template := map[string]string{}, map[string]bool{}, ""
 	for _, s := range sites {
 		admins[s.SiteID], known[s.SiteID] = s.AdminTenant, true
 		if s.Primary {
-			template = s.Template
+			v.primary, template = s.SiteID, s.Template
 		}
 	}
 	if !known[siteID] {
 		return nil, fmt.Errorf("the registry has no site %s, the one that this authenticator serves", siteID)
 	}
-	v := &view{byID: map[string]*Tenant{}}
 	for _, t := range tenants {
 		if t.Status != "ACTIVE" || t.TenantID == "" {
 			continue
@@ -77,8 +79,14 @@ func newView(siteID string, sites []siteJSON, tenants []tenantJSON) (*view, erro
 		}
 		v.byID[tenant.ID] = tenant
 	}
-	v.byHost = v.claims(func(t *Tenant) string { return strings.ReplaceAll(template, "${tenant_id}", t.ID) })
-	maps.Copy(v.byHost, v.claims(func(t *Tenant) string { return t.BaseURL }))
+	v.admin = v.byID[admins[siteID]]
+	// What comes later counts more: a base URL more than the template, and the
+	// tenants of this site more than those that other sites have registered.
+	v.byHost = map[string]*Tenant{}
+	for _, ours := range []bool{false, true} {
+		maps.Copy(v.byHost, v.claims(ours, func(t *Tenant) string { return strings.ReplaceAll(template, "${tenant_id}", t.ID) }))
+		maps.Copy(v.byHost, v.claims(ours, func(t *Tenant) string { return t.BaseURL }))
+	}
 	for host, tenant := range v.byHost {
 		if tenant == nil {
 			v.contested = append(v.contested, host)
@@ -88,10 +96,14 @@ func newView(siteID string, sites []siteJSON, tenants []tenantJSON) (*view, erro
 	return v, nil
 }
 
-// claims says whose each host is when tenants are at the given URLs.
-func (v *view) claims(urlOf func(t *Tenant) string) map[string]*Tenant {
+// claims says whose each host is when the tenants of this site, or those of
+// the others, are at the given URLs.
+func (v *view) claims(ours bool, urlOf func(t *Tenant) string) map[string]*Tenant {
 	byHost := map[string]*Tenant{}
 	for _, tenant := range v.byID {
+		if tenant.OwnedByThisOne != ours {
+			continue
+		}
 		for _, host := range hostsOf(urlOf(tenant)) {
 			if _, taken := byHost[host]; taken {
 				byHost[host] = nil

@@ -34,6 +34,19 @@ func (s store) load(ctx context.Context) (map[string]viewRow, error) {
 	return byResource, nil
 }
 
+// one returns what is remembered of one resource; its Body is empty when
+// nothing is.
+func (s store) one(ctx context.Context, resource string) (viewRow, error) {
+	var rows []viewRow
+	if err := s.db.Conn(ctx).Where("resource = ?", resource).Limit(1).Find(&rows).Error; err != nil {
+		return viewRow{}, fmt.Errorf("read remembered registry answer: %w", err)
+	}
+	if len(rows) == 0 {
+		return viewRow{}, nil
+	}
+	return rows[0], nil
+}
+
 func (s store) save(ctx context.Context, resource, etag, body string, now time.Time) error {
 	r := viewRow{Resource: resource, ETag: etag, Body: body, FetchTime: database.At(now)}
 	err := s.db.Conn(ctx).Clauses(clause.OnConflict{

@@ -1,6 +1,7 @@
 package tenancy
 
 import (
+	"net/http"
 	"slices"
 	"strings"
 	"testing"
@@ -206,7 +207,7 @@ func FuzzRegistryAnswersNeverPanic(f *testing.F) {
 	f.Add(`{"result":[{"site_id":"main","primary":true,"tenant_base_url_template":"https://[${tenant_id}"}]}`,
 		`{"result":[{"tenant_id":"::1]","status":"ACTIVE"},{"tenant_id":"::1]","status":"ACTIVE"}]}`, "[::1]")
 	f.Fuzz(func(t *testing.T, sites, tenants, host string) {
-		r := New(Deps{SiteID: "main"})
+		r := New(Deps{SiteID: "main", Client: http.DefaultClient})
 		v, err := r.parse(map[string]viewRow{sitesPath: {Body: sites}, tenantsPath: {Body: tenants}})
 		if err != nil {
 			return

@@ -5,7 +5,6 @@ import (
 	"sync"
 	"time"
 
-	"gatehouse/internal/apierr"
 	"gatehouse/internal/database"
 )
 
@@ -43,25 +42,25 @@ func (s *Service) For(ctx context.Context, tenantID string) (Settings, error) {
 	}
 	settings, err := s.store.load(ctx, tenantID)
 	if err != nil {
-		return Settings{}, apierr.Away(err, "The database")
+		return Settings{}, err
 	}
-	s.keep(tenantID, settings, now)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.kept[tenantID].until.Equal(k.until) { // else somebody was faster, perhaps with newer settings
+		s.kept[tenantID] = kept{settings: settings, until: now.Add(freshFor)}
+	}
 	return settings, nil
 }
 
 // Put replaces the settings of a tenant, at once in this process and within
-// two seconds in others.
+// two seconds in others. Lifetimes above their maximum are cut to it.
 func (s *Service) Put(ctx context.Context, tenantID string, settings Settings) error {
-	now := s.now()
-	if err := s.store.save(ctx, tenantID, settings, now); err != nil {
-		return apierr.Away(err, "The database")
+	now, saved := s.now(), newStored(settings)
+	if err := s.store.save(ctx, tenantID, saved, now); err != nil {
+		return err
 	}
-	s.keep(tenantID, settings, now)
-	return nil
-}
-
-func (s *Service) keep(tenantID string, settings Settings, now time.Time) {
 	s.mu.Lock()
-	s.kept[tenantID] = kept{settings: settings, until: now.Add(freshFor)}
-	s.mu.Unlock()
+	defer s.mu.Unlock()
+	s.kept[tenantID] = kept{settings: saved.settings(), until: now.Add(freshFor)} // what others will read
+	return nil
 }

@@ -8,6 +8,7 @@ import (
 
 	"gorm.io/gorm/clause"
 
+	"gatehouse/internal/apierr"
 	"gatehouse/internal/database"
 )
 
@@ -31,6 +32,16 @@ type stored struct {
 	RotateRefresh *bool     `json:"rotate_refresh_tokens,omitempty"`
 }
 
+func newStored(s Settings) stored {
+	grantTypes := append([]string{}, s.GrantTypes...) // nil would read as the default
+	accessTTL, refreshTTL := seconds(s.AccessTTL), seconds(s.RefreshTTL)
+	maxAccess, maxRefresh := seconds(s.MaxAccessTTL), seconds(s.MaxRefreshTTL)
+	return stored{
+		GrantTypes: &grantTypes, AccessTTL: &accessTTL, RefreshTTL: &refreshTTL, MaxAccessTTL: &maxAccess,
+		MaxRefreshTTL: &maxRefresh, RotateRefresh: &s.RotateRefresh,
+	}
+}
+
 func (s stored) settings() Settings {
 	settings := Defaults()
 	override(&settings.GrantTypes, s.GrantTypes)
@@ -50,9 +61,12 @@ func override[T any](to, from *T) {
 	}
 }
 
+// longest bounds lifetimes, in seconds: the century that the service SDK asks for.
+const longest = 100 * 365 * 24 * 3600
+
 func overrideSeconds(to *time.Duration, from *int64) {
 	if from != nil {
-		*to = time.Duration(*from) * time.Second
+		*to = time.Duration(min(max(*from, 1), longest)) * time.Second
 	}
 }
 
@@ -61,32 +75,27 @@ type store struct{ db *database.DB }
 func (s store) load(ctx context.Context, tenantID string) (Settings, error) {
 	var rows []row
 	if err := s.db.Conn(ctx).Where("tenant_id = ?", tenantID).Limit(1).Find(&rows).Error; err != nil {
-		return Settings{}, fmt.Errorf("read settings of tenant %s: %w", tenantID, err)
+		return Settings{}, apierr.Away(fmt.Errorf("read settings of tenant %s: %w", tenantID, err), "The database")
 	}
 	if len(rows) == 0 {
 		return Defaults(), nil
 	}
 	var read stored
 	if err := json.Unmarshal([]byte(rows[0].Settings), &read); err != nil {
-		return Settings{}, fmt.Errorf("decode settings of tenant %s: %w", tenantID, err)
+		return Settings{}, apierr.Wrap(err, "decode settings of tenant "+tenantID)
 	}
 	return read.settings(), nil
 }
 
-func (s store) save(ctx context.Context, tenantID string, settings Settings, now time.Time) error {
-	accessTTL, refreshTTL := seconds(settings.AccessTTL), seconds(settings.RefreshTTL)
-	maxAccess, maxRefresh := seconds(settings.MaxAccessTTL), seconds(settings.MaxRefreshTTL)
-	text, err := json.Marshal(stored{
-		GrantTypes: &settings.GrantTypes, AccessTTL: &accessTTL, RefreshTTL: &refreshTTL, MaxAccessTTL: &maxAccess,
-		MaxRefreshTTL: &maxRefresh, RotateRefresh: &settings.RotateRefresh,
-	})
+func (s store) save(ctx context.Context, tenantID string, settings stored, now time.Time) error {
+	text, err := json.Marshal(settings)
 	if err != nil {
-		return fmt.Errorf("encode settings: %w", err)
+		return apierr.Wrap(err, "encode settings of tenant "+tenantID)
 	}
 	r := row{TenantID: tenantID, Settings: string(text), LastUpdateTime: database.At(now)}
 	err = s.db.Conn(ctx).Clauses(clause.OnConflict{Columns: []clause.Column{{Name: "tenant_id"}}, UpdateAll: true}).Create(&r).Error
 	if err != nil {
-		return fmt.Errorf("store settings of tenant %s: %w", tenantID, err)
+		return apierr.Away(fmt.Errorf("store settings of tenant %s: %w", tenantID, err), "The database")
 	}
 	return nil
 }

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"gatehouse/internal/apierr"
 	"gatehouse/internal/authenticator/tokens"
 	"gatehouse/internal/authn"
 	"gatehouse/internal/testdb"
@@ -136,6 +137,23 @@ func TestATokenWhoseRecordNamesAnotherClientIsGoodForNeither(t *testing.T) {
 		}
 		w.wantRefresh(t, tacc, "app", pair.Refresh.Value, tokens.ErrRefused)
 		w.wantRefresh(t, tacc, "thief", pair.Refresh.Value, tokens.ErrRefused)
+	})
+}
+
+func TestTheSlowerOfTwoRotationsIsToldSoAndRecordsNothing(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		first := w.issue(t, request(tacc, "app"))
+		slow := w.present(t, tacc, "app", first.Refresh.Value)
+		issued := w.mint(t, next(tacc, "app", slow))
+		winner := w.rotate(t, tacc, "app", first.Refresh.Value)
+		if err := w.Rotate(t.Context(), slow, issued); !errors.Is(err, tokens.ErrRotated) || apierr.Is(err, apierr.Unavailable) {
+			t.Errorf("got %v", err)
+		}
+		w.wantAccess(t, tacc, issued.Access.Value, authn.ErrRevoked)
+		w.wantRefresh(t, tacc, "app", issued.Refresh.Value, tokens.ErrRefused)
+		if got := w.present(t, tacc, "app", first.Refresh.Value); !reflect.DeepEqual(*got.Successor, winner) {
+			t.Error("the winner's pair was replaced")
+		}
 	})
 }
 

@@ -83,7 +83,7 @@ func TestSuccessorsAreForgottenAfterTheGraceAndNotBefore(t *testing.T) {
 		if got := w.present(t, tacc, "app", first.Refresh.Value); got.Successor == nil || got.Successor.Refresh.ID != second.Refresh.ID {
 			t.Fatal("the successor was forgotten within the grace")
 		}
-		w.clock.advance(time.Microsecond)
+		w.clock.advance(tokens.Grace + time.Microsecond)
 		w.sweep(t)
 		if dump := testdb.Dump(t, w.db); strings.Contains(dump, "successor=v1.") {
 			t.Error("the successor is still kept")

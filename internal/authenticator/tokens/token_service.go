@@ -252,7 +252,8 @@ func (s *Service) away(err error) error {
 // past their grace. It is called from time to time.
 func (s *Service) Sweep(ctx context.Context) error {
 	now := s.now()
-	if err := s.store.purgeSuccessors(ctx, database.At(now.Add(-Grace))); err != nil {
+	// Twice the grace, because another replica's clock may be a little behind.
+	if err := s.store.purgeSuccessors(ctx, database.At(now.Add(-2*Grace))); err != nil {
 		return err
 	}
 	for {

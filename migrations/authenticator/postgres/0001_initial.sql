@@ -97,7 +97,20 @@ CREATE TABLE service_passwords (
     PRIMARY KEY (tenant_id, service)
 );
 
+-- Secrets by owner and name, every version sealed.
+CREATE TABLE secrets (
+    tenant_id   TEXT    NOT NULL,
+    secret_type TEXT    NOT NULL,
+    account     TEXT    NOT NULL,
+    name        TEXT    NOT NULL,
+    version     INTEGER NOT NULL,
+    content     TEXT    NOT NULL,
+    create_time BIGINT  NOT NULL,
+    PRIMARY KEY (tenant_id, secret_type, account, name, version)
+);
+
 -- +goose Down
+DROP TABLE secrets;
 DROP TABLE service_passwords;
 DROP TABLE registry_views;
 DROP TABLE tenant_configs;

@@ -1,0 +1,128 @@
+package grants
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"gatehouse/internal/apierr"
+)
+
+func TestAnAddressIsOneSubscriber(t *testing.T) {
+	for from, want := range map[string]string{
+		"192.0.2.7":            "192.0.2.7",
+		"::ffff:192.0.2.7":     "192.0.2.7",
+		"2001:db8:1:2:3:4:5:6": "2001:db8:1:2::/64",
+		"2001:db8:1:2::1":      "2001:db8:1:2::/64",
+		"fe80::1%eth0":         "fe80::/64",
+		"":                     "",
+	} {
+		if got := network(from); got != want {
+			t.Errorf("network(%q) = %q, want %q", from, got, want)
+		}
+	}
+}
+
+// fail makes one attempt that fails; it reports whether it was let through.
+func fail(t *testing.T, g *guard, name, from string) bool {
+	t.Helper()
+	attempt, err := g.password(t.Context(), "dev", name, from)
+	if err != nil {
+		if !apierr.Is(err, apierr.TooMany) {
+			t.Fatal(err)
+		}
+		return false
+	}
+	attempt.Fail()
+	return true
+}
+
+func TestOthersFailuresDoNotLockOutWhoIsFamiliar(t *testing.T) {
+	now := time.Now()
+	g := newGuard(func() time.Time { return now })
+	attempt, err := g.password(t.Context(), "dev", "ada", "192.0.2.1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	attempt.Succeed()
+	for i := range 30 { // the account, from many addresses
+		for range 10 {
+			fail(t, g, "ada", fmt.Sprintf("198.51.100.%d", i))
+		}
+	}
+	for i := range 300 { // her own address, with other names
+		fail(t, g, fmt.Sprintf("nobody%d", i), "192.0.2.1")
+	}
+	for i := range 300 { // the whole tenant
+		for j := range 50 {
+			fail(t, g, fmt.Sprintf("nobody%d-%d", i, j), fmt.Sprintf("203.0.%d.%d", i/250, i%250))
+		}
+	}
+	if _, err := g.password(t.Context(), "dev", "Ada", "192.0.2.1"); err != nil {
+		t.Errorf("locked out: %v", err)
+	}
+	for _, stranger := range [][2]string{{"ada", "198.51.100.200"}, {"bob", "192.0.2.1"}, {"bob", "198.51.100.201"}} {
+		if fail(t, g, stranger[0], stranger[1]) {
+			t.Errorf("%v was not refused", stranger)
+		}
+	}
+}
+
+func TestAFamiliarAccountIsStillGuessedOnlyALittleAtItsAddress(t *testing.T) {
+	now := time.Now()
+	g := newGuard(func() time.Time { return now })
+	attempt, err := g.password(t.Context(), "dev", "ada", "192.0.2.1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	attempt.Succeed()
+	passed := 0
+	for range 50 {
+		if fail(t, g, "ada", "192.0.2.1") {
+			passed++
+		}
+	}
+	if passed != accountAtAddress.Burst {
+		t.Errorf("%d guesses passed", passed)
+	}
+}
+
+func TestTheMemoryOfTheFamiliarIsBounded(t *testing.T) {
+	var f familiar
+	for i := range 3 * maxFamiliar {
+		f.add(fmt.Sprint(i))
+	}
+	if n := len(f.younger) + len(f.older); n > maxFamiliar {
+		t.Errorf("%d are remembered", n)
+	}
+	if !f.has(fmt.Sprint(3*maxFamiliar-1)) || f.has("0") {
+		t.Error("the newest is forgotten or the oldest remembered")
+	}
+}
+
+func TestEverySpellingOfAClientIsOneClient(t *testing.T) {
+	for name, test := range map[string]struct {
+		sent  Credentials
+		id    string
+		forms int
+	}{
+		"plain":            {Credentials{ID: "portal", Secret: "s", Basic: true}, "portal", 1},
+		"encoded id":       {Credentials{ID: "%70ortal", Secret: "s", Basic: true}, "portal", 1},
+		"encoded secret":   {Credentials{ID: "portal", Secret: "%73", Basic: true}, "portal", 2},
+		"plus in the id":   {Credentials{ID: "a+b", Secret: "s", Basic: true}, "a+b", 1},
+		"broken encoding":  {Credentials{ID: "a%zz", Secret: "s", Basic: true}, "a%zz", 1},
+		"body, not header": {Credentials{ID: "%70ortal", Secret: "%73"}, "%70ortal", 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			forms := test.sent.forms()
+			if len(forms) != test.forms {
+				t.Fatalf("%d forms", len(forms))
+			}
+			for _, f := range forms {
+				if f.ID != test.id {
+					t.Errorf("id %q", f.ID)
+				}
+			}
+		})
+	}
+}

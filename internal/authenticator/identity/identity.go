@@ -1,0 +1,83 @@
+// Package identity is the authenticator's own service account: it signs its
+// requests to other services with tokens that it mints itself.
+//
+// Minting belongs to tokens; which tenant and site the account belongs to is
+// known by tenancy.
+package identity
+
+import (
+	"context"
+	"net/http"
+	"sync"
+	"time"
+
+	"gatehouse/internal/authenticator/tenancy"
+	"gatehouse/internal/authenticator/tokens"
+)
+
+// Name is the account's name, in the administrative tenant of its site.
+const Name = "authenticator"
+
+// lifetime of a token; a new one is minted when less than half is left.
+const lifetime = time.Hour
+
+// Registry says where the account belongs.
+type Registry interface {
+	Self() (admin tenancy.Tenant, primarySite string, err error)
+}
+
+// Mint makes service tokens.
+type Mint interface {
+	ServiceToken(ctx context.Context, tenant tokens.Tenant, service, targetSite string, ttl time.Duration) (tokens.Token, error)
+}
+
+// Account is the authenticator's own account.
+type Account struct {
+	registry Registry
+	mint     Mint
+	now      func() time.Time
+
+	mu     sync.Mutex
+	token  tokens.Token
+	holder holder
+}
+
+// holder is what a token was minted for.
+type holder struct{ tenant, issuer, site string }
+
+// New returns the Account.
+func New(r Registry, m Mint, now func() time.Time) *Account {
+	return &Account{registry: r, mint: m, now: now}
+}
+
+// Authorize makes a request to a service of the primary site one of this
+// account, on its own behalf.
+func (a *Account) Authorize(ctx context.Context, req *http.Request) error {
+	admin, site, err := a.registry.Self()
+	if err != nil {
+		return err
+	}
+	token, err := a.current(ctx, admin, site)
+	if err != nil {
+		return err
+	}
+	req.Header.Set("X-Tapis-Token", token)
+	req.Header.Set("X-Tapis-Tenant", admin.ID)
+	req.Header.Set("X-Tapis-User", Name)
+	return nil
+}
+
+func (a *Account) current(ctx context.Context, admin tenancy.Tenant, site string) (string, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	want := holder{admin.ID, admin.TokenService, site}
+	if a.holder == want && a.token.ExpiresAt.Sub(a.now()) > lifetime/2 {
+		return a.token.Value, nil
+	}
+	token, err := a.mint.ServiceToken(ctx, tokens.Tenant{ID: admin.ID, Issuer: admin.TokenService}, Name, site, lifetime)
+	if err != nil {
+		return "", err
+	}
+	a.token, a.holder = token, want
+	return token.Value, nil
+}
