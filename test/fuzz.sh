@@ -8,5 +8,5 @@ for target in $targets; do
   folder=$(dirname "${target%%:*}")
   name=${target##*:}
   echo "== $folder $name"
-  go test -run '^$' -fuzz "^$name\$" -fuzztime "${FUZZTIME:-10s}" "./$folder"
+  go test -run '^$' -fuzz "^$name\$" -fuzzminimizetime 20x -fuzztime "${FUZZTIME:-10s}" "./$folder"
 done

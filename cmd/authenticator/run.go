@@ -2,18 +2,20 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
-	"net"
 	"net/http"
+	"os"
+	"strings"
 	"time"
 
 	"gatehouse/internal/authenticator"
 	"gatehouse/internal/command"
 	"gatehouse/internal/database"
-	"gatehouse/internal/httpapi"
-	"gatehouse/internal/server"
+	"gatehouse/internal/metrics"
+	"gatehouse/internal/program"
 	"gatehouse/migrations"
 )
 
@@ -26,8 +28,13 @@ func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) 
 		Name: "authenticator", Summary: "Signs people in and issues the tokens of a site's tenants.",
 		Commands: []command.Command{
 			{Name: "serve", Summary: "Serve the authenticator; the schema must be the newest.", Run: serve},
-			{Name: "migrate", Summary: "Bring the database to the newest schema and stop.", Run: migrate},
-			{Name: "keys init", Usage: "TENANT", Summary: "Make a tenant's first signing key and print its public half.", Run: keysInit},
+			program.Migrate(migrations.Authenticator, func(environ []string) (program.Settings, error) {
+				s, err := load(environ)
+				return s.Settings, err
+			}),
+			{Name: "keys init", Usage: "TENANT", Summary: "Make a tenant's first signing key if it has none, and print its public half.", Run: keysInit},
+			{Name: "service-password set", Usage: "NAME [FILE]", Summary: "Give a service account the password in a file, or on standard input.", Run: setServicePassword},
+			{Name: "secret set", Usage: "NAME [FILE]", Summary: "Store the password for binding to a directory, from a file or standard input.", Run: setSecret},
 			command.Version("authenticator", version),
 			command.Healthcheck(func(std command.IO, _ []string) (string, error) {
 				s, err := load(std.Environ)
@@ -37,107 +44,128 @@ func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) 
 	}.Run(ctx, args, environ, stdout, stderr)
 }
 
-// open reads the settings and builds the service on its database.
-func open(ctx context.Context, environ []string, stderr io.Writer) (*authenticator.Service, *database.DB, settings, error) {
-	set, err := load(environ)
+// opened is the service on its database.
+type opened struct {
+	*authenticator.Service
+	settings settings
+	db       *database.DB
+	log      *slog.Logger
+	metrics  *metrics.Registry
+}
+
+func open(ctx context.Context, std command.IO) (*opened, error) {
+	set, err := load(std.Environ)
 	if err != nil {
-		return nil, nil, set, err
+		return nil, err
 	}
-	log := slog.New(slog.NewJSONHandler(stderr, &slog.HandlerOptions{Level: set.level()}))
+	o := &opened{settings: set, log: set.Log(std.Stderr), metrics: metrics.New("authenticator", version)}
 	box, err := set.box()
 	if err != nil {
-		return nil, nil, set, err
+		return nil, err
 	}
-	directories, err := set.directories()
+	authorities, err := set.rootCAs()
 	if err != nil {
-		return nil, nil, set, err
+		return nil, err
 	}
-	db, err := database.Open(ctx, set.Database.URL, log)
-	if err != nil {
-		return nil, nil, set, err
+	if o.db, err = set.Open(ctx, migrations.Authenticator, o.log); err != nil {
+		return nil, err
 	}
-	if err := db.Verify(ctx, migrations.Authenticator); err != nil {
-		_ = db.Close()
-		return nil, nil, set, err
-	}
-	service, err := authenticator.New(authenticator.Deps{
-		DB: db, Box: box, Log: log, Now: time.Now, Registry: &http.Client{Timeout: 10 * time.Second},
+	o.Service = authenticator.New(authenticator.Deps{
+		DB: o.db, Box: box, Log: o.log, Now: time.Now, Registry: &http.Client{Timeout: 10 * time.Second},
 		RegistryURL: set.Registry.URL, RegistryPoll: set.Registry.Poll, SiteID: set.SiteID,
-		TokenRetention: set.TokenRetention, ShowClientKeys: set.ClientKeyDisplay == "owner", Directories: directories,
+		TokenRetention: set.TokenRetention, ShowClientKeys: set.ClientKeyDisplay == "owner", LDAPRootCAs: authorities,
+		CountTokens: o.metrics.Token,
 	})
-	if err != nil {
-		_ = db.Close()
-		return nil, nil, set, err
-	}
-	return service, db, set, nil
+	return o, nil
 }
+
+func (o *opened) close() { _ = errors.Join(o.Close(), o.db.Close()) }
 
 func serve(ctx context.Context, std command.IO, args []string) error {
 	if len(args) > 0 {
 		return command.Usagef("serve takes no arguments")
 	}
-	ctx, stop := command.Signals(ctx)
-	defer stop()
-	service, db, set, err := open(ctx, std.Environ, std.Stderr)
+	o, err := open(ctx, std)
 	if err != nil {
 		return err
 	}
-	defer func() { _ = db.Close() }()
-	defer func() { _ = service.Close() }()
-	log := slog.New(slog.NewJSONHandler(std.Stderr, &slog.HandlerOptions{Level: set.level()}))
-	engine, err := httpapi.New(httpapi.Options{
-		Version: version, Log: log, TrustedProxies: set.TrustedProxies, LegacyErrorCodes: set.LegacyErrorCodes,
-	})
-	if err != nil {
-		return err
-	}
-	service.Mount(engine)
-	httpapi.MountProbes(engine, service.Ready)
-	if err := service.Start(ctx); err != nil {
-		return err
-	}
-	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", set.Listen)
-	if err != nil {
-		return fmt.Errorf("listen: %w", err)
-	}
-	return server.Serve(ctx, listener, engine, log)
-}
-
-func migrate(ctx context.Context, std command.IO, args []string) error {
-	if len(args) > 0 {
-		return command.Usagef("migrate takes no arguments")
-	}
-	set, err := load(std.Environ)
-	if err != nil {
-		return err
-	}
-	db, err := database.Open(ctx, set.Database.URL, slog.New(slog.DiscardHandler))
-	if err != nil {
-		return err
-	}
-	defer func() { _ = db.Close() }()
-	at, err := db.Migrate(ctx, migrations.Authenticator)
-	if err != nil {
-		return err
-	}
-	_, err = fmt.Fprintf(std.Stdout, "The authenticator database is at schema version %d.\n", at)
-	return err
+	defer o.close()
+	return program.Server{
+		Name: "authenticator", Version: version, Settings: o.settings.Settings, Log: o.log, DB: o.db, Metrics: o.metrics,
+	}.Serve(ctx, o.Service)
 }
 
 func keysInit(ctx context.Context, std command.IO, args []string) error {
 	if len(args) != 1 {
 		return command.Usagef("keys init takes the id of one tenant")
 	}
-	service, db, _, err := open(ctx, std.Environ, std.Stderr)
+	o, err := open(ctx, std)
 	if err != nil {
 		return err
 	}
-	defer func() { _ = db.Close() }()
-	defer func() { _ = service.Close() }()
-	public, err := service.EnsureKey(ctx, args[0])
+	defer o.close()
+	public, err := o.EnsureKey(ctx, args[0])
 	if err != nil {
 		return err
 	}
 	_, err = fmt.Fprintln(std.Stdout, public)
 	return err
+}
+
+func setServicePassword(ctx context.Context, std command.IO, args []string) error {
+	return store(ctx, std, args, "service-password set takes the name of one service and, if not standard input, a file", func(o *opened, value string) error {
+		return o.SetServicePassword(ctx, o.settings.AdminTenantID, args[0], value)
+	})
+}
+
+func setSecret(ctx context.Context, std command.IO, args []string) error {
+	return store(ctx, std, args, "secret set takes the name that the LDAP connection's bind_credential states and, if not standard input, a file", func(o *opened, value string) error {
+		return o.SetBindPassword(ctx, o.settings.AdminTenantID, args[0], value)
+	})
+}
+
+// store hands the secret in a file, or on standard input, to put. Arguments
+// show up in process lists, so a secret is never one.
+func store(ctx context.Context, std command.IO, args []string, usage string, put func(*opened, string) error) error {
+	if len(args) < 1 || len(args) > 2 {
+		return command.Usagef("%s", usage)
+	}
+	value, err := readSecret(args[1:])
+	if err != nil {
+		return err
+	}
+	o, err := open(ctx, std)
+	if err != nil {
+		return err
+	}
+	defer o.close()
+	if err := put(o, value); err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(std.Stdout, "Stored %s.\n", args[0])
+	return err
+}
+
+// maxSecret bounds what is read, in bytes.
+const maxSecret = 4096
+
+func readSecret(files []string) (string, error) {
+	from := os.Stdin
+	if len(files) == 1 {
+		f, err := os.Open(files[0])
+		if err != nil {
+			return "", fmt.Errorf("read secret: %w", err)
+		}
+		defer func() { _ = f.Close() }()
+		from = f
+	}
+	text, err := io.ReadAll(io.LimitReader(from, maxSecret+1))
+	if err != nil {
+		return "", fmt.Errorf("read secret: %w", err)
+	}
+	value := strings.TrimRight(string(text), "\r\n")
+	if value == "" || len(text) > maxSecret {
+		return "", fmt.Errorf("the secret must have 1 to %d bytes", maxSecret)
+	}
+	return value, nil
 }

@@ -5,7 +5,6 @@ import (
 	"net/url"
 	"strconv"
 
-	"gatehouse/internal/authenticator/directory"
 	"gatehouse/internal/devldap"
 	"gatehouse/internal/tenants"
 	"gatehouse/internal/tenants/sites"
@@ -19,6 +18,9 @@ const (
 	ownerEmail  = "owner@example.org"
 	baseDN      = "dc=tapis"
 	bindDN      = "cn=reader,dc=tapis"
+
+	// bindCredential is the name of the secret with bindDN's password.
+	bindCredential = "ldap.development"
 )
 
 // serviceAccounts belong to the admin tenant and share one password.
@@ -90,17 +92,6 @@ func (p plan) units() map[string][]devldap.Person {
 	return units
 }
 
-// directories are the connections to the embedded directory.
-func (p plan) directories(s *devldap.Server, bindPassword string) map[string]directory.Config {
-	all := map[string]directory.Config{}
-	for unit := range p.units() {
-		all[ldapID(unit)] = directory.Config{
-			URL: s.URL(), AllowPlaintext: true, UserDN: s.UserDN(unit), BindDN: bindDN, BindPassword: bindPassword,
-		}
-	}
-	return all
-}
-
 // seed is the content of the registry, given the public keys by tenant.
 func (p plan) seed(s *devldap.Server, keys map[string]string) (tenants.Seed, error) {
 	u, err := url.Parse(s.URL())
@@ -124,7 +115,7 @@ func (p plan) seed(s *devldap.Server, keys map[string]string) (tenants.Seed, err
 			tenant.TokenGenServices, tenant.UserLDAPConnectionID = []string{"authenticator"}, ldapID(t.id)
 			seed.LDAPs = append(seed.LDAPs, tenants.LDAPConnection{
 				ID: ldapID(t.id), URL: "ldap://" + u.Hostname(), Port: port, UserDN: s.UserDN(t.id), BindDN: bindDN,
-				BindCredential: "ldap." + ldapID(t.id), AccountType: tenants.UserAccounts,
+				BindCredential: bindCredential, AccountType: tenants.UserAccounts,
 			})
 		}
 		seed.Tenants = append(seed.Tenants, tenant)

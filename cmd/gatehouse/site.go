@@ -57,26 +57,26 @@ func openSite(ctx context.Context, dir dataDir, p plan, log *slog.Logger, now fu
 	if err != nil {
 		return nil, err
 	}
-	bindPassword := seal.NewSecret()
-	s.people, err = devldap.Start(devldap.Config{
-		BaseDN: baseDN, BindDN: bindDN, BindPassword: bindPassword, People: p.units(), Log: log, Now: now,
-	})
-	if err != nil {
-		return nil, fmt.Errorf("start embedded directory: %w", err)
-	}
 	if s.engine, err = httpapi.New(httpapi.Options{Version: version, Log: log}); err != nil {
 		return nil, err
 	}
 	if s.registry, err = tenants.New(tenants.Deps{DB: registryDB, Log: log, Now: now}); err != nil {
 		return nil, err
 	}
-	s.authenticator, err = authenticator.New(authenticator.Deps{
+	s.authenticator = authenticator.New(authenticator.Deps{
 		DB: authenticatorDB, Box: box, Log: log, Now: now,
 		Registry: &http.Client{Transport: loopback{s.engine}}, RegistryURL: "http://registry", RegistryPoll: time.Second,
 		SiteID: siteID, TokenRetention: 7 * 24 * time.Hour, ShowClientKeys: true,
-		Directories: p.directories(s.people, bindPassword),
+		LDAPPlaintext: true,
+	})
+	bindPassword := seal.NewSecret() // a new one at each start: the directory lives no longer
+	s.people, err = devldap.Start(devldap.Config{
+		BaseDN: baseDN, BindDN: bindDN, BindPassword: bindPassword, People: p.units(), Log: log, Now: now,
 	})
 	if err != nil {
+		return nil, fmt.Errorf("start embedded directory: %w", err)
+	}
+	if err := s.authenticator.SetBindPassword(ctx, adminTenant, bindCredential, bindPassword); err != nil {
 		return nil, err
 	}
 	return s, s.start(ctx)

@@ -6,6 +6,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"slices"
 	"time"
 
 	"gatehouse/internal/command"
@@ -23,15 +24,22 @@ var version = "dev"
 func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) int {
 	return command.Program{
 		Name: "tenants", Summary: "The registry of sites and tenants of a Tapis installation.",
-		Commands: []command.Command{
-			{Name: "serve", Summary: "Serve the registry; the schema must be the newest.", Run: serve},
-			{Name: "migrate", Summary: "Bring the database to the newest schema and stop.", Run: migrate},
-			command.Version("tenants", version),
-			command.Healthcheck(func(std command.IO, _ []string) (string, error) {
-				s, err := load(std.Environ)
-				return s.Listen, err
-			}),
-		},
+		Commands: slices.Concat(
+			[]command.Command{
+				{Name: "serve", Summary: "Serve the registry; the schema must be the newest.", Run: serve},
+				{Name: "migrate", Summary: "Bring the database to the newest schema and stop.", Run: migrate},
+				{Name: "apply", Usage: "-f FILE [--dry-run]", Summary: "Make the registry hold what a YAML file says; nothing is deleted.", Run: apply},
+				{Name: "export", Summary: "Print the registry as such a YAML file.", Run: export},
+			},
+			command.Config(load),
+			[]command.Command{
+				command.Version("tenants", version),
+				command.Healthcheck(func(std command.IO, _ []string) (string, error) {
+					s, err := load(std.Environ)
+					return s.Listen, err
+				}),
+			},
+		),
 	}.Run(ctx, args, environ, stdout, stderr)
 }
 
@@ -60,7 +68,11 @@ func serve(ctx context.Context, std command.IO, args []string) error {
 	}
 	defer func() { _ = service.Close() }()
 	if set.Bootstrap.SiteID != "" {
-		if err := service.Bootstrap(ctx, set.Bootstrap.rows()); err != nil {
+		rows, err := set.Bootstrap.rows()
+		if err != nil {
+			return err
+		}
+		if err := service.Bootstrap(ctx, rows); err != nil {
 			return err
 		}
 	}

@@ -5,6 +5,7 @@ package authenticator
 
 import (
 	"context"
+	"crypto/x509"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -13,8 +14,9 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"gatehouse/internal/authenticator/clients"
-	"gatehouse/internal/authenticator/directory"
+	"gatehouse/internal/authenticator/connections"
 	"gatehouse/internal/authenticator/grants"
+	"gatehouse/internal/authenticator/identity"
 	"gatehouse/internal/authenticator/keys"
 	"gatehouse/internal/authenticator/metadata"
 	"gatehouse/internal/authenticator/profiles"
@@ -46,8 +48,13 @@ type Deps struct {
 	TokenRetention time.Duration
 	// ShowClientKeys lets owners read the keys of their clients again later.
 	ShowClientKeys bool
-	// Directories are the LDAP connections by their ids in the registry.
-	Directories map[string]directory.Config
+	// CountTokens is told of every token request: its grant type, or other, and
+	// ok or the OAuth error code. Nil: nobody is.
+	CountTokens func(grantType, outcome string)
+	// LDAPRootCAs may have signed the certificates of LDAP servers; nil: the system's.
+	LDAPRootCAs *x509.CertPool
+	// LDAPPlaintext permits LDAP without encryption; for development.
+	LDAPPlaintext bool
 }
 
 // Service is the authenticator.
@@ -55,7 +62,7 @@ type Service struct {
 	db          *database.DB
 	log         *slog.Logger
 	registry    *tenancy.Registry
-	directories map[string]*directory.Directory
+	connections *connections.Service
 	keys        *keys.Service
 	tokens      *tokens.Service
 	accounts    *security.Service
@@ -66,42 +73,38 @@ type Service struct {
 }
 
 // New builds the service. It asks nothing of the network.
-func New(d Deps) (*Service, error) {
+func New(d Deps) *Service {
 	s := &Service{
 		db: d.DB, log: d.Log,
 		registry: tenancy.New(tenancy.Deps{
 			DB: d.DB, Client: d.Registry, BaseURL: d.RegistryURL, SiteID: d.SiteID, Poll: d.RegistryPoll, Now: d.Now, Log: d.Log,
 		}),
-		directories: map[string]*directory.Directory{},
-		keys:        keys.New(d.DB, d.Box, d.Now),
-		accounts:    security.New(d.DB, d.Box, d.Now),
-	}
-	for id, cfg := range d.Directories {
-		dir, err := directory.New(cfg, d.Log)
-		if err != nil {
-			return nil, fmt.Errorf("directory %s: %w", id, err)
-		}
-		s.directories[id] = dir
+		keys:     keys.New(d.DB, d.Box, d.Now),
+		accounts: security.New(d.DB, d.Box, d.Now),
 	}
 	s.tokens = tokens.New(tokens.Deps{
 		DB: d.DB, Box: d.Box, Signers: s.keys, Keys: s.keys, Now: d.Now, Log: d.Log, Retention: d.TokenRetention,
+	})
+	self := identity.New(s.registry, s.tokens, d.Now)
+	s.connections = connections.New(connections.Deps{
+		Registry: s.registry, Secrets: s.accounts, Authorize: self.Authorize, RootCAs: d.LDAPRootCAs,
+		AllowPlaintext: d.LDAPPlaintext, Now: d.Now, Log: d.Log,
 	})
 	settings := tenantconfig.New(d.DB, d.Now)
 	registered := clients.New(d.DB, d.Box, s.tokens, d.Now)
 	pipeline := grants.New(grants.Deps{
 		Clients: registered, Settings: settings, Mint: s.tokens, Now: d.Now,
-		Directories: func(t tenancy.Tenant) (grants.Directory, bool) { return s.directoryOf(t) },
+		Directories: func(ctx context.Context, t tenancy.Tenant) (grants.Directory, bool, error) {
+			return s.connections.For(ctx, t)
+		},
 	})
-	s.grants = grants.NewHandler(pipeline)
+	s.grants = grants.NewHandler(pipeline, d.CountTokens)
 	s.clients = clients.NewHandler(registered, d.ShowClientKeys)
 	s.metadata = metadata.NewHandler(s.keys, settings, pipeline)
-	s.profiles = profiles.NewHandler(func(t tenancy.Tenant) (profiles.Directory, bool) { return s.directoryOf(t) })
-	return s, nil
-}
-
-func (s *Service) directoryOf(t tenancy.Tenant) (*directory.Directory, bool) {
-	d, ok := s.directories[t.UserLDAP]
-	return d, ok && t.UserLDAP != ""
+	s.profiles = profiles.NewHandler(func(ctx context.Context, t tenancy.Tenant) (profiles.Directory, bool, error) {
+		return s.connections.For(ctx, t)
+	})
+	return s
 }
 
 // Mount registers the routes.
@@ -133,6 +136,15 @@ func (s *Service) EnsureKey(ctx context.Context, tenantID string) (string, error
 // SetServicePassword gives a service account of a tenant its password.
 func (s *Service) SetServicePassword(ctx context.Context, tenantID, service, password string) error {
 	return s.accounts.SetPassword(ctx, tenantID, service, password)
+}
+
+// SetBindPassword stores, sealed, the password with which the authenticator
+// binds to the directories whose connections name this credential. It belongs
+// to the authenticator's account in the administrative tenant.
+func (s *Service) SetBindPassword(ctx context.Context, adminTenant, credential, password string) error {
+	return s.accounts.SetSecret(ctx, security.SecretAddress{
+		TenantID: adminTenant, Type: security.UserSecret, Account: identity.Name, Name: credential,
+	}, map[string]string{"password": password})
 }
 
 // Start begins the background work, which ends with ctx.
@@ -171,11 +183,4 @@ func (s *Service) Ready(ctx context.Context) error {
 }
 
 // Close gives back connections. The database is its opener's to close.
-func (s *Service) Close() error {
-	for id, d := range s.directories {
-		if err := d.Close(); err != nil {
-			return fmt.Errorf("close directory %s: %w", id, err)
-		}
-	}
-	return nil
-}
+func (s *Service) Close() error { return s.connections.Close() }

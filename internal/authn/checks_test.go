@@ -109,19 +109,23 @@ func TestAGoodTokenMakesItsHolderTheCaller(t *testing.T) {
 		want          authn.Caller
 	}{
 		"a user": {
-			"main", "tenants", user(t, "dev", nil), authn.Subject{},
+			"main", "tenants", user(t, "dev", nil),
+			authn.Subject{},
 			authn.Caller{Username: "testuser1", TenantID: "dev", SiteID: "main", AccountType: "user"},
 		},
 		"a user through a client": {
-			"main", "tenants", user(t, "dev", object{"tapis/client_id": "portal"}), authn.Subject{},
+			"main", "tenants", user(t, "dev", object{"tapis/client_id": "portal"}),
+			authn.Subject{},
 			authn.Caller{Username: "testuser1", TenantID: "dev", SiteID: "main", AccountType: "user", ClientID: "portal"},
 		},
 		"a user named as a service, with its target": {
-			"main", "tenants", user(t, "dev", object{"tapis/username": "tenants", "tapis/target_site": "main"}), authn.Subject{},
+			"main", "tenants", user(t, "dev", object{"tapis/username": "tenants", "tapis/target_site": "main"}),
+			authn.Subject{},
 			authn.Caller{Username: "tenants", TenantID: "dev", SiteID: "main", AccountType: "user"},
 		},
 		"a user of an associate's tenant": {
-			"east", "files", user(t, "east-one", nil), authn.Subject{},
+			"east", "files", user(t, "east-one", nil),
+			authn.Subject{},
 			authn.Caller{Username: "testuser1", TenantID: "east-one", SiteID: "east", AccountType: "user"},
 		},
 		"a service for a user of its site":        {"main", "tenants", service(t, "admin", "main", nil), ada("dev"), files("admin", "main", ada("dev"))},

@@ -32,6 +32,8 @@ type DB struct {
 	sql     *sql.DB
 	dialect string
 	log     *slog.Logger
+
+	statements statements
 }
 
 // Open connects to the database that dsn names:
@@ -154,6 +156,9 @@ func withoutPassword(err error, dsn string) error {
 
 // Dialect returns SQLite or Postgres.
 func (db *DB) Dialect() string { return db.dialect }
+
+// Pool returns the connection pool, to be measured; queries go through Conn.
+func (db *DB) Pool() *sql.DB { return db.sql }
 
 // Ping reports whether the database answers.
 func (db *DB) Ping(ctx context.Context) error { return db.sql.PingContext(ctx) }

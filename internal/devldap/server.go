@@ -104,7 +104,8 @@ func newServer(cfg Config) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{log: cfg.Log,
+	s := &Server{
+		log:  cfg.Log,
 		base: cfg.BaseDN, tree: t, bound: map[int]string{}, unknown: randomDigest(),
 		service: account{dn: service.key(), digest: sha256.Sum256([]byte(cfg.BindPassword))},
 	}

@@ -105,6 +105,16 @@ var wires = map[apierr.Kind]wire{
 	apierr.Unavailable:      {http.StatusServiceUnavailable, "temporarily_unavailable"},
 }
 
+// Code returns the OAuth error code that an answer to err carries where codes
+// are written.
+func Code(err error) string {
+	e := apierr.From(err)
+	if e.Code != "" {
+		return e.Code
+	}
+	return wires[e.Kind].code
+}
+
 // statusClientClosed is logged, never read by anyone: the caller went away.
 const statusClientClosed = 499
 
@@ -123,7 +133,7 @@ func Fail(c *gin.Context, err error) {
 	}
 	e := apierr.From(err)
 	w := wires[e.Kind]
-	message, code := e.Message, e.Code
+	message, code := e.Message, Code(e)
 	switch {
 	case e.Kind == apierr.Internal:
 		failureLog(ctx, err).ErrorContext(ctx, "internal error")
@@ -132,9 +142,6 @@ func Fail(c *gin.Context, err error) {
 		failureLog(ctx, err).WarnContext(ctx, "dependency away")
 	case e.Unwrap() != nil:
 		failureLog(ctx, err).InfoContext(ctx, "request refused")
-	}
-	if code == "" {
-		code = w.code
 	}
 	body := failure{Envelope: Envelope{Status: "error", Message: message, Version: version(ctx), Metadata: struct{}{}}}
 	status := w.status

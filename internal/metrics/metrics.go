@@ -62,7 +62,9 @@ func (r *Registry) Request(method, route string, status int, took time.Duration)
 }
 
 // Token counts one token request. Both labels come from fixed sets.
-func (r *Registry) Token(grantType, outcome string) { r.tokens.WithLabelValues(grantType, outcome).Inc() }
+func (r *Registry) Token(grantType, outcome string) {
+	r.tokens.WithLabelValues(grantType, outcome).Inc()
+}
 
 // Handler serves the metrics in Prometheus' format.
 func (r *Registry) Handler() http.Handler {

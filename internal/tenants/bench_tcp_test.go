@@ -28,6 +28,7 @@ func overTCP(b *testing.B, h http.Handler) {
 	server := &http.Server{Handler: h, ReadHeaderTimeout: time.Second}
 	go func() { _ = server.Serve(listener) }()
 	b.Cleanup(func() { _ = server.Close() })
+	b.ResetTimer()
 	b.RunParallel(func(pb *testing.PB) {
 		conn, err := (&net.Dialer{}).DialContext(b.Context(), "tcp", listener.Addr().String())
 		if err != nil {

@@ -46,6 +46,13 @@ func DefaultServices() []string {
 	}
 }
 
+// Check reports the first thing that is wrong with the configuration, whatever
+// the registry already holds.
+func (b Bootstrap) Check() error {
+	_, _, err := b.rows()
+	return err
+}
+
 // Bootstrap makes sure that the primary site, its admin tenant and that
 // tenant's owner exist, and leaves those that do as they are. Several
 // replicas may do so at once. It fails when the registry belongs to another
@@ -143,7 +150,7 @@ func (b *Bootstrap) deriveAddresses() error {
 }
 
 func (s *Service) ensurePrimary(ctx context.Context, site sites.Site) error {
-	all, err := s.sites.All(ctx)
+	all, err := s.tables.sites.All(ctx)
 	if err != nil {
 		return err
 	}
@@ -158,7 +165,7 @@ func (s *Service) ensurePrimary(ctx context.Context, site sites.Site) error {
 			return nil
 		}
 	}
-	if err := s.sites.Create(ctx, site); err != nil {
+	if err := s.tables.sites.Create(ctx, site); err != nil {
 		return err
 	}
 	s.log.InfoContext(ctx, "primary site created", slog.String("site_id", site.ID))
@@ -166,7 +173,7 @@ func (s *Service) ensurePrimary(ctx context.Context, site sites.Site) error {
 }
 
 func (s *Service) ensureAdminTenant(ctx context.Context, tenant Tenant, owner Owner) error {
-	all, err := s.tenants.store.all(ctx)
+	all, err := s.tables.tenants.all(ctx)
 	if err != nil {
 		return err
 	}
@@ -178,7 +185,7 @@ func (s *Service) ensureAdminTenant(ctx context.Context, tenant Tenant, owner Ow
 	if tenant.PublicKey == "" {
 		return fmt.Errorf("the admin tenant %s does not exist yet, and no public key is configured for it", tenant.ID)
 	}
-	if err := s.tenants.owners.ensure(ctx, owner); err != nil {
+	if err := s.tables.owners.ensure(ctx, owner); err != nil {
 		return err
 	}
 	if err := s.tenants.create(ctx, tenant); err != nil {

@@ -29,14 +29,22 @@ import (
 
 var noon = time.Date(2026, 11, 2, 12, 0, 0, 123456000, time.UTC)
 
-// wrappedKeys makes two keys, once for all tests, as encoding/pem writes
-// them: in lines of 64 characters.
-var wrappedKeys = sync.OnceValue(func() (keys [2]string) {
+// signingKeys makes two keys, once for all tests: of tenant dev and of tenant
+// admin. Other tenants have dev's.
+var signingKeys = sync.OnceValue(func() (keys [2]*rsa.PrivateKey) {
 	for i := range keys {
-		key, err := rsa.GenerateKey(rand.Reader, 2048)
-		if err != nil {
+		var err error
+		if keys[i], err = rsa.GenerateKey(rand.Reader, 2048); err != nil {
 			panic(err)
 		}
+	}
+	return keys
+})
+
+// wrappedKeys are their public halves as encoding/pem writes them: in lines
+// of 64 characters.
+var wrappedKeys = sync.OnceValue(func() (keys [2]string) {
+	for i, key := range signingKeys() {
 		der, err := x509.MarshalPKIXPublicKey(&key.PublicKey)
 		if err != nil {
 			panic(err)
@@ -124,7 +132,7 @@ func seedWide(t testing.TB, s *Service) {
 		{ID: "Old", SiteID: "main", Status: Inactive},
 	}
 	err := s.registry.change(t.Context(), func(ctx context.Context) error {
-		if err := s.sites.Create(ctx, associate); err != nil {
+		if err := s.tables.sites.Create(ctx, associate); err != nil {
 			return err
 		}
 		for _, row := range rows {

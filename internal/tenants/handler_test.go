@@ -114,8 +114,9 @@ func TestBadQueryParametersAreRefusedByName(t *testing.T) {
 		{"offset=x", "offset"},
 		{"limit=%zz", "query"},
 		{"limit=1;offset=2", "query"},
+		{"other=%zz", "query"},
 	} {
-		for _, path := range []string{"/v3/tenants?", "/v3/sites?"} {
+		for _, path := range []string{"/v3/tenants?", "/v3/sites?", "/v3/tenants/ldaps?", "/v3/tenants/owners?"} {
 			if r := get(t, h, path+tt.query, 400); !strings.Contains(r.message, tt.says) {
 				t.Errorf("GET %s%s: got %q, want %q in it", path, tt.query, r.message, tt.says)
 			}
@@ -193,10 +194,16 @@ func TestAnUnknownIDIsNamedOnlyWhenItCouldBeOne(t *testing.T) {
 		{"/v3/tenants/%3Cscript%3E", "script", false},
 		{"/v3/tenants/a%2Fb", "a/b", false},
 		{"/v3/tenants/dev%00", "dev", false},
-		{"/v3/tenants/owners", "owners", false},
-		{"/v3/tenants/ldaps", "ldaps", false},
 		{"/v3/tenants/history", "history", false},
 		{"/v3/tenants/LDAPS", "LDAPS", false},
+		{"/v3/tenants/ldaps/nowhere", "nowhere", true},
+		{"/v3/tenants/ldaps/TAPIS-DEV", "TAPIS-DEV", true},
+		{"/v3/tenants/ldaps/no%20where", "no where", false},
+		{"/v3/tenants/ldaps/" + long, long, false},
+		{"/v3/tenants/owners/nobody@example.org", "nobody@example.org", true},
+		{"/v3/tenants/owners/OPS@example.org", "OPS@example.org", true},
+		{"/v3/tenants/owners/nobody", "nobody", false},
+		{"/v3/tenants/owners/%3Cb%3E%20a@b", "<b>", false},
 		{"/v3/sites/nowhere", "nowhere", true},
 		{"/v3/sites/no.where", "no.where", false},
 		{"/v3/sites/" + long, long, false},
@@ -217,6 +224,8 @@ func TestEveryReadAnswersHead(t *testing.T) {
 	for _, target := range []string{
 		"/v3/sites", "/v3/sites?limit=1", "/v3/sites/main", "/v3/tenants", "/v3/tenants?limit=1", "/v3/tenants/dev",
 		"/v3/tenants/hello", "/v3/tenants/ready", "/v3/tenants/nobody",
+		"/v3/tenants/ldaps", "/v3/tenants/ldaps?limit=0", "/v3/tenants/ldaps/tapis-dev", "/v3/tenants/ldaps/nowhere",
+		"/v3/tenants/owners", "/v3/tenants/owners?offset=1", "/v3/tenants/owners/ops@example.org",
 	} {
 		head, full := ask(t, h, http.MethodHead, target), ask(t, h, http.MethodGet, target)
 		equal(t, target+", status", head.status, full.status)
@@ -319,7 +328,10 @@ func TestTheDocumentDescribesExactlyTheRoutes(t *testing.T) {
 func TestEmptyListsAreLists(t *testing.T) {
 	s := newService(t, testdb.New(t, migrations.Tenants), func() time.Time { return noon })
 	h := engine(t, s)
-	for _, target := range []string{"/v3/sites", "/v3/tenants", "/v3/sites?limit=1", "/v3/tenants?select=tenant_id"} {
+	for _, target := range []string{
+		"/v3/sites", "/v3/tenants", "/v3/sites?limit=1", "/v3/tenants?select=tenant_id",
+		"/v3/tenants/ldaps", "/v3/tenants/owners", "/v3/tenants/ldaps?limit=1", "/v3/tenants/owners?limit=1",
+	} {
 		r := get(t, h, target, 200)
 		if string(r.result) != "[]" {
 			t.Errorf("GET %s: got %s, want []", target, r.result)

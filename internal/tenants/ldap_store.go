@@ -1,7 +1,9 @@
 package tenants
 
 import (
+	"cmp"
 	"context"
+	"slices"
 
 	"gorm.io/gorm/clause"
 
@@ -29,6 +31,21 @@ type ldapRow struct {
 
 // TableName implements GORM's Tabler.
 func (ldapRow) TableName() string { return "ldap_connections" }
+
+// all returns the connections, ordered by id.
+func (s ldapStore) all(ctx context.Context) ([]LDAPConnection, error) {
+	var rows []ldapRow
+	if err := s.db.Conn(ctx).Find(&rows).Error; err != nil {
+		return nil, apierr.Wrap(err, "read LDAP connections")
+	}
+	ldaps := make([]LDAPConnection, len(rows))
+	for i, row := range rows {
+		ldaps[i] = row.connection()
+	}
+	// Sorted here, because databases differ in how they order letters.
+	slices.SortFunc(ldaps, func(a, b LDAPConnection) int { return cmp.Compare(a.ID, b.ID) })
+	return ldaps, nil
+}
 
 func (s ldapStore) get(ctx context.Context, id string) (LDAPConnection, bool, error) {
 	var row ldapRow

@@ -2,8 +2,10 @@ package tenants
 
 import (
 	"crypto/rsa"
+	"crypto/sha256"
 	"crypto/x509"
 	"encoding/base64"
+	"math/big"
 	"strings"
 
 	"gatehouse/internal/apierr"
@@ -33,11 +35,7 @@ func NormalizePublicKey(text string) (string, error) {
 	if len(text) > maxPublicKey {
 		return "", apierr.Invalidf("The field public_key must be at most %d characters long.", maxPublicKey)
 	}
-	label, der, err := armored(text)
-	if err != nil {
-		return "", err
-	}
-	key, err := parseRSA(label, der)
+	key, err := parsePublicKey(text)
 	if err != nil {
 		return "", err
 	}
@@ -56,6 +54,33 @@ func NormalizePublicKey(text string) (string, error) {
 		return "", apierr.Wrap(err, "encode public key")
 	}
 	return "-----BEGIN PUBLIC KEY-----\n" + base64.StdEncoding.EncodeToString(canonical) + "\n-----END PUBLIC KEY-----", nil
+}
+
+// parsePublicKey reads an RSA key in any of the accepted forms, of any size.
+func parsePublicKey(text string) (*rsa.PublicKey, error) {
+	label, der, err := armored(text)
+	if err != nil {
+		return nil, err
+	}
+	return parseRSA(label, der)
+}
+
+// KeyID returns the id that tokens and JWKs give a tenant's public key: its
+// RFC 7638 thumbprint. It fails as NormalizePublicKey does.
+func KeyID(text string) (string, error) {
+	key, err := parsePublicKey(text)
+	if err != nil {
+		return "", err
+	}
+	return thumbprint(key), nil
+}
+
+// thumbprint returns the RFC 7638 thumbprint of a key: SHA-256, base64url.
+func thumbprint(key *rsa.PublicKey) string {
+	e := base64.RawURLEncoding.EncodeToString(big.NewInt(int64(key.E)).Bytes())
+	n := base64.RawURLEncoding.EncodeToString(key.N.Bytes())
+	sum := sha256.Sum256([]byte(`{"e":"` + e + `","kty":"RSA","n":"` + n + `"}`))
+	return base64.RawURLEncoding.EncodeToString(sum[:])
 }
 
 // armored takes the PEM armor off. encoding/pem would skip what stands before

@@ -31,8 +31,7 @@ const (
 type registry struct {
 	db      *database.DB
 	changes changeStore
-	sites   *sites.Service
-	tenants tenantStore
+	tables  tables
 	log     *slog.Logger
 
 	view       atomic.Pointer[view]
@@ -40,11 +39,8 @@ type registry struct {
 	loading    chan struct{} // holds a value while a view is being made
 }
 
-func newRegistry(db *database.DB, s *sites.Service, log *slog.Logger) *registry {
-	return &registry{
-		db: db, changes: changeStore{db: db}, sites: s, tenants: tenantStore{db: db}, log: log,
-		loading: make(chan struct{}, 1),
-	}
+func newRegistry(db *database.DB, t tables, log *slog.Logger) *registry {
+	return &registry{db: db, changes: changeStore{db: db}, tables: t, log: log, loading: make(chan struct{}, 1)}
 }
 
 // recent returns the view in memory. It has every write of this process, and
@@ -109,11 +105,7 @@ func (r *registry) read(ctx context.Context) (*view, error) {
 	if err != nil {
 		return nil, err
 	}
-	allSites, err := r.sites.All(ctx)
-	if err != nil {
-		return nil, err
-	}
-	all, err := r.tenants.all(ctx)
+	content, err := r.tables.content(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -124,7 +116,7 @@ func (r *registry) read(ctx context.Context) (*view, error) {
 	if before != after {
 		return nil, nil //nolint:nilnil // documented: no error, and no copy either
 	}
-	return newView(after, generation, allSites, all), nil
+	return newView(after, generation, content), nil
 }
 
 // change runs fn in a transaction that keeps all other writers of the

@@ -9,7 +9,7 @@ import (
 )
 
 // changeStore is the one row that counts changes. Triggers on the tables of
-// sites and tenants make it grow, so that changes made by hand count as well.
+// content make it grow, so that changes made by hand count as well.
 type changeStore struct {
 	db *database.DB
 }

@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"gorm.io/gorm"
+
 	"gatehouse/internal/apitest"
 	"gatehouse/internal/database"
 	"gatehouse/internal/testdb"
@@ -27,7 +29,7 @@ func pair(t *testing.T, db *database.DB) (a, b *Service) {
 func rename(t testing.TB, s *Service, id, description string) {
 	t.Helper()
 	err := s.registry.change(t.Context(), func(ctx context.Context) error {
-		all, err := s.tenants.store.all(ctx)
+		all, err := s.tables.tenants.all(ctx)
 		if err != nil {
 			return err
 		}
@@ -121,6 +123,12 @@ func TestAChangeMadeByHandIsSeenToo(t *testing.T) {
 		for i, statement := range []string{
 			"UPDATE tenants SET status = 'inactive' WHERE tenant_id = 'dev'",
 			"UPDATE sites SET services = '[]'",
+			"UPDATE ldap_connections SET port = 1389",
+			"INSERT INTO ldap_connections SELECT 'other', url, port, use_ssl, user_dn, bind_dn, bind_credential, account_type, 1, 1 FROM ldap_connections",
+			"DELETE FROM ldap_connections WHERE ldap_id = 'other'",
+			"UPDATE owners SET name = 'Somebody'",
+			"INSERT INTO owners (email, name, institution, create_time, last_update_time) VALUES ('a@b', 'a', 'b', 1, 1)",
+			"DELETE FROM owners WHERE email = 'a@b'",
 			"DELETE FROM tenants WHERE tenant_id = 'dev'",
 		} {
 			before, err := s.registry.current(t.Context())
@@ -150,6 +158,38 @@ func within(t testing.TB, limit time.Duration, what string, done func() bool) {
 			t.Fatalf("%s: not within %s", what, limit)
 		}
 	}
+}
+
+// The write comes exactly between the reading of the sites and that of the
+// tenants.
+func TestACopyThatAWriteInterruptsIsBegunAnew(t *testing.T) {
+	testdb.Each(t, migrations.Tenants, func(t *testing.T, db *database.DB) {
+		writer, reader := pair(t, db)
+		if err := writer.Seed(t.Context(), devSeed("8080")); err != nil {
+			t.Fatal(err)
+		}
+		armed := true
+		err := db.Conn(t.Context()).Callback().Query().After("*").Register("interrupt", func(tx *gorm.DB) {
+			if armed && tx.Statement.Table == "sites" {
+				armed = false
+				if err := writer.Seed(t.Context(), devSeed("9090")); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		v, err := reader.registry.current(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if armed {
+			t.Fatal("no write came between")
+		}
+		main, _ := v.sites.Get("main")
+		equal(t, "addresses of site and tenant", []string{main.BaseURL, v.content.Tenants[1].BaseURL}, []string{"http://localhost:9090", "http://localhost:9090"})
+	})
 }
 
 // Two processes write the site's and the tenants' ports together, in one
@@ -183,7 +223,7 @@ func TestNoReaderSeesHalfAWrite(t *testing.T) {
 			}
 			main, _ := v.sites.Get("main")
 			port := main.BaseURL[strings.LastIndex(main.BaseURL, ":"):]
-			for _, tenant := range v.tenants {
+			for _, tenant := range v.content.Tenants {
 				if !strings.HasSuffix(tenant.BaseURL, port) {
 					t.Errorf("the site is at %s, its tenant %s at %s", main.BaseURL, tenant.ID, tenant.BaseURL)
 				}

@@ -83,7 +83,7 @@ func TestTheSchemaCanBeTakenDownAndUpAgain(t *testing.T) {
 				t.Fatalf("%s: %v", statement, err)
 			}
 		}
-		if err := db.Conn(t.Context()).Exec("DROP TABLE goose_db_version").Error; err != nil {
+		if err := db.Conn(t.Context()).Exec("DROP TABLE schema_versions_tenants").Error; err != nil {
 			t.Fatal(err)
 		}
 		if _, err := db.Migrate(t.Context(), migrations.Tenants); err != nil {

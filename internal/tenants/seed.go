@@ -34,7 +34,7 @@ func (s *Service) Seed(ctx context.Context, seed Seed) error {
 		if err := s.seedSite(ctx, seed.Site); err != nil {
 			return err
 		}
-		if err := s.tenants.owners.ensure(ctx, seed.Owner); err != nil {
+		if err := s.tables.owners.ensure(ctx, seed.Owner); err != nil {
 			return err
 		}
 		for _, l := range seed.LDAPs {
@@ -90,32 +90,32 @@ func (seed Seed) complete(mark stamp) (Seed, error) {
 }
 
 func (s *Service) seedSite(ctx context.Context, site sites.Site) error {
-	all, err := s.sites.All(ctx)
+	all, err := s.tables.sites.All(ctx)
 	if err != nil {
 		return err
 	}
 	have, found := sites.NewView(all).Get(site.ID)
 	if !found {
-		return s.sites.Create(ctx, site)
+		return s.tables.sites.Create(ctx, site)
 	}
 	if have.BaseURL == site.BaseURL && have.TenantBaseURLTemplate == site.TenantBaseURLTemplate {
 		return nil
 	}
 	have.BaseURL, have.TenantBaseURLTemplate = site.BaseURL, site.TenantBaseURLTemplate
 	have.LastUpdateTime, have.LastUpdatedBy = site.LastUpdateTime, site.LastUpdatedBy
-	return s.sites.Update(ctx, have)
+	return s.tables.sites.Update(ctx, have)
 }
 
 func (s *Service) seedLDAP(ctx context.Context, l LDAPConnection) error {
-	have, found, err := s.tenants.ldaps.get(ctx, l.ID)
+	have, found, err := s.tables.ldaps.get(ctx, l.ID)
 	if err != nil || (found && have.sameSettings(l)) {
 		return err
 	}
-	return s.tenants.ldaps.put(ctx, l)
+	return s.tables.ldaps.put(ctx, l)
 }
 
 func (s *Service) seedTenants(ctx context.Context, wanted []Tenant) error {
-	all, err := s.tenants.store.all(ctx)
+	all, err := s.tables.tenants.all(ctx)
 	if err != nil {
 		return err
 	}

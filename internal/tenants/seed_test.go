@@ -76,7 +76,7 @@ func TestASecondSeedRewritesOnlyWhatTheStartDecides(t *testing.T) {
 		equal(t, "site's base URL", site["base_url"], any("http://localhost:9090"))
 		equal(t, "site's template", site["tenant_base_url_template"], any("http://${tenant_id}.localhost:9090"))
 		equal(t, "number of the site's services", len(site["services"].([]any)), 6)
-		ldap, _, err := s.tenants.ldaps.get(t.Context(), "tapis-dev")
+		ldap, _, err := s.tables.ldaps.get(t.Context(), "tapis-dev")
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/gin-gonic/gin"
 
+	"gatehouse/internal/authn"
 	"gatehouse/internal/database"
 	"gatehouse/internal/httpapi"
 	"gatehouse/internal/tenants/sites"
@@ -18,15 +19,17 @@ import (
 type Deps struct {
 	DB  *database.DB // migrated with migrations.Tenants
 	Log *slog.Logger
-	Now func() time.Time // the clock of create and update times
+	Now func() time.Time // the clock of create and update times, and of tokens' expiry
 }
 
 // Service is the registry. It is safe for concurrent use.
 type Service struct {
 	log      *slog.Logger
 	now      func() time.Time
+	tables   tables
 	registry *registry
-	sites    *sites.Service
+	realm    realm
+	verifier *authn.Verifier
 	tenants  tenantService
 
 	mu   sync.Mutex
@@ -39,11 +42,11 @@ func New(deps Deps) (*Service, error) {
 	if deps.DB == nil || deps.Log == nil || deps.Now == nil {
 		return nil, errors.New("tenants: a database, a log and a clock are required")
 	}
-	s := sites.New(deps.DB)
-	r := newRegistry(deps.DB, s, deps.Log)
+	t := newTables(deps.DB)
+	r := newRegistry(deps.DB, t, deps.Log)
 	return &Service{
-		log: deps.Log, now: deps.Now, registry: r, sites: s,
-		tenants: tenantService{store: r.tenants, owners: ownerStore{db: deps.DB}, ldaps: ldapStore{db: deps.DB}, sites: s},
+		log: deps.Log, now: deps.Now, tables: t, registry: r, tenants: tenantService{tables: t},
+		realm: realm{r}, verifier: authn.NewVerifier(realm{r}, deps.Now),
 	}, nil
 }
 
@@ -52,6 +55,8 @@ func (s *Service) Mount(r gin.IRouter) {
 	sites.Mount(r, s.registry)
 	httpapi.MountHealth(r, "/v3/tenants", s.Ready)
 	tenantHandler{registry: s.registry}.mount(r)
+	ownerHandler{registry: s.registry}.mount(r)
+	ldapHandler{registry: s.registry}.mount(r.Group("", authn.Optional(s.caller)))
 }
 
 // Start begins to look for the writes of other replicas, every second until

@@ -3,6 +3,7 @@ package tenants
 import (
 	"context"
 	"errors"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -19,7 +20,7 @@ func TestATenantComesBackAsItWasStored(t *testing.T) {
 		if err := s.Seed(t.Context(), devSeed("8080")); err != nil {
 			t.Fatal(err)
 		}
-		store := s.tenants.store
+		store := s.tables.tenants
 		full := fullTenant()
 		full.CreateTime, full.LastUpdateTime = noon, noon.Add(time.Microsecond)
 		full.ServiceLDAPConnectionID, full.UserLDAPConnectionID = "tapis-dev", "tapis-dev"
@@ -56,61 +57,76 @@ func TestAnUpdateOfOneTenantLeavesTheOthersAlone(t *testing.T) {
 		changed.LastUpdateTime, changed.LastUpdatedBy = noon.Add(time.Hour), "tokens@admin"
 		want := changed
 		changed.SiteID, changed.CreateTime, changed.CreatedBy = "elsewhere", noon.Add(time.Hour), "somebody@else"
-		if err := s.tenants.store.update(t.Context(), changed); err != nil {
+		if err := s.tables.tenants.update(t.Context(), changed); err != nil {
 			t.Fatal(err)
 		}
 		equal(t, "tenants after the update", allTenants(t, s), []Tenant{before[0], want})
 
 		changed.ID = "nobody"
-		if err := s.tenants.store.update(t.Context(), changed); !apierr.Is(err, apierr.NotFound) {
+		if err := s.tables.tenants.update(t.Context(), changed); !apierr.Is(err, apierr.NotFound) {
 			t.Errorf("an unknown tenant: got %v, want NotFound", err)
 		}
 		changed.ID, changed.BaseURL = "dev", before[0].BaseURL
-		if err := s.tenants.store.update(t.Context(), changed); !apierr.Is(err, apierr.Conflict) {
+		if err := s.tables.tenants.update(t.Context(), changed); !apierr.Is(err, apierr.Conflict) {
 			t.Errorf("another tenant's base URL: got %v, want Conflict", err)
 		}
 	})
 }
 
-func TestOwnersAndLDAPConnectionsAreKeptApart(t *testing.T) {
+func TestOwnersAreMadeOnceAndChangedOnPurpose(t *testing.T) {
 	testdb.Each(t, migrations.Tenants, func(t *testing.T, db *database.DB) {
-		s := newService(t, db, (&clock{at: noon}).Now)
-		ctx := t.Context()
-		owner := Owner{Email: "a@example.org", Name: "A", Institution: "I", CreateTime: noon, LastUpdateTime: noon}
-		for range 2 { // the second time it is there already
-			if err := s.tenants.owners.ensure(ctx, owner); err != nil {
+		ctx, owners := t.Context(), ownerStore{db: db}
+		one := Owner{Email: "b@example.org", Name: "B", Institution: "I", CreateTime: noon, LastUpdateTime: noon}
+		two := Owner{Email: "B@example.org", Name: "another", Institution: "I", CreateTime: noon, LastUpdateTime: noon}
+		other := one
+		other.Name, other.CreateTime, other.LastUpdateTime = "Other", noon.Add(time.Hour), noon.Add(time.Hour)
+		for _, owner := range []Owner{one, two, other} { // the third is there already
+			if err := owners.ensure(ctx, owner); err != nil {
 				t.Fatal(err)
 			}
 		}
-		for email, want := range map[string]bool{"a@example.org": true, "b@example.org": false, "": false} {
-			if got, err := s.tenants.owners.exists(ctx, email); err != nil || got != want {
-				t.Errorf("owner %q: got %v, %v, want %v", email, got, err, want)
-			}
+		if got, err := owners.all(ctx); err != nil || !reflect.DeepEqual(got, []Owner{two, one}) {
+			t.Errorf("got %+v, %v", got, err)
 		}
+		if err := owners.put(ctx, other); err != nil {
+			t.Fatal(err)
+		}
+		other.CreateTime = noon
+		if got, err := owners.all(ctx); err != nil || !reflect.DeepEqual(got, []Owner{two, other}) {
+			t.Errorf("after the change: got %+v, %v", got, err)
+		}
+	})
+}
 
+func TestLDAPConnectionsAreKeptApart(t *testing.T) {
+	testdb.Each(t, migrations.Tenants, func(t *testing.T, db *database.DB) {
+		ctx, ldaps := t.Context(), ldapStore{db: db}
 		one := LDAPConnection{
 			ID: "one", URL: "ldaps://one", Port: 636, UseSSL: true, UserDN: "ou=people", BindDN: "cn=reader",
 			BindCredential: "ldap.one", AccountType: ServiceAccounts, CreateTime: noon, LastUpdateTime: noon,
 		}
 		two := one
-		two.ID, two.URL, two.UseSSL, two.AccountType = "two", "ldap://two", false, UserAccounts
+		two.ID, two.URL, two.UseSSL, two.AccountType = "Two", "ldap://two", false, UserAccounts
 		for _, l := range []LDAPConnection{one, two} {
-			if err := s.tenants.ldaps.put(ctx, l); err != nil {
+			if err := ldaps.put(ctx, l); err != nil {
 				t.Fatal(err)
 			}
 		}
 		changed := two
 		changed.Port, changed.CreateTime, changed.LastUpdateTime = 1389, noon.Add(time.Hour), noon.Add(time.Hour)
-		if err := s.tenants.ldaps.put(ctx, changed); err != nil {
+		if err := ldaps.put(ctx, changed); err != nil {
 			t.Fatal(err)
 		}
 		changed.CreateTime = noon
 		for _, want := range []LDAPConnection{one, changed} {
-			if got, found, err := s.tenants.ldaps.get(ctx, want.ID); err != nil || !found || got != want {
+			if got, found, err := ldaps.get(ctx, want.ID); err != nil || !found || got != want {
 				t.Errorf("got %+v, %v, %v\nwant %+v", got, found, err, want)
 			}
 		}
-		if _, found, err := s.tenants.ldaps.get(ctx, "three"); err != nil || found {
+		if got, err := ldaps.all(ctx); err != nil || !reflect.DeepEqual(got, []LDAPConnection{changed, one}) {
+			t.Errorf("got %+v, %v", got, err)
+		}
+		if _, found, err := ldaps.get(ctx, "three"); err != nil || found {
 			t.Errorf("an unknown connection: got %v, %v", found, err)
 		}
 	})
@@ -171,7 +187,7 @@ func TestAFailedChangeLeavesNothingBehind(t *testing.T) {
 
 func allTenants(t testing.TB, s *Service) []Tenant {
 	t.Helper()
-	all, err := s.tenants.store.all(t.Context())
+	all, err := s.tables.tenants.all(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}

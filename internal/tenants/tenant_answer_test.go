@@ -67,6 +67,20 @@ func TestTenantsLookOnTheWireAsTheyAlwaysDid(t *testing.T) {
 	golden(t, "tenant_selected.json", selected)
 }
 
+func TestOwnersAndLDAPConnectionsLookOnTheWireAsTheyAlwaysDid(t *testing.T) {
+	at := time.Date(2020, 7, 2, 18, 45, 16, 0, time.FixedZone("CDT", -5*3600))
+	golden(t, "owner.json", newOwnerAnswer(Owner{
+		Email: "ops@example.org", Name: "Ada & Co", Institution: "Example", CreateTime: at, LastUpdateTime: at.Add(time.Hour),
+	}))
+	connection := LDAPConnection{
+		ID: "tacc-all", URL: "ldaps://ldap.example.org", Port: 636, UseSSL: true, UserDN: "ou=People,dc=example", BindDN: "cn=reader,dc=example",
+		BindCredential: "ldap.tacc-all", AccountType: UserAccounts, CreateTime: at, LastUpdateTime: at.Add(time.Hour),
+	}
+	golden(t, "ldap_public.json", newLDAPAnswer(connection, false))
+	connection.AccountType, connection.UseSSL = ServiceAccounts, false
+	golden(t, "ldap_whole.json", newLDAPAnswer(connection, true))
+}
+
 func TestSelectKnowsEveryMemberOfTheAnswer(t *testing.T) {
 	var names []string
 	for f := range reflect.TypeFor[tenantAnswer]().Fields() {

@@ -70,10 +70,6 @@ func (h tenantHandler) listFiltered(c *gin.Context) error {
 }
 
 func readTenantQuery(c *gin.Context) (q tenantQuery, err error) {
-	values, err := field.Query(c.Request.URL.RawQuery)
-	if err != nil {
-		return q, err
-	}
 	if q.window, err = httpapi.QueryWindow(c); err != nil {
 		return q, err
 	}
@@ -83,11 +79,9 @@ func readTenantQuery(c *gin.Context) (q tenantQuery, err error) {
 	if q.inactive, err = httpapi.QueryBool(c, "show_inactive"); err != nil {
 		return q, err
 	}
-	if len(values["select"]) > 1 {
-		return q, apierr.Invalidf("The query parameter select is given more than once.")
-	}
-	q.members = parseSelect(values.Get("select"))
-	return q, nil
+	names, err := httpapi.QueryText(c, "select")
+	q.members = parseSelect(names)
+	return q, err
 }
 
 func (q tenantQuery) answer(ctx context.Context, v *view) (*prepared.Answer, error) {
@@ -116,15 +110,12 @@ func (h tenantHandler) get(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	i, ok := v.byID[id]
-	if !ok {
-		return apierr.New(apierr.NotFound, "The tenant %s does not exist.", id)
-	}
-	answer, err := v.each[i].Get(func() any {
-		return httpapi.Success(ctx, v.answers[i], "Tenant "+id+" retrieved.")
-	})
+	answer, found, err := v.tenants.Row(ctx, id, "Tenant "+id+" retrieved.")
 	if err != nil {
 		return err
+	}
+	if !found {
+		return apierr.New(apierr.NotFound, "The tenant %s does not exist.", id)
 	}
 	answer.Write(c)
 	return nil

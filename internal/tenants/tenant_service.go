@@ -5,37 +5,25 @@ import (
 	"strings"
 
 	"gatehouse/internal/apierr"
-	"gatehouse/internal/tenants/sites"
 )
 
-// tenantService applies the rules that a tenant has towards other rows. Its
-// writes run inside registry.change.
+// tenantService stores tenants by the rules that they have towards other
+// rows. It runs inside registry.change.
 type tenantService struct {
-	store  tenantStore
-	owners ownerStore
-	ldaps  ldapStore
-	sites  *sites.Service
+	tables tables
 }
 
 // create adds a tenant whose times and authors the caller has set. Errors:
 // Invalid, Conflict.
 func (s tenantService) create(ctx context.Context, t Tenant) error {
-	if err := t.Check(); err != nil {
-		return err
-	}
-	if err := s.checkReferences(ctx, t); err != nil {
-		return err
-	}
-	all, err := s.store.all(ctx)
+	content, err := s.tables.content(ctx)
 	if err != nil {
 		return err
 	}
-	for _, other := range all {
-		if err := tenantConflict(t, other); err != nil {
-			return err
-		}
+	if err := newKnown(content).checkNew(t); err != nil {
+		return err
 	}
-	return s.store.insert(ctx, t)
+	return s.tables.tenants.insert(ctx, t)
 }
 
 // replace stores the changed fields of an existing tenant. Errors: Invalid,
@@ -44,47 +32,73 @@ func (s tenantService) replace(ctx context.Context, t Tenant) error {
 	if err := t.Check(); err != nil {
 		return err
 	}
-	return s.store.update(ctx, t)
+	return s.tables.tenants.update(ctx, t)
 }
 
-// checkReferences tells the caller which of the rows that a tenant names is
-// missing, before the foreign keys would refuse without saying so.
-func (s tenantService) checkReferences(ctx context.Context, t Tenant) error {
-	all, err := s.sites.All(ctx)
-	if err != nil {
+// checkNew reports what keeps t from being added. Errors: Invalid, Conflict.
+func (k *known) checkNew(t Tenant) error {
+	if err := t.Check(); err != nil {
 		return err
 	}
-	if _, found := sites.NewView(all).Get(t.SiteID); !found {
+	if err := k.checkReferences(t); err != nil {
+		return err
+	}
+	if other, taken := k.folded[strings.ToLower(t.ID)]; taken {
+		return apierr.New(apierr.Conflict, "The tenant %s exists already.", other)
+	}
+	if _, taken := k.urls[strings.ToLower(t.BaseURL)]; taken {
+		return apierr.New(apierr.Conflict, "The field base_url has the value of another tenant.")
+	}
+	return nil
+}
+
+// checkUpdate reports what keeps the tenant was from becoming now; its id,
+// site and base URL are the same. Errors: Invalid.
+func (k *known) checkUpdate(was, now Tenant) error {
+	if err := now.Check(); err != nil {
+		return err
+	}
+	if now.Status == Draft && was.Status != Draft {
+		return apierr.Invalidf("The field status cannot go back to draft; an %s tenant can be active or inactive.", was.Status)
+	}
+	return k.checkReferences(now)
+}
+
+// checkReferences says which of the rows that a tenant names is missing,
+// before the foreign keys would refuse without saying so.
+func (k *known) checkReferences(t Tenant) error {
+	if _, found := k.sites[t.SiteID]; !found {
 		return apierr.Invalidf("The field site_id names the site %s, which does not exist.", t.SiteID)
 	}
-	if found, err := s.owners.exists(ctx, t.Owner); err != nil {
-		return err
-	} else if !found {
+	if _, found := k.owners[t.Owner]; !found {
 		return apierr.Invalidf("The field owner names %s, who is not a registered owner.", t.Owner)
 	}
 	for _, ref := range []struct{ name, id string }{
 		{"user_ldap_connection_id", t.UserLDAPConnectionID},
 		{"service_ldap_connection_id", t.ServiceLDAPConnectionID},
 	} {
-		if ref.id == "" {
-			continue
-		}
-		if _, found, err := s.ldaps.get(ctx, ref.id); err != nil {
-			return err
-		} else if !found {
+		if _, found := k.ldaps[ref.id]; !found && ref.id != "" {
 			return apierr.Invalidf("The field %s names an LDAP connection that does not exist.", ref.name)
 		}
 	}
 	return nil
 }
 
-// tenantConflict says what keeps t and other from existing both.
-func tenantConflict(t, other Tenant) error {
-	switch {
-	case strings.EqualFold(t.ID, other.ID):
-		return apierr.New(apierr.Conflict, "The tenant %s exists already.", other.ID)
-	case strings.EqualFold(t.BaseURL, other.BaseURL):
-		return apierr.New(apierr.Conflict, "The field base_url has the value of another tenant.")
+// checkRetired reports what needs the tenant t, which is no longer active:
+// the services of a site belong to its administrative tenant. Errors:
+// Conflict.
+func (k *known) checkRetired(t Tenant) error {
+	site := k.sites[t.SiteID]
+	if site.AdminTenantID != t.ID {
+		return nil
+	}
+	if site.Primary {
+		return apierr.New(apierr.Conflict, "The field status must stay active, because %s is the administrative tenant of the primary site.", t.ID)
+	}
+	for _, other := range k.tenants {
+		if other.SiteID == site.ID && other.Status == Active && other.ID != t.ID {
+			return apierr.New(apierr.Conflict, "The field status must stay active, because %s is the administrative tenant of the site %s, which has other active tenants.", t.ID, site.ID)
+		}
 	}
 	return nil
 }

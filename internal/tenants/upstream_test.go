@@ -24,7 +24,10 @@ func TestUpstreamBugAnExpiredOrForeignTokenBreaksPublicReads(t *testing.T) {
 		"eyJhbGciOiJub25lIn0.eyJleHAiOjEsInRhcGlzL3RlbmFudF9pZCI6Im5vd2hlcmUifQ.",
 		strings.Repeat("x", 10000),
 	} {
-		for _, target := range []string{"/v3/sites", "/v3/sites/main", "/v3/tenants", "/v3/tenants/dev", "/v3/tenants?limit=1", "/v3/tenants/hello"} {
+		for _, target := range []string{
+			"/v3/sites", "/v3/sites/main", "/v3/tenants", "/v3/tenants/dev", "/v3/tenants?limit=1", "/v3/tenants/hello",
+			"/v3/tenants/ldaps", "/v3/tenants/ldaps/tapis-dev", "/v3/tenants/owners", "/v3/tenants/owners/ops@example.org",
+		} {
 			get(t, h, target, 200, "X-Tapis-Token", token)
 			get(t, h, target, 200, "Authorization", "Bearer "+token, "X-Tapis-Tenant", "nowhere", "X-Tapis-User", "x")
 		}
@@ -33,7 +36,10 @@ func TestUpstreamBugAnExpiredOrForeignTokenBreaksPublicReads(t *testing.T) {
 
 func TestUpstreamBugAWrongMethodIsAnInternalError(t *testing.T) {
 	h, _ := seeded(t)
-	for _, target := range []string{"/v3/sites", "/v3/sites/main", "/v3/tenants", "/v3/tenants/dev", "/v3/tenants/hello", "/v3/tenants/ready"} {
+	for _, target := range []string{
+		"/v3/sites", "/v3/sites/main", "/v3/tenants", "/v3/tenants/dev", "/v3/tenants/hello", "/v3/tenants/ready",
+		"/v3/tenants/ldaps", "/v3/tenants/ldaps/tapis-dev", "/v3/tenants/owners", "/v3/tenants/owners/ops@example.org",
+	} {
 		for _, method := range []string{http.MethodPatch, http.MethodPost, http.MethodPut, http.MethodDelete, "BREW"} {
 			r := ask(t, h, method, target)
 			equal(t, method+" "+target, r.status, http.StatusMethodNotAllowed)
@@ -58,6 +64,8 @@ func TestUpstreamBugAnUnknownObjectIsABadRequest(t *testing.T) {
 	h, _ := seeded(t)
 	get(t, h, "/v3/tenants/nobody", 404)
 	get(t, h, "/v3/sites/nowhere", 404)
+	get(t, h, "/v3/tenants/ldaps/nowhere", 404)
+	get(t, h, "/v3/tenants/owners/nobody@example.org", 404)
 }
 
 func TestUpstreamBugLimitAndOffsetAreIgnored(t *testing.T) {

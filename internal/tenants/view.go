@@ -11,26 +11,50 @@ type view struct {
 	counter    int64 // the database's count of changes
 	generation int64 // this process's count of writes, taken before reading
 
+	content Content
 	sites   *sites.View
-	tenants []Tenant // of every status, ordered by id
-	answers []tenantAnswer
-	byID    map[string]int
-	list    prepared.Once // the default list
-	each    []prepared.Once
+	byID    map[string]int // of content.Tenants
+	keys    []parsedKey    // of content.Tenants
+	answers []tenantAnswer // of content.Tenants
+	list    prepared.Once  // the default list of tenants
+	tenants *prepared.Shelf[tenantAnswer]
+	owners  *prepared.Shelf[ownerAnswer]
+	ldaps   *prepared.Shelf[ldapAnswer] // as everybody sees them
+	secrets *prepared.Shelf[ldapAnswer] // as services see them
 }
 
-func newView(counter, generation int64, allSites []sites.Site, all []Tenant) *view {
+func newView(counter, generation int64, c Content) *view {
 	v := &view{
-		counter: counter, generation: generation, sites: sites.NewView(allSites),
-		tenants: all, answers: make([]tenantAnswer, len(all)),
-		byID: make(map[string]int, len(all)), each: make([]prepared.Once, len(all)),
+		counter: counter, generation: generation, content: c, sites: sites.NewView(c.Sites),
+		byID: make(map[string]int, len(c.Tenants)), keys: make([]parsedKey, len(c.Tenants)), answers: make([]tenantAnswer, len(c.Tenants)),
 	}
-	for i, t := range all {
+	for i, t := range c.Tenants {
 		site, _ := v.sites.Get(t.SiteID) // a foreign key says that it is there
 		v.byID[t.ID] = i
-		v.answers[i] = newTenantAnswer(t, !site.Primary, allowable(t, site, all))
+		v.answers[i] = newTenantAnswer(t, !site.Primary, allowable(t, site, c.Tenants))
 	}
+	v.tenants = prepared.NewShelf(v.answers, func(a tenantAnswer) string { return a.TenantID })
+	owners := make([]ownerAnswer, len(c.Owners))
+	for i, o := range c.Owners {
+		owners[i] = newOwnerAnswer(o)
+	}
+	v.owners = prepared.NewShelf(owners, func(a ownerAnswer) string { return a.Email })
+	ldaps, secrets := make([]ldapAnswer, len(c.LDAPs)), make([]ldapAnswer, len(c.LDAPs))
+	for i, l := range c.LDAPs {
+		ldaps[i], secrets[i] = newLDAPAnswer(l, false), newLDAPAnswer(l, true)
+	}
+	idOf := func(a ldapAnswer) string { return a.LDAPID }
+	v.ldaps, v.secrets = prepared.NewShelf(ldaps, idOf), prepared.NewShelf(secrets, idOf)
 	return v
+}
+
+// tenant returns the tenant with the id, and what holds its key.
+func (v *view) tenant(id string) (t Tenant, key *parsedKey, found bool) {
+	i, found := v.byID[id]
+	if !found {
+		return Tenant{}, nil, false
+	}
+	return v.content.Tenants[i], &v.keys[i], true
 }
 
 // allowable lists the tenants that services of t may act for: t itself; for
@@ -54,7 +78,7 @@ func allowable(t Tenant, site sites.Site, all []Tenant) []string {
 // for, drafts or inactive.
 func (v *view) filter(drafts, inactive bool) []tenantAnswer {
 	var answers []tenantAnswer
-	for i, t := range v.tenants {
+	for i, t := range v.content.Tenants {
 		if t.Status == Active || (t.Status == Draft && drafts) || (t.Status == Inactive && inactive) {
 			answers = append(answers, v.answers[i])
 		}

@@ -4,17 +4,10 @@
 package testdb
 
 import (
-	"context"
-	"crypto/rand"
-	"database/sql"
-	"encoding/hex"
 	"log/slog"
-	"net/url"
 	"os"
 	"path/filepath"
 	"testing"
-
-	_ "github.com/jackc/pgx/v5/stdlib" // the driver for creating databases
 
 	"gatehouse/internal/database"
 	"gatehouse/migrations"
@@ -34,7 +27,7 @@ func Each(t *testing.T, set migrations.Set, test func(t *testing.T, db *database
 	t.Run("postgres", func(t *testing.T) { test(t, open(t, PostgresDSN(t), set)) })
 }
 
-// PostgresDSN creates an empty Postgres database that goes away with the test
+// PostgresDSN reserves an empty Postgres database for the length of the test
 // and returns its URL.
 func PostgresDSN(t testing.TB) string {
 	t.Helper()
@@ -45,26 +38,11 @@ func PostgresDSN(t testing.TB) string {
 		}
 		t.Skip("GATEHOUSE_TEST_POSTGRES is not set; make test starts a cluster")
 	}
-	admin, err := sql.Open("pgx", cluster)
+	dsn, err := reserve(t, cluster)
 	if err != nil {
-		t.Fatal(err)
+		t.Fatalf("reserve a test database: %v", err)
 	}
-	var suffix [8]byte
-	_, _ = rand.Read(suffix[:])
-	name := "test_" + hex.EncodeToString(suffix[:])
-	if _, err := admin.ExecContext(context.Background(), "CREATE DATABASE "+name); err != nil {
-		t.Fatalf("create test database: %v", err)
-	}
-	t.Cleanup(func() {
-		_, _ = admin.ExecContext(context.Background(), "DROP DATABASE "+name+" WITH (FORCE)")
-		_ = admin.Close()
-	})
-	u, err := url.Parse(cluster)
-	if err != nil {
-		t.Fatal(err)
-	}
-	u.Path = "/" + name
-	return u.String()
+	return dsn
 }
 
 func open(t testing.TB, dsn string, set migrations.Set) *database.DB {

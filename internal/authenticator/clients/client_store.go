@@ -36,16 +36,18 @@ func (s store) find(ctx context.Context, tenantID, clientID string) (row, bool, 
 	if len(clientID) > maxID || !idPattern.MatchString(clientID) {
 		return row{}, false, nil // cannot have been registered, and may be more than the database can take
 	}
-	var found []row
-	err := s.db.Conn(ctx).Where("tenant_id = ? AND client_id = ?", tenantID, clientID).Limit(1).Find(&found).Error
+	r := row{TenantID: tenantID, ClientID: clientID}
+	found, err := s.db.QueryRow(ctx, findQuery, []any{tenantID, clientID}, &r.Owner, &r.KeyHash, &r.KeySealed,
+		&r.TokenEndpointAuthMethod, &r.CallbackURL, &r.DisplayName, &r.Description, &r.Active, &r.CreateTime, &r.LastUpdateTime)
 	if err != nil {
 		return row{}, false, fmt.Errorf("read client: %w", err)
 	}
-	if len(found) == 0 {
-		return row{}, false, nil
-	}
-	return found[0], true, nil
+	return r, found, nil
 }
+
+const findQuery = `
+SELECT owner, key_hash, key_sealed, token_endpoint_auth_method, callback_url, display_name, description, active, create_time, last_update_time
+  FROM clients WHERE tenant_id = ? AND client_id = ?`
 
 // list returns a window over one owner's clients, oldest first, and how many
 // there are in all. Limit -1 means no limit.

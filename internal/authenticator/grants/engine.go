@@ -176,13 +176,10 @@ func (s tokenStore) Create(ctx context.Context, info oauth2.TokenInfo) error {
 	if o.issued == nil || info.GetAccess() != o.issued.Access.Value {
 		return errNoOrder
 	}
-	switch {
-	case o.previous == nil:
-		return s.mint.Record(ctx, o.issued)
-	case o.rotate:
+	if o.rotate {
 		return s.mint.Rotate(ctx, o.previous, o.issued)
 	}
-	return s.mint.Continue(ctx, o.previous, o.issued)
+	return s.mint.Record(ctx, o.issued)
 }
 
 // GetByRefresh describes the refresh token that the pipeline found good.

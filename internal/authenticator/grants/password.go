@@ -16,7 +16,7 @@ type Directory interface {
 }
 
 // Directories finds the directory of a tenant; false when it has none.
-type Directories func(tenant tenancy.Tenant) (Directory, bool)
+type Directories func(ctx context.Context, tenant tenancy.Tenant) (Directory, bool, error)
 
 // password is the grant of RFC 6749 section 4.3: a person's name and password
 // for tokens. It works without a client, and then gives no refresh token.
@@ -32,8 +32,11 @@ func (g password) authorize(ctx context.Context, a attempt) (grantee, error) {
 		return grantee{}, apierr.Invalidf(
 			"Missing required payload data; username and password are required for the password grant type.")
 	}
-	people, ok := g.directories(a.tenant)
-	if !ok {
+	people, found, err := g.directories(ctx, a.tenant)
+	if err != nil {
+		return grantee{}, err
+	}
+	if !found {
 		return grantee{}, apierr.OAuth(apierr.Invalid, "unauthorized_client",
 			"The tenant %s has no directory of people; the password grant type is not available.", a.tenant.ID)
 	}

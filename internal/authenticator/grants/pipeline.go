@@ -72,7 +72,6 @@ type Mint interface {
 	Mint(ctx context.Context, r tokens.Request) (*tokens.Issued, error)
 	Record(ctx context.Context, i *tokens.Issued) error
 	Present(ctx context.Context, tenant tokens.Tenant, clientID, raw string) (*tokens.Refresh, error)
-	Continue(ctx context.Context, r *tokens.Refresh, i *tokens.Issued) error
 	Rotate(ctx context.Context, r *tokens.Refresh, i *tokens.Issued) error
 }
 

@@ -40,9 +40,9 @@ func (g refresh) authorize(ctx context.Context, a attempt) (grantee, error) {
 // stillAllowed asks the tenant's directory, if it has one, whether the person
 // is still in it.
 func (g refresh) stillAllowed(ctx context.Context, a attempt, username string) error {
-	people, ok := g.directories(a.tenant)
-	if !ok {
-		return nil
+	people, found, err := g.directories(ctx, a.tenant)
+	if err != nil || !found {
+		return err
 	}
 	person, err := people.Profile(ctx, username)
 	if errors.Is(err, directory.ErrNotFound) || errors.Is(err, directory.ErrRefused) {

@@ -1,6 +1,7 @@
 package grants
 
 import (
+	"context"
 	"crypto/subtle"
 	"log/slog"
 	"net/http"
@@ -14,10 +15,16 @@ import (
 )
 
 // Handler serves POST /v3/oauth2/tokens.
-type Handler struct{ pipeline *Pipeline }
+type Handler struct {
+	pipeline *Pipeline
+	count    func(grantType, outcome string)
+}
 
-// NewHandler returns a Handler.
-func NewHandler(p *Pipeline) *Handler { return &Handler{pipeline: p} }
+// NewHandler returns a Handler that tells count of every request: its grant
+// type, or other, and ok or the OAuth error code. count may be nil.
+func NewHandler(p *Pipeline, count func(grantType, outcome string)) *Handler {
+	return &Handler{pipeline: p, count: count}
+}
 
 // Mount registers the route on r, below which the tenant is known.
 func (h *Handler) Mount(r gin.IRoutes) {
@@ -73,7 +80,7 @@ func (h *Handler) create(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	pair, err := h.pipeline.Exchange(ctx, tenant, Request{
+	pair, err := h.exchange(ctx, tenant, Request{
 		GrantType: params["grant_type"], Credentials: credentials, Username: params["username"], Password: params["password"],
 		RefreshToken: params["refresh_token"], Scope: params["scope"], Address: c.ClientIP(),
 	})
@@ -87,6 +94,23 @@ func (h *Handler) create(c *gin.Context) error {
 	}
 	reply.Envelope = httpapi.Success(ctx, newPairJSON(pair), "Token created successfully.")
 	return httpapi.JSON(c, http.StatusOK, reply)
+}
+
+// exchange passes a request on and counts it.
+func (h *Handler) exchange(ctx context.Context, tenant tenancy.Tenant, req Request) (tokens.Pair, error) {
+	pair, err := h.pipeline.Exchange(ctx, tenant, req)
+	if h.count == nil {
+		return pair, err
+	}
+	grantType, outcome := req.GrantType, "ok"
+	if len(h.pipeline.GrantTypes([]string{grantType})) == 0 {
+		grantType = "other"
+	}
+	if err != nil {
+		outcome = httpapi.Code(err)
+	}
+	h.count(grantType, outcome)
+	return pair, err
 }
 
 func newPairJSON(pair tokens.Pair) pairJSON {

@@ -22,15 +22,14 @@ type Directory interface {
 	Profile(ctx context.Context, username string) (directory.Profile, error)
 }
 
-// Handler serves /v3/oauth2/userinfo.
-type Handler struct {
-	directories func(tenancy.Tenant) (Directory, bool)
-}
+// Directories finds the directory of a tenant; false when it has none.
+type Directories func(ctx context.Context, tenant tenancy.Tenant) (Directory, bool, error)
 
-// NewHandler returns a Handler that finds directories with the given function.
-func NewHandler(directories func(tenancy.Tenant) (Directory, bool)) *Handler {
-	return &Handler{directories: directories}
-}
+// Handler serves /v3/oauth2/userinfo.
+type Handler struct{ directories Directories }
+
+// NewHandler returns a Handler.
+func NewHandler(d Directories) *Handler { return &Handler{directories: d} }
 
 // Mount registers the routes on r, below which only callers with a user's
 // access token come.
@@ -88,7 +87,11 @@ func (h *Handler) userinfo(c *gin.Context) error {
 		return err
 	}
 	person := directory.Profile{Username: caller.Username}
-	if people, ok := h.directories(tenant); ok {
+	people, found, err := h.directories(ctx, tenant)
+	if err != nil {
+		return err
+	}
+	if found {
 		person, err = people.Profile(ctx, caller.Username)
 		if errors.Is(err, directory.ErrNotFound) || errors.Is(err, directory.ErrRefused) {
 			return apierr.New(apierr.NotFound, "Your account is no longer in the directory of tenant %s.", tenant.ID)

@@ -204,7 +204,7 @@ func TestWithoutADatabaseNothingIsSaidAboutATokenAndNoneIsRecorded(t *testing.T)
 		_, access := w.Access(ctx, tacc, pair.Access.Value)
 		_, present := w.Present(ctx, tacc, "portal", pair.Refresh.Value)
 		for name, err := range map[string]error{
-			"Access": access, "Present": present, "Record": w.Record(ctx, first), "Continue": w.Continue(ctx, r, second),
+			"Access": access, "Present": present, "Record": w.Record(ctx, first),
 			"Rotate": w.Rotate(ctx, r, second), "RevokeClient": w.RevokeClient(ctx, tacc.ID, "portal"),
 		} {
 			if !apierr.Is(err, apierr.Unavailable) || authn.IsRefusal(err) || errors.Is(err, tokens.ErrRefused) {

@@ -65,7 +65,6 @@ type Issued struct {
 
 	request Request
 	family  *Family
-	isNew   bool // the family begins with this pair
 	at      time.Time
 }
 
@@ -78,7 +77,11 @@ func (s *Service) Mint(ctx context.Context, r Request) (*Issued, error) {
 	now := s.now()
 	issued := &Issued{request: r, at: now, family: r.Family}
 	if r.RefreshTTL > 0 && r.Family == nil {
-		issued.family, issued.isNew = &Family{ID: uuid.NewString(), ExpiresAt: now.Add(r.FamilyTTL)}, true
+		issued.family = &Family{ID: uuid.NewString(), ExpiresAt: now.Add(r.FamilyTTL)}
+	}
+	if issued.family != nil { // nothing outlives its family
+		left := issued.family.ExpiresAt.Sub(now)
+		r.AccessTTL, r.RefreshTTL = min(r.AccessTTL, left), min(r.RefreshTTL, left)
 	}
 	claims := r.claims()
 	claims.ID = uuid.NewString()
@@ -90,8 +93,7 @@ func (s *Service) Mint(ctx context.Context, r Request) (*Issued, error) {
 	if r.RefreshTTL <= 0 {
 		return issued, nil
 	}
-	ttl := min(r.RefreshTTL, issued.family.ExpiresAt.Sub(now))
-	refresh := newToken(uuid.NewString(), now, ttl)
+	refresh := newToken(uuid.NewString(), now, r.RefreshTTL)
 	claims.ExpiresAt, claims.TTL = 0, seconds(issued.Access.TTL)
 	refresh.Value, err = key.Sign(refreshClaims{
 		ID: refresh.ID, Issuer: claims.Issuer, Subject: claims.Subject, InitialTTL: seconds(refresh.TTL),

@@ -187,8 +187,8 @@ func (w *world) extend(t *testing.T, tenant tokens.Tenant, clientID, raw string)
 	t.Helper()
 	r := w.present(t, tenant, clientID, raw)
 	issued := w.mint(t, next(tenant, clientID, r))
-	if err := w.Continue(t.Context(), r, issued); err != nil {
-		t.Fatalf("continue: %v", err)
+	if err := w.Record(t.Context(), issued); err != nil {
+		t.Fatalf("record: %v", err)
 	}
 	return issued.Pair
 }

@@ -57,17 +57,10 @@ func New(d Deps) *Service {
 }
 
 // Record writes the rows of a newly minted pair. After it returns nil the
-// pair may be handed out.
+// pair may be handed out. A pair of a family that was revoked meanwhile is
+// void from the beginning.
 func (s *Service) Record(ctx context.Context, i *Issued) error {
-	if !i.isNew {
-		return s.away(s.store.insertTokens(ctx, i.rows()))
-	}
-	return s.away(s.store.db.InTx(ctx, func(ctx context.Context) error {
-		if err := s.store.insertFamily(ctx, i.familyRow()); err != nil {
-			return err
-		}
-		return s.store.insertTokens(ctx, i.rows())
-	}))
+	return s.away(s.store.insertTokens(ctx, i.rows()))
 }
 
 func (i *Issued) rows() []tokenRow {
@@ -77,7 +70,7 @@ func (i *Issued) rows() []tokenRow {
 		CreateTime: database.At(i.at), ExpiryTime: database.At(i.Access.ExpiresAt),
 	}
 	if i.family != nil {
-		access.FamilyID = i.family.ID
+		access.FamilyID, access.FamilyEnd = i.family.ID, database.At(i.family.ExpiresAt)
 	}
 	if i.Refresh == nil {
 		return []tokenRow{access}
@@ -85,13 +78,6 @@ func (i *Issued) rows() []tokenRow {
 	refresh := access
 	refresh.JTI, refresh.TokenType, refresh.ExpiryTime = i.Refresh.ID, authn.RefreshToken, database.At(i.Refresh.ExpiresAt)
 	return []tokenRow{access, refresh}
-}
-
-func (i *Issued) familyRow() familyRow {
-	return familyRow{
-		TenantID: i.request.Tenant.ID, FamilyID: i.family.ID, ClientID: i.request.ClientID, Username: i.request.Username,
-		CreateTime: database.At(i.at), ExpiryTime: database.At(i.family.ExpiresAt),
-	}
 }
 
 // Refresh is a presented refresh token that was found good, or one that was
@@ -126,13 +112,13 @@ func (s *Service) Present(ctx context.Context, tenant Tenant, clientID, raw stri
 	}
 	switch {
 	case !found, state.TokenType != authn.RefreshToken, clientID == "", state.ClientID != clientID, !claims.Access.of(clientID),
-		state.revoked(), !s.now().Before(state.FamilyExpiryTime.Time()):
+		state.revoked(), !s.now().Add(time.Second).Before(state.FamilyEnd.Time()):
 		return nil, ErrRefused
 	}
 	r := &Refresh{
 		Username: state.Username, RedirectURI: claims.Access.RedirectURI, IDPID: claims.Access.IDPID,
 		AccessTTL: time.Duration(claims.Access.TTL) * time.Second,
-		Family:    Family{ID: state.FamilyID, ExpiresAt: state.FamilyExpiryTime.Time()},
+		Family:    Family{ID: state.FamilyID, ExpiresAt: state.FamilyEnd.Time()},
 		tenantID:  tenant.ID, jti: claims.ID,
 	}
 	if claims.Access.RefreshCount != nil {
@@ -158,7 +144,9 @@ func (s *Service) again(ctx context.Context, r *Refresh, state standing) (*Refre
 		}
 		return r, nil
 	}
-	if err := s.store.revokeFamily(ctx, r.tenantID, state.FamilyID, database.At(s.now())); err != nil {
+	// The mark outlives the family by nothing: its tokens all end with it.
+	mark := markRow{TenantID: r.tenantID, Kind: "family", Name: state.FamilyID, IssuedBefore: forever, ExpiryTime: state.FamilyEnd}
+	if err := s.store.mark(ctx, mark); err != nil {
 		return nil, s.away(err)
 	}
 	s.log.WarnContext(ctx, "refresh token reused, family revoked", slog.String("tenant", r.tenantID),
@@ -169,14 +157,6 @@ func (s *Service) again(ctx context.Context, r *Refresh, state standing) (*Refre
 // ErrRotated means that another request rotated the token first; presenting
 // it again finds the successor.
 var ErrRotated = errors.New("the refresh token was rotated by another request")
-
-// Continue records a pair minted for r while r stays good, as confidential
-// clients have it.
-func (s *Service) Continue(ctx context.Context, r *Refresh, i *Issued) error {
-	return s.away(s.store.db.InTx(ctx, func(ctx context.Context) error {
-		return s.extend(ctx, r, i)
-	}))
-}
 
 // Rotate records a pair minted for r and ends r, in one transaction with one
 // conditional statement that decides between parallel requests: the others
@@ -195,19 +175,8 @@ func (s *Service) Rotate(ctx context.Context, r *Refresh, i *Issued) error {
 		if !first {
 			return ErrRotated
 		}
-		return s.extend(ctx, r, i)
+		return s.store.insertTokens(ctx, i.rows())
 	}))
-}
-
-func (s *Service) extend(ctx context.Context, r *Refresh, i *Issued) error {
-	living, err := s.store.touchLivingFamily(ctx, r.tenantID, r.Family.ID)
-	if err != nil {
-		return err
-	}
-	if !living {
-		return ErrRefused
-	}
-	return s.store.insertTokens(ctx, i.rows())
 }
 
 // Access checks an access token presented to an endpoint of a tenant:

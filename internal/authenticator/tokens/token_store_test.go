@@ -16,12 +16,8 @@ func twoTenants(t *testing.T, db *database.DB) store {
 	t.Helper()
 	s := store{db}
 	for _, tenantID := range []string{"one", "two"} {
-		f := familyRow{TenantID: tenantID, FamilyID: "family", ClientID: "client", Username: "user", CreateTime: 10, ExpiryTime: 100}
-		if err := s.insertFamily(t.Context(), f); err != nil {
-			t.Fatal(err)
-		}
 		row := tokenRow{
-			TenantID: tenantID, JTI: "access", TokenType: authn.AccessToken, FamilyID: "family", Username: "user",
+			TenantID: tenantID, JTI: "access", TokenType: authn.AccessToken, FamilyID: "family", FamilyEnd: 100, Username: "user",
 			ClientID: "client", GrantType: "password", CreateTime: 10, ExpiryTime: 50,
 		}
 		refresh := row
@@ -47,7 +43,7 @@ func untouched(t *testing.T, s store) {
 	t.Helper()
 	for jti, tokenType := range map[string]string{"access": authn.AccessToken, "refresh": authn.RefreshToken} {
 		want := standing{
-			TokenType: tokenType, FamilyID: "family", Username: "user", ClientID: "client", CreateTime: 10, FamilyExpiryTime: 100,
+			TokenType: tokenType, FamilyID: "family", Username: "user", ClientID: "client", CreateTime: 10, FamilyEnd: 100,
 		}
 		if got := read(t, s, "two", jti); got != want {
 			t.Errorf("in tenant two: got %+v, want %+v", got, want)
@@ -61,9 +57,6 @@ func TestNoStoreMethodCrossesTenants(t *testing.T) {
 			for _, tenantID := range []string{"three", "", "ONE", "one%", "one "} {
 				if _, found, err := s.standing(t.Context(), tenantID, "access"); found || err != nil {
 					t.Errorf("tenant %q: found %t, %v", tenantID, found, err)
-				}
-				if living, err := s.touchLivingFamily(t.Context(), tenantID, "family"); living || err != nil {
-					t.Errorf("tenant %q: family lives %t, %v", tenantID, living, err)
 				}
 				if first, err := s.consume(t.Context(), tenantID, "refresh", "sealed", 20); first || err != nil {
 					t.Errorf("tenant %q: consumed %t, %v", tenantID, first, err)
@@ -86,20 +79,21 @@ func TestNoStoreMethodCrossesTenants(t *testing.T) {
 				t.Errorf("an access token was consumed: %t, %v", first, err)
 			}
 		},
-		"revoke a family": func(t *testing.T, s store) {
-			for _, now := range []database.Micros{30, 40} {
-				if err := s.revokeFamily(t.Context(), "one", "family", now); err != nil {
-					t.Fatal(err)
+		"mark a family": func(t *testing.T, s store) {
+			if err := s.mark(t.Context(), markRow{TenantID: "one", Kind: "family", Name: "family", IssuedBefore: forever, ExpiryTime: 100}); err != nil {
+				t.Fatal(err)
+			}
+			for _, jti := range []string{"access", "refresh"} {
+				if !read(t, s, "one", jti).revoked() {
+					t.Errorf("%s of a revoked family stands", jti)
 				}
 			}
-			if got := read(t, s, "one", "access"); got.FamilyRevokeTime != 30 || !got.revoked() {
-				t.Errorf("got %+v, want the time of the first revocation", got)
+			alone := tokenRow{TenantID: "one", JTI: "alone", TokenType: authn.AccessToken, Username: "user", CreateTime: 10, ExpiryTime: 50}
+			if err := s.insertTokens(t.Context(), []tokenRow{alone}); err != nil {
+				t.Fatal(err)
 			}
-			if living, err := s.touchLivingFamily(t.Context(), "one", "family"); living || err != nil {
-				t.Errorf("the family lives: %t, %v", living, err)
-			}
-			if living, err := s.touchLivingFamily(t.Context(), "two", "family"); !living || err != nil {
-				t.Errorf("the family of two does not live: %t, %v", living, err)
+			if read(t, s, "one", "alone").revoked() {
+				t.Error("a token without a family fell with one")
 			}
 		},
 		"mark a client": func(t *testing.T, s store) {
@@ -134,17 +128,6 @@ func TestNoStoreMethodCrossesTenants(t *testing.T) {
 			if err := s.insertTokens(t.Context(), []tokenRow{row}); !database.IsDuplicate(err) {
 				t.Errorf("a jti was recorded twice: %v", err)
 			}
-			if err := s.insertFamily(t.Context(), familyRow{TenantID: "one", FamilyID: "family"}); !database.IsDuplicate(err) {
-				t.Errorf("a family was recorded twice: %v", err)
-			}
-		},
-		"a family of another tenant only": func(t *testing.T, s store) {
-			if err := s.db.Conn(t.Context()).Exec(`DELETE FROM token_families WHERE tenant_id = 'one'`).Error; err != nil {
-				t.Fatal(err)
-			}
-			if got := read(t, s, "one", "refresh"); got.FamilyExpiryTime != 0 {
-				t.Errorf("a token of one is in the family of two: %+v", got)
-			}
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -160,12 +143,11 @@ func TestNoStoreMethodCrossesTenants(t *testing.T) {
 func TestTheJanitorHoldsTheDatabaseForABatchAtATime(t *testing.T) {
 	testdb.Each(t, migrations.Authenticator, func(t *testing.T, db *database.DB) {
 		s := store{db}
-		rows := make([]tokenRow, sweepBatch+1)
-		for i := range rows {
-			rows[i] = tokenRow{TenantID: "one", JTI: fmt.Sprint(i), TokenType: authn.AccessToken, CreateTime: 1, ExpiryTime: database.Micros(i)}
-		}
-		if err := s.insertTokens(t.Context(), rows); err != nil {
-			t.Fatal(err)
+		for i := range sweepBatch + 1 {
+			row := tokenRow{TenantID: "one", JTI: fmt.Sprint(i), TokenType: authn.AccessToken, CreateTime: 1, ExpiryTime: database.Micros(i)}
+			if err := s.insertTokens(t.Context(), []tokenRow{row}); err != nil {
+				t.Fatal(err)
+			}
 		}
 		for i, want := range []int64{sweepBatch, 1, 0} {
 			if n, err := s.sweep(t.Context(), 10_000); n != want || err != nil {

@@ -102,15 +102,3 @@ func TestAnAbsentTextIsNull(t *testing.T) {
 		t.Error("no list: got nil, want an empty one")
 	}
 }
-
-func TestAMangledQueryIsAnError(t *testing.T) {
-	for _, raw := range []string{"limit=%zz", "a;b", "x=%"} {
-		if _, err := field.Query(raw); !apierr.Is(err, apierr.Invalid) {
-			t.Errorf("%q: got %v, want an Invalid error", raw, err)
-		}
-	}
-	values, err := field.Query("select=a,b&x=1")
-	if err != nil || values.Get("select") != "a,b" {
-		t.Errorf("got %v, %v", values, err)
-	}
-}

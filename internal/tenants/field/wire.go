@@ -2,10 +2,7 @@ package field
 
 import (
 	"net/http"
-	"net/url"
 	"time"
-
-	"gatehouse/internal/apierr"
 )
 
 // Time writes a time as RFC 1123 in GMT, as Tapis clients are used to:
@@ -34,14 +31,4 @@ func List(values []string) []string {
 		return []string{}
 	}
 	return values
-}
-
-// Query reads the parameters of a raw query. Where net/url leaves out what it
-// cannot read, so that a mangled limit would mean no limit, this is an error.
-func Query(raw string) (url.Values, error) {
-	values, err := url.ParseQuery(raw)
-	if err != nil {
-		return nil, apierr.Invalidf("The query of the URL is not well-formed.")
-	}
-	return values, nil
 }

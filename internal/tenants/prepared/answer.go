@@ -4,7 +4,7 @@
 //
 // Cache-Control is no-cache: everyone may keep an answer but asks again
 // before using it. A tenant's key or status must be seen within seconds, and
-// a 304 costs next to nothing.
+// a 304 costs next to nothing. Answers that depend on who asks are private.
 package prepared
 
 import (
@@ -23,8 +23,9 @@ import (
 const minGzip = 1400
 
 var (
-	cacheControl = []string{"no-cache"}
-	encodingGzip = []string{"gzip"}
+	cacheControl   = []string{"no-cache"}
+	privateControl = []string{"private, no-cache"}
+	encodingGzip   = []string{"gzip"}
 )
 
 // Answer is one immutable JSON body, safe for concurrent use.

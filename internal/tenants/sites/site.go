@@ -1,6 +1,7 @@
 package sites
 
 import (
+	"slices"
 	"strings"
 	"time"
 
@@ -32,8 +33,11 @@ type Site struct {
 	LastUpdatedBy  string
 }
 
+// Runs reports whether the site has a service of that name.
+func (s Site) Runs(service string) bool { return slices.Contains(s.Services, service) }
+
 // Check reports the first field that breaks a rule, as an apierr.Invalid.
-// Rules that need the other sites are Create's.
+// Rules that need the other sites are CheckNew's.
 func (s Site) Check() error {
 	if err := field.SiteID("site_id", s.ID); err != nil {
 		return err

@@ -8,7 +8,6 @@ import (
 	"gatehouse/internal/apierr"
 	"gatehouse/internal/httpapi"
 	"gatehouse/internal/tenants/field"
-	"gatehouse/internal/tenants/prepared"
 )
 
 // Source tells what the sites are.
@@ -35,38 +34,21 @@ func Mount(r gin.IRoutes, source Source) {
 
 // list answers GET /v3/sites. Every SDK asks it at start, without parameters.
 func (h handler) list(c *gin.Context) error {
-	if c.Request.URL.RawQuery != "" {
-		return h.listWindow(c)
+	find, window := h.source.CurrentSites, httpapi.Window{Limit: -1}
+	if c.Request.URL.RawQuery == "" {
+		find = h.source.RecentSites
+	} else {
+		var err error
+		if window, err = httpapi.QueryWindow(c); err != nil {
+			return err
+		}
 	}
 	ctx := c.Request.Context()
-	v, err := h.source.RecentSites(ctx)
+	v, err := find(ctx)
 	if err != nil {
 		return err
 	}
-	answer, err := v.list.Get(func() any {
-		return prepared.Page(ctx, v.answers, httpapi.Window{Limit: -1}, listed)
-	})
-	if err != nil {
-		return err
-	}
-	answer.Write(c)
-	return nil
-}
-
-func (h handler) listWindow(c *gin.Context) error {
-	ctx := c.Request.Context()
-	if _, err := field.Query(c.Request.URL.RawQuery); err != nil {
-		return err
-	}
-	window, err := httpapi.QueryWindow(c)
-	if err != nil {
-		return err
-	}
-	v, err := h.source.CurrentSites(ctx)
-	if err != nil {
-		return err
-	}
-	answer, err := prepared.New(prepared.Page(ctx, v.answers, window, listed))
+	answer, err := v.answers.List(ctx, window, listed)
 	if err != nil {
 		return err
 	}
@@ -81,15 +63,12 @@ func (h handler) get(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	i, ok := v.byID[id]
-	if !ok {
-		return unknown(id)
-	}
-	answer, err := v.each[i].Get(func() any {
-		return httpapi.Success(ctx, v.answers[i], "Site "+id+" retrieved.")
-	})
+	answer, found, err := v.answers.Row(ctx, id, "Site "+id+" retrieved.")
 	if err != nil {
 		return err
+	}
+	if !found {
+		return unknown(id)
 	}
 	answer.Write(c)
 	return nil

@@ -2,6 +2,7 @@ package sites
 
 import (
 	"context"
+	"slices"
 	"strings"
 
 	"gatehouse/internal/apierr"
@@ -23,17 +24,12 @@ func (s *Service) All(ctx context.Context) ([]Site, error) { return s.store.all(
 // in a transaction that keeps other writers of sites out; the database's own
 // constraints stand behind it. Errors: Invalid, Conflict.
 func (s *Service) Create(ctx context.Context, site Site) error {
-	if err := site.Check(); err != nil {
-		return err
-	}
 	all, err := s.store.all(ctx)
 	if err != nil {
 		return err
 	}
-	for _, other := range all {
-		if err := conflict(site, other); err != nil {
-			return err
-		}
+	if err := site.CheckNew(all); err != nil {
+		return err
 	}
 	return s.store.insert(ctx, site)
 }
@@ -45,6 +41,24 @@ func (s *Service) Update(ctx context.Context, site Site) error {
 		return err
 	}
 	return s.store.update(ctx, site)
+}
+
+// CheckNew is Check, and that s can exist beside all of others.
+func (s Site) CheckNew(others []Site) error {
+	if err := s.Check(); err != nil {
+		return err
+	}
+	for _, other := range others {
+		if err := conflict(s, other); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// CheckUpdate is CheckNew for a site of which all holds an earlier state.
+func (s Site) CheckUpdate(all []Site) error {
+	return s.CheckNew(slices.DeleteFunc(slices.Clone(all), func(other Site) bool { return other.ID == s.ID }))
 }
 
 // conflict says what keeps site and other from existing both.

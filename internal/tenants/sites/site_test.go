@@ -63,3 +63,42 @@ func TestASiteThatBreaksARuleIsRefusedWithTheFieldsName(t *testing.T) {
 		}
 	}
 }
+
+func TestASiteIsCheckedBesideTheOthers(t *testing.T) {
+	moved := primary()
+	moved.BaseURL, moved.TenantBaseURLTemplate = "https://new.org", "https://${tenant_id}.new.org"
+	taken := associate()
+	taken.BaseURL = "https://TAPIS.example.org"
+	bad := associate()
+	bad.BaseURL = ""
+	all := []sites.Site{associate(), primary()}
+	for name, tt := range map[string]struct {
+		site           sites.Site
+		asNew, asSaved error
+	}{
+		"the same":           {primary(), apierr.New(apierr.Conflict, ""), nil},
+		"at another address": {moved, apierr.New(apierr.Conflict, ""), nil},
+		"at another's":       {taken, apierr.New(apierr.Conflict, ""), apierr.New(apierr.Conflict, "")},
+		"without an address": {bad, apierr.New(apierr.Invalid, ""), apierr.New(apierr.Invalid, "")},
+	} {
+		for how, got := range map[string][2]error{"new": {tt.site.CheckNew(all), tt.asNew}, "saved": {tt.site.CheckUpdate(all), tt.asSaved}} {
+			if (got[0] == nil) != (got[1] == nil) || (got[1] != nil && !apierr.Is(got[0], apierr.From(got[1]).Kind)) {
+				t.Errorf("%s, %s: got %v", name, how, got[0])
+			}
+		}
+	}
+	if len(all) != 2 || all[0].ID != "east" || all[1].ID != "main" {
+		t.Errorf("the checks changed the list: %v", all)
+	}
+}
+
+func TestAViewKnowsThePrimarySiteAndWhatItRuns(t *testing.T) {
+	v := sites.NewView([]sites.Site{associate(), primary()})
+	main, found := v.Primary()
+	if !found || main.ID != "main" || !main.Runs("tokens") || main.Runs("token") || main.Runs("") {
+		t.Errorf("got %+v, %v", main, found)
+	}
+	if _, found := sites.NewView([]sites.Site{associate()}).Primary(); found {
+		t.Error("an associate is taken for the primary site")
+	}
+}

@@ -6,21 +6,18 @@ import "gatehouse/internal/tenants/prepared"
 // changes and is safe for concurrent use.
 type View struct {
 	all     []Site // ordered by id
-	answers []siteAnswer
 	byID    map[string]int
-	list    prepared.Once
-	each    []prepared.Once
+	answers *prepared.Shelf[siteAnswer]
 }
 
 // NewView returns a view of all sites; it keeps the slice.
 func NewView(all []Site) *View {
-	v := &View{
-		all: all, answers: make([]siteAnswer, len(all)),
-		byID: make(map[string]int, len(all)), each: make([]prepared.Once, len(all)),
-	}
+	v := &View{all: all, byID: make(map[string]int, len(all))}
+	answers := make([]siteAnswer, len(all))
 	for i, s := range all {
-		v.byID[s.ID], v.answers[i] = i, newSiteAnswer(s)
+		v.byID[s.ID], answers[i] = i, newSiteAnswer(s)
 	}
+	v.answers = prepared.NewShelf(answers, func(a siteAnswer) string { return a.SiteID })
 	return v
 }
 
@@ -31,4 +28,14 @@ func (v *View) Get(id string) (Site, bool) {
 		return Site{}, false
 	}
 	return v.all[i], true
+}
+
+// Primary returns the primary site; false while there is none.
+func (v *View) Primary() (Site, bool) {
+	for _, s := range v.all {
+		if s.Primary {
+			return s, true
+		}
+	}
+	return Site{}, false
 }

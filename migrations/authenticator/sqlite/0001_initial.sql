@@ -32,25 +32,14 @@ CREATE TABLE clients (
 ) WITHOUT ROWID;
 CREATE INDEX clients_by_owner ON clients (tenant_id, owner, create_time, client_id);
 
--- A family is everything that came, by refreshing, from one first grant.
-CREATE TABLE token_families (
-    tenant_id   TEXT   NOT NULL,
-    family_id   TEXT   NOT NULL,
-    client_id   TEXT   NOT NULL,
-    username    TEXT   NOT NULL,
-    create_time BIGINT NOT NULL,
-    expiry_time BIGINT NOT NULL,
-    revoke_time BIGINT NOT NULL DEFAULT 0,
-    PRIMARY KEY (tenant_id, family_id)
-) WITHOUT ROWID;
-CREATE INDEX token_families_by_expiry ON token_families (expiry_time);
-
--- One row per token issued, never the token itself.
+-- One row per token issued, never the token itself. A family is everything
+-- that came, by refreshing, from one first grant.
 CREATE TABLE issued_tokens (
     tenant_id   TEXT   NOT NULL,
     jti         TEXT   NOT NULL,
     token_type  TEXT   NOT NULL CHECK (token_type IN ('access', 'refresh')),
     family_id   TEXT   NOT NULL DEFAULT '',
+    family_end  BIGINT NOT NULL DEFAULT 0,
     username    TEXT   NOT NULL,
     client_id   TEXT   NOT NULL DEFAULT '',
     grant_type  TEXT   NOT NULL,
@@ -64,12 +53,14 @@ CREATE TABLE issued_tokens (
 CREATE INDEX issued_tokens_by_expiry ON issued_tokens (expiry_time);
 CREATE INDEX issued_tokens_with_successor ON issued_tokens (rotate_time) WHERE successor <> '';
 
--- Tokens of a client or user created before issued_before are void.
+-- Tokens of a client, user or family created before issued_before are void.
+-- A mark with an expiry_time is swept after it.
 CREATE TABLE revocation_marks (
     tenant_id     TEXT   NOT NULL,
-    kind          TEXT   NOT NULL CHECK (kind IN ('client', 'user')),
+    kind          TEXT   NOT NULL CHECK (kind IN ('client', 'user', 'family')),
     name          TEXT   NOT NULL,
     issued_before BIGINT NOT NULL,
+    expiry_time   BIGINT NOT NULL DEFAULT 0,
     PRIMARY KEY (tenant_id, kind, name)
 ) WITHOUT ROWID;
 
@@ -116,6 +107,5 @@ DROP TABLE registry_views;
 DROP TABLE tenant_configs;
 DROP TABLE revocation_marks;
 DROP TABLE issued_tokens;
-DROP TABLE token_families;
 DROP TABLE clients;
 DROP TABLE signing_keys;

@@ -81,8 +81,9 @@ CREATE TABLE tenant_history (
 );
 CREATE INDEX tenant_history_tenant ON tenant_history (tenant_id, id);
 
--- One row whose counter grows in the same transaction as every change of a
--- site or tenant, so that each replica can tell whether its copy is still good.
+-- One row whose counter grows in the same transaction as every change of the
+-- rows above but history, so that each replica can tell whether its copy is
+-- still good.
 CREATE TABLE registry_changes (
     id      INTEGER PRIMARY KEY CHECK (id = 1),
     counter BIGINT  NOT NULL
@@ -98,6 +99,10 @@ END;
 $$;
 -- +goose StatementEnd
 CREATE TRIGGER sites_counted AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON sites
+    FOR EACH STATEMENT EXECUTE FUNCTION count_registry_change();
+CREATE TRIGGER owners_counted AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON owners
+    FOR EACH STATEMENT EXECUTE FUNCTION count_registry_change();
+CREATE TRIGGER ldap_connections_counted AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON ldap_connections
     FOR EACH STATEMENT EXECUTE FUNCTION count_registry_change();
 CREATE TRIGGER tenants_counted AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON tenants
     FOR EACH STATEMENT EXECUTE FUNCTION count_registry_change();

@@ -81,8 +81,9 @@ CREATE TABLE tenant_history (
 ) STRICT;
 CREATE INDEX tenant_history_tenant ON tenant_history (tenant_id, id);
 
--- One row whose counter grows in the same transaction as every change of a
--- site or tenant, so that each replica can tell whether its copy is still good.
+-- One row whose counter grows in the same transaction as every change of the
+-- rows above but history, so that each replica can tell whether its copy is
+-- still good.
 CREATE TABLE registry_changes (
     id      INTEGER PRIMARY KEY CHECK (id = 1),
     counter INTEGER NOT NULL
@@ -101,6 +102,36 @@ END;
 -- +goose StatementEnd
 -- +goose StatementBegin
 CREATE TRIGGER sites_delete_counted AFTER DELETE ON sites BEGIN
+    UPDATE registry_changes SET counter = counter + 1;
+END;
+-- +goose StatementEnd
+-- +goose StatementBegin
+CREATE TRIGGER owners_insert_counted AFTER INSERT ON owners BEGIN
+    UPDATE registry_changes SET counter = counter + 1;
+END;
+-- +goose StatementEnd
+-- +goose StatementBegin
+CREATE TRIGGER owners_update_counted AFTER UPDATE ON owners BEGIN
+    UPDATE registry_changes SET counter = counter + 1;
+END;
+-- +goose StatementEnd
+-- +goose StatementBegin
+CREATE TRIGGER owners_delete_counted AFTER DELETE ON owners BEGIN
+    UPDATE registry_changes SET counter = counter + 1;
+END;
+-- +goose StatementEnd
+-- +goose StatementBegin
+CREATE TRIGGER ldap_connections_insert_counted AFTER INSERT ON ldap_connections BEGIN
+    UPDATE registry_changes SET counter = counter + 1;
+END;
+-- +goose StatementEnd
+-- +goose StatementBegin
+CREATE TRIGGER ldap_connections_update_counted AFTER UPDATE ON ldap_connections BEGIN
+    UPDATE registry_changes SET counter = counter + 1;
+END;
+-- +goose StatementEnd
+-- +goose StatementBegin
+CREATE TRIGGER ldap_connections_delete_counted AFTER DELETE ON ldap_connections BEGIN
     UPDATE registry_changes SET counter = counter + 1;
 END;
 -- +goose StatementEnd

@@ -1,0 +1,105 @@
+// Command bench measures a whole Gatehouse from outside and prints a table:
+// `make bench`, or `go run ./bench -h` for its flags. It needs Linux, whose
+// /proc it reads.
+//
+// It builds cmd/gatehouse, starts it as a process of its own with 40 tenants
+// in its registry, and asks it over keep-alive connections, each of which
+// sends its next request when it has the reply to the last. A phase is warmed
+// up before it counts. Every reply is checked, and that no token and no jti
+// comes twice; about one signature in fifty is verified with the published
+// keys. One wrong reply ends the run with an error.
+//
+// How to read the table:
+//
+//   - "signatures" is the figure to compare: the CPU that the server spent on
+//     one reply, as a multiple of one bare RS256 signature with a 2048-bit key.
+//     This program makes a few such signatures all the while a phase runs and
+//     reads the CPU time of their thread alone, so that neighbours, shared
+//     cores and cold caches meet both. The quotient then holds on slow and on
+//     busy machines.
+//   - "by the quiet one" is the same by signatures that were made before,
+//     between and after the phases, with both servers idle. It is higher where
+//     two busy cores are slower than one.
+//   - Rates and latencies hold for one machine and moment only: the program
+//     that asks takes its share of the same cores.
+//   - The embedded LDAP server and SQLite work inside the measured process,
+//     and what they cost is counted.
+//   - A reply with an access and a refresh token counts as one token. The
+//     refresh grant verifies one signature and makes two.
+//   - GET /v3/tenants is compared, in turns, with a bare Gin handler in
+//     another process that writes the same bytes under the same headers.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+)
+
+func main() {
+	os.Exit(run(context.Background(), os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
+}
+
+// plan says how much is measured.
+type plan struct {
+	server string        // a built server; empty: build one
+	tokens int           // issued before memory is read
+	phase  time.Duration // of the token endpoint, after its warm-up
+	turn   time.Duration // of one server in the comparison of listings
+	turns  int           // of each server
+}
+
+// run is the program: arguments, input and output in, exit code out.
+func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	p := plan{phase: 5 * time.Second, turn: 500 * time.Millisecond, turns: 10}
+	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
+	flags.SetOutput(stderr)
+	asJSON := flags.Bool("json", false, "print JSON instead of a table")
+	quick := flags.Bool("quick", false, "measure briefly and issue 5000 tokens, unless -tokens says otherwise")
+	bare := flags.Bool("bare", false, "be the bare server that listings are compared with; bench starts itself so")
+	flags.IntVar(&p.tokens, "tokens", 100_000, "tokens to issue before memory is read")
+	flags.StringVar(&p.server, "server", "", "measure this built gatehouse `file` instead of building one")
+	if err := flags.Parse(args); err != nil {
+		if errors.Is(err, flag.ErrHelp) {
+			return 0
+		}
+		return 2
+	}
+	if *quick {
+		p.phase, p.turn, p.turns = 500*time.Millisecond, 200*time.Millisecond, 3
+		if !given(flags, "tokens") {
+			p.tokens = 5000
+		}
+	}
+	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	err := func() error {
+		if *bare {
+			return serveBare(ctx, stdin, stdout)
+		}
+		r, err := measure(ctx, p, stderr)
+		if err != nil {
+			return err
+		}
+		if *asJSON {
+			return r.json(stdout)
+		}
+		return r.table(stdout)
+	}()
+	if err != nil {
+		fmt.Fprintln(stderr, "bench:", err)
+		return 1
+	}
+	return 0
+}
+
+func given(flags *flag.FlagSet, name string) (found bool) {
+	flags.Visit(func(f *flag.Flag) { found = found || f.Name == name })
+	return found
+}

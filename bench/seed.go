@@ -1,0 +1,79 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/x509"
+	"encoding/pem"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"time"
+
+	"gatehouse/internal/database"
+	"gatehouse/internal/tenants"
+	"gatehouse/internal/tenants/sites"
+	"gatehouse/migrations"
+)
+
+const (
+	// allTenants are in the registry: the two of cmd/gatehouse and ours.
+	allTenants = 40
+	ourTenants = allTenants - 2
+)
+
+// seedTenants writes our tenants into the registry's database before the
+// server adds its own. They share one key, whose private half is forgotten.
+func seedTenants(ctx context.Context, data, addr string) error {
+	if err := os.MkdirAll(data, 0o700); err != nil {
+		return err
+	}
+	log := slog.New(slog.DiscardHandler)
+	db, err := database.Open(ctx, "sqlite:"+filepath.Join(data, "tenants.db"), log)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = db.Close() }()
+	if _, err := db.Migrate(ctx, migrations.Tenants); err != nil {
+		return err
+	}
+	registry, err := tenants.New(tenants.Deps{DB: db, Log: log, Now: time.Now})
+	if err != nil {
+		return err
+	}
+	key, err := publicKey()
+	if err != nil {
+		return err
+	}
+	_, port, err := net.SplitHostPort(addr)
+	if err != nil {
+		return err
+	}
+	seed := tenants.Seed{
+		Site: sites.Site{
+			ID: "main", Primary: true, BaseURL: "http://localhost:" + port, TenantBaseURLTemplate: "http://${tenant_id}.localhost:" + port,
+			AdminTenantID: "admin", Services: tenants.DefaultServices(),
+		},
+		Owner: tenants.Owner{Email: "bench@example.org", Name: "Bench owner", Institution: "Bench"},
+	}
+	for i := range ourTenants {
+		id := fmt.Sprintf("bench-%02d", i+1)
+		seed.Tenants = append(seed.Tenants, tenants.Tenant{
+			ID: id, BaseURL: "https://" + id + ".example.org", AdminUser: "admin", PublicKey: key,
+			TokenGenServices: []string{"authenticator"}, Description: "A tenant to measure the listing of tenants with.",
+		})
+	}
+	return registry.Seed(ctx, seed)
+}
+
+func publicKey() (string, error) {
+	key, err := rsa.GenerateKey(rand.Reader, keyBits)
+	if err != nil {
+		return "", err
+	}
+	der, err := x509.MarshalPKIXPublicKey(&key.PublicKey)
+	return string(pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der})), err
+}

@@ -1,0 +1,59 @@
+package tenants
+
+import (
+	"github.com/gin-gonic/gin"
+
+	"gatehouse/internal/apierr"
+	"gatehouse/internal/httpapi"
+	"gatehouse/internal/tenants/field"
+)
+
+type ownerHandler struct {
+	registry *registry
+}
+
+func (h ownerHandler) mount(r gin.IRoutes) {
+	httpapi.Get(r, "/v3/tenants/owners", h.list)
+	httpapi.Get(r, "/v3/tenants/owners/:email", h.get)
+}
+
+// list answers GET /v3/tenants/owners.
+func (h ownerHandler) list(c *gin.Context) error {
+	window, err := httpapi.QueryWindow(c)
+	if err != nil {
+		return err
+	}
+	ctx := c.Request.Context()
+	v, err := h.registry.current(ctx)
+	if err != nil {
+		return err
+	}
+	answer, err := v.owners.List(ctx, window, "Owners retrieved.")
+	if err != nil {
+		return err
+	}
+	answer.Write(c)
+	return nil
+}
+
+// get answers GET /v3/tenants/owners/{email}.
+func (h ownerHandler) get(c *gin.Context) error {
+	ctx, email := c.Request.Context(), c.Param("email")
+	if field.Email("email", email) != nil {
+		// What is no address is not repeated in the answer.
+		return apierr.New(apierr.NotFound, "There is no such owner.")
+	}
+	v, err := h.registry.current(ctx)
+	if err != nil {
+		return err
+	}
+	answer, found, err := v.owners.Row(ctx, email, "Owner "+email+" retrieved.")
+	if err != nil {
+		return err
+	}
+	if !found {
+		return apierr.New(apierr.NotFound, "The owner %s does not exist.", email)
+	}
+	answer.Write(c)
+	return nil
+}

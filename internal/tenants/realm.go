@@ -1,0 +1,108 @@
+package tenants
+
+import (
+	"context"
+	"crypto/rsa"
+	"errors"
+	"sync"
+
+	"gatehouse/internal/apierr"
+	"gatehouse/internal/authn"
+)
+
+// serviceName is the registry's own in the lists of services.
+const serviceName = "tenants"
+
+var errNoPrimary = errors.New("the registry has no primary site yet")
+
+// realm is the registry as the checks of tokens see it, from memory: a key
+// that was rotated by another process counts within two seconds. It knows one
+// key of each tenant, the one in its row.
+type realm struct {
+	registry *registry
+}
+
+var (
+	_ authn.Realm = realm{}
+	_ authn.Keys  = realm{}
+)
+
+// Tenant implements authn.Realm.
+func (r realm) Tenant(ctx context.Context, id string) (authn.Tenant, bool, error) {
+	v, err := r.registry.recent(ctx)
+	if err != nil {
+		return authn.Tenant{}, false, err
+	}
+	t, _, found := v.tenant(id)
+	if !found || t.Status != Active {
+		return authn.Tenant{}, false, nil
+	}
+	site, _ := v.sites.Get(t.SiteID)
+	return authn.Tenant{ID: t.ID, SiteID: t.SiteID, Issuer: t.TokenService, SiteAdmin: site.AdminTenantID == t.ID}, true, nil
+}
+
+// RunsItself implements authn.Realm.
+func (r realm) RunsItself(ctx context.Context, siteID, service string) (bool, error) {
+	v, err := r.registry.recent(ctx)
+	if err != nil {
+		return false, err
+	}
+	site, _ := v.sites.Get(siteID)
+	return site.Runs(service), nil
+}
+
+// PrimarySite implements authn.Realm.
+func (r realm) PrimarySite(ctx context.Context) (string, error) {
+	v, err := r.registry.recent(ctx)
+	if err != nil {
+		return "", err
+	}
+	site, found := v.sites.Primary()
+	if !found {
+		return "", apierr.Away(errNoPrimary, "The primary site")
+	}
+	return site.ID, nil
+}
+
+// PublicKey implements authn.Keys.
+func (r realm) PublicKey(ctx context.Context, tenantID, kid string) (*rsa.PublicKey, error) {
+	v, err := r.registry.recent(ctx)
+	if err != nil {
+		return nil, err
+	}
+	t, parsed, found := v.tenant(tenantID)
+	if !found || t.PublicKey == "" {
+		return nil, authn.ErrUnknownKey
+	}
+	key, err := parsed.of(t)
+	if err != nil {
+		return nil, apierr.Wrap(err, "read public key of tenant "+t.ID)
+	}
+	if thumbprint(key) != kid {
+		return nil, authn.ErrUnknownKey
+	}
+	return key, nil
+}
+
+// parsedKey is a tenant's public key, parsed when it is first needed.
+type parsedKey struct {
+	once sync.Once
+	key  *rsa.PublicKey
+	err  error
+}
+
+func (p *parsedKey) of(t Tenant) (*rsa.PublicKey, error) {
+	p.once.Do(func() { p.key, p.err = parsePublicKey(t.PublicKey) })
+	return p.key, p.err
+}
+
+// caller checks a token that was sent to the registry, which is a service of
+// the primary site.
+func (s *Service) caller(ctx context.Context, raw string, behalf authn.Subject) (authn.Caller, error) {
+	site, err := s.realm.PrimarySite(ctx)
+	if err != nil {
+		return authn.Caller{}, err
+	}
+	checks := authn.Checks{Verifier: s.verifier, Realm: s.realm, SiteID: site, Service: serviceName}
+	return checks.Caller(ctx, raw, behalf)
+}

@@ -1,0 +1,126 @@
+package tenants
+
+import (
+	"crypto/rsa"
+	"encoding/base64"
+	"errors"
+	"math/big"
+	"strings"
+	"testing"
+	"time"
+
+	"gatehouse/internal/apierr"
+	"gatehouse/internal/authn"
+	"gatehouse/internal/testdb"
+	"gatehouse/migrations"
+)
+
+// The key of RFC 7638 section 3.1.
+func TestTheThumbprintIsThatOfTheStandard(t *testing.T) {
+	const modulus = "0vx7agoebGcQSuuPiLJXZptN9nndrQmbXEps2aiAFbWhM78LhWx4cbbfAAtVT86zwu1RK7aPFFxuhDR1L6tSoc_BJECPebWKRXjBZCiFV4n3oknjhMs" +
+		"tn64tZ_2W-5JsGY4Hc5n9yBXArwl93lqt7_RN5w6Cf0h4QyQ5v-65YGjQR0_FDW2QvzqY368QQMicAtaSqzs8KJZgnYb9c7d0zgdAZHzu6qMQvRL5hajrn1n91CbOpbISD08qNLyrdkt" +
+		"-bFTWhAI4vMQFh6WeZu0fM4lFd2NcRwr3XPksINHaQ-G_xBniIqbw0Ls1jF44-csFCur-kEgU8awapJzKnqDKgw"
+	n := new(big.Int).SetBytes(decoded(t, modulus))
+	if got, want := thumbprint(&rsa.PublicKey{N: n, E: 65537}), "NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs"; got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+}
+
+func TestAKeyIDIsTheSameInEveryFormOfTheKey(t *testing.T) {
+	want := thumbprint(&signingKeys()[0].PublicKey)
+	for _, text := range []string{wrappedKeys()[0], canonicalKey(t), strings.ReplaceAll(wrappedKeys()[0], "\n", `\n`)} {
+		if got, err := KeyID(text); err != nil || got != want {
+			t.Errorf("got %s, %v, want %s", got, err, want)
+		}
+	}
+	if _, err := KeyID("no key"); !apierr.Is(err, apierr.Invalid) {
+		t.Errorf("no key: got %v", err)
+	}
+}
+
+func TestTheRealmKnowsActiveTenantsAndTheirSites(t *testing.T) {
+	_, s := seeded(t)
+	for id, want := range map[string]authn.Tenant{
+		"dev":        {ID: "dev", SiteID: "main", Issuer: "http://localhost:8080/v3/tokens"},
+		"admin":      {ID: "admin", SiteID: "main", Issuer: "http://127.0.0.1:8080/v3/tokens", SiteAdmin: true},
+		"east-admin": {ID: "east-admin", SiteID: "east", Issuer: "https://east-admin.example.org/v3/tokens", SiteAdmin: true},
+		"east-one":   {ID: "east-one", SiteID: "east", Issuer: "https://east-one.example.org/v3/tokens"},
+		"plan":       {}, "Old": {}, "east-old": {}, "DEV": {}, "": {}, "nobody": {},
+	} {
+		got, found, err := s.realm.Tenant(t.Context(), id)
+		if err != nil || got != want || found != (want.ID != "") {
+			t.Errorf("%q: got %+v, %v, %v, want %+v", id, got, found, err, want)
+		}
+	}
+	for _, tt := range []struct {
+		site, service string
+		want          bool
+	}{{"main", "tenants", true}, {"main", "jobs", false}, {"east", "security", true}, {"east", "tenants", false}, {"nowhere", "tenants", false}} {
+		if got, err := s.realm.RunsItself(t.Context(), tt.site, tt.service); err != nil || got != tt.want {
+			t.Errorf("%s at %s: got %v, %v", tt.service, tt.site, got, err)
+		}
+	}
+	if got, err := s.realm.PrimarySite(t.Context()); err != nil || got != "main" {
+		t.Errorf("the primary site: got %s, %v", got, err)
+	}
+}
+
+func TestTheRealmFindsAKeyOnlyByItsIDAndTenant(t *testing.T) {
+	_, s := seeded(t)
+	dev, admin := thumbprint(&signingKeys()[0].PublicKey), thumbprint(&signingKeys()[1].PublicKey)
+	for _, tt := range []struct {
+		tenant, kid string
+		want        *rsa.PublicKey
+	}{
+		{"dev", dev, &signingKeys()[0].PublicKey},
+		{"admin", admin, &signingKeys()[1].PublicKey},
+		{"dev", admin, nil},
+		{"admin", dev, nil},
+		{"dev", "", nil},
+		{"plan", dev, nil},
+		{"nobody", dev, nil},
+	} {
+		for range 2 {
+			got, err := s.realm.PublicKey(t.Context(), tt.tenant, tt.kid)
+			switch {
+			case tt.want == nil && (got != nil || !errors.Is(err, authn.ErrUnknownKey)):
+				t.Errorf("%s, %s: got %v, %v, want %v", tt.tenant, tt.kid, got, err, authn.ErrUnknownKey)
+			case tt.want != nil && (err != nil || !got.Equal(tt.want)):
+				t.Errorf("%s, %s: got %v, %v", tt.tenant, tt.kid, got, err)
+			}
+		}
+	}
+}
+
+func TestAnEmptyRegistryKnowsNobody(t *testing.T) {
+	s := newService(t, testdb.New(t, migrations.Tenants), func() time.Time { return noon })
+	_, err := s.caller(t.Context(), token(t, "admin", nil), authn.Subject{TenantID: "admin", Username: "x"})
+	if err == nil || authn.IsRefusal(err) || !apierr.Is(err, apierr.Unavailable) {
+		t.Errorf("got %v, want that it cannot be told", err)
+	}
+}
+
+func TestARealmWhoseDatabaseIsAwayRefusesNobody(t *testing.T) {
+	db := testdb.New(t, migrations.Tenants)
+	s := newService(t, db, func() time.Time { return noon })
+	_ = db.Close()
+	ctx := t.Context()
+	_, _, tenantErr := s.realm.Tenant(ctx, "dev")
+	_, siteErr := s.realm.PrimarySite(ctx)
+	_, runsErr := s.realm.RunsItself(ctx, "main", "tenants")
+	_, keyErr := s.realm.PublicKey(ctx, "dev", "x")
+	for _, err := range []error{tenantErr, siteErr, runsErr, keyErr} {
+		if err == nil || authn.IsRefusal(err) {
+			t.Errorf("got %v", err)
+		}
+	}
+}
+
+func decoded(t testing.TB, text string) []byte {
+	t.Helper()
+	raw, err := base64.RawURLEncoding.DecodeString(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return raw
+}
