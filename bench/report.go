@@ -99,7 +99,7 @@ func (r *report) table(out io.Writer) error {
 		fmt.Fprintf(w, "%-22s\t%d\t%.0f\t%.1f\t%.1f\t%.3f\t%.3f\t%.2f\t%.2f\t%s\t%.2f\t\n",
 			g.Grant, g.Connections, g.PerSecond, g.P50, g.P99, g.CPU, g.Signature, g.Signatures, g.Target, verdict(g.Signatures <= g.Target), g.Quiet)
 	}
-	fmt.Fprintln(w)
+	fmt.Fprint(w, "\nsignatures: CPU per token, in bare signatures made during the same phase; the quiet one was made between the phases.\n\n")
 	fmt.Fprintln(w, "GET /v3/tenants       \tbytes\trequests/s\tbare Gin/s\tCPU us\tbare CPU us\tratio of rates\tat least\t\t")
 	for _, l := range r.Listings {
 		fmt.Fprintf(w, "%-22s\t%d\t%.0f\t%.0f\t%.1f\t%.1f\t%.2f\t%.2f\t%s\t\n",

@@ -97,7 +97,7 @@ func dialectorFor(dsn string) (gorm.Dialector, string, error) {
 		}
 		file := url.URL{Scheme: "file", Opaque: (&url.URL{Path: path}).EscapedPath()}
 		query := url.Values{"_txlock": {"immediate"}, "_pragma": {
-			"foreign_keys(1)", "journal_mode(WAL)", "synchronous(NORMAL)", "busy_timeout(5000)", "cache_size(-8000)",
+			"foreign_keys(1)", "journal_mode(WAL)", "synchronous(NORMAL)", "busy_timeout(5000)", "cache_size(-2000)",
 		}}
 		file.RawQuery = query.Encode()
 		return sqlite.Open(file.String()), SQLite, nil

@@ -12,12 +12,12 @@ import (
 
 // routeTable holds each path to the methods of one route: of all that match
 // it the most concrete one, as OpenAPI reads them. Gin keeps a tree for every
-// method, so without this a PUT of /items/{id} would be taken for
-// /items/special, which has none.
+// method, so without this a PUT of /items/special, which has none, would be
+// taken for one of /items/{id}.
 type routeTable struct {
 	engine *gin.Engine
 	once   sync.Once
-	rivals map[string][]string // route with parameters: the more concrete ones that its paths may belong to
+	rivals map[string][]string // the more concrete routes than each, to which its paths may belong
 }
 
 // check refuses requests that Gin gave to a route although a parameter would
@@ -46,7 +46,7 @@ func (t *routeTable) compare() {
 	routes := t.engine.Routes()
 	for _, a := range routes {
 		for _, b := range routes {
-			if moreConcrete(b.Path, a.Path) && overlap(a.Path, b.Path) && !slices.Contains(t.rivals[a.Path], b.Path) {
+			if moreConcrete(b.Path, a.Path) && !slices.Contains(t.rivals[a.Path], b.Path) {
 				t.rivals[a.Path] = append(t.rivals[a.Path], b.Path)
 			}
 		}
@@ -107,23 +107,6 @@ func moreConcrete(a, b string) bool {
 		}
 		if !moreA || !moreB {
 			return false
-		}
-		a, b = restA, restB
-	}
-}
-
-// overlap reports whether some path may match both routes.
-func overlap(a, b string) bool {
-	for {
-		headA, restA, moreA := strings.Cut(a, "/")
-		headB, restB, moreB := strings.Cut(b, "/")
-		switch rankA, rankB := concrete(headA), concrete(headB); {
-		case rankA == 0 || rankB == 0:
-			return true
-		case moreA != moreB, rankA == 2 && rankB == 2 && headA != headB:
-			return false
-		case !moreA:
-			return true
 		}
 		a, b = restA, restB
 	}

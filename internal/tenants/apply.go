@@ -174,7 +174,7 @@ func (p *plan) site(s step[sites.Site]) error {
 	if s.isNew {
 		return s.now.CheckNew(all)
 	}
-	return nil
+	return s.now.CheckUpdate(all)
 }
 
 func (p *plan) owner(s step[Owner]) error {

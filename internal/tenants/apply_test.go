@@ -219,6 +219,8 @@ func TestApplyRefusesWhatTheRulesRefuse(t *testing.T) {
 		"another site":            {tenantPatch("dev", Tenant{SiteID: "east"}, "site_id"), "site_id"},
 		"an id in other letters":  {newTenant("DEV", func(*Tenant) {}), "dev exists"},
 		"another's base URL":      {newTenant("new", func(t *Tenant) { t.BaseURL = "http://localhost:8080" }), "base_url"},
+		"two at one base URL":     {twice(newTenant("new", func(*Tenant) {}), "newer"), "base_url has the value of another"},
+		"two ids alike":           {twice(newTenant("new", func(*Tenant) {}), "NEW"), "new exists"},
 		"a reserved id":           {newTenant("Owners", func(*Tenant) {}), "reserved"},
 		"an unknown site":         {newTenant("new", func(t *Tenant) { t.SiteID = "nowhere" }), "site_id names the site nowhere"},
 		"an unknown owner":        {newTenant("new", func(t *Tenant) { t.Owner = "x@example.org" }), "owner names"},
@@ -255,6 +257,14 @@ func TestApplyRefusesWhatTheRulesRefuse(t *testing.T) {
 		}
 	}
 	equal(t, "content", contentOf(t, s), before)
+}
+
+// twice adds the tenant of w once more, under another id.
+func twice(w Wanted, id string) Wanted {
+	second := w.Tenants[0]
+	second.Values.ID = id
+	w.Tenants = append(w.Tenants, second)
+	return w
 }
 
 func TestASiteMayRetireWhole(t *testing.T) {

@@ -83,11 +83,10 @@ type reader struct {
 }
 
 func (r *reader) fault(line int, format string, args ...any) {
-	if len(r.faults) < maxFaults {
-		r.faults = append(r.faults, fmt.Errorf("%s:%d: %s", r.path, line, fmt.Sprintf(format, args...)))
-	}
+	r.faults = append(r.faults, fmt.Errorf("%s:%d: %s", r.path, line, fmt.Sprintf(format, args...)))
 }
 
+// full reports whether there are faults enough.
 func (r *reader) full() bool { return len(r.faults) >= maxFaults }
 
 // keys calls visit for every key of the mapping n that is one of known. place
