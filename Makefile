@@ -12,7 +12,9 @@ help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: ## Start a primary site on http://localhost:8080, data in ./data
-	go run ./cmd/gatehouse
+	@echo "Building gatehouse; the first time this takes a minute ..."
+	@go build -trimpath -ldflags '-X main.version=$(VERSION)' -o bin/ ./cmd/gatehouse
+	@exec ./bin/gatehouse
 
 build: ## Build bin/gatehouse, bin/tenants and bin/authenticator
 	go build -trimpath -ldflags '-X main.version=$(VERSION)' -o bin/ ./cmd/...

@@ -2,6 +2,8 @@
 # Runs the tests of the given packages, all by default, with everything they
 # want: the race detector, SQLite and Postgres, slapd, the Python SDK. Then
 # searches what was logged for secrets. Under CI=true a skipped test fails.
+# Without arguments it also runs the tests of what operators install, which are
+# a module of their own.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -32,3 +34,4 @@ export GATEHOUSE_TEST_POSTGRES GATEHOUSE_TEST_LOGS
 
 go test -race -json -timeout 5m "${@:-./...}" | go run ./test/verdict
 go run ./test/logscan "$GATEHOUSE_TEST_LOGS"
+[ $# -gt 0 ] || go -C test/deploy test -json -timeout 15m ./... | go run ./test/verdict

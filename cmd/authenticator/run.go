@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net/http"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -26,7 +27,7 @@ var version = "dev"
 func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) int {
 	return command.Program{
 		Name: "authenticator", Summary: "Signs people in and issues the tokens of a site's tenants.",
-		Commands: []command.Command{
+		Commands: slices.Concat([]command.Command{
 			{Name: "serve", Summary: "Serve the authenticator; the schema must be the newest.", Run: serve},
 			program.Migrate(migrations.Authenticator, func(environ []string) (program.Settings, error) {
 				s, err := load(environ)
@@ -40,7 +41,7 @@ func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) 
 				s, err := load(std.Environ)
 				return s.Listen, err
 			}),
-		},
+		}, command.Config(load)),
 	}.Run(ctx, args, environ, stdout, stderr)
 }
 

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 
 	"gatehouse/internal/seal"
 )
@@ -16,19 +17,36 @@ import (
 // alone.
 type dataDir string
 
+// lock reserves the directory for this process until unlock is called or the
+// process ends: a second site would rewrite the addresses of the first.
+func (d dataDir) lock() (unlock func(), err error) {
+	if err := os.MkdirAll(string(d), 0o700); err != nil {
+		return nil, fmt.Errorf("data_dir: %w", err)
+	}
+	f, err := os.OpenFile(d.path("lock"), os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("data_dir: %w", err)
+	}
+	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		_ = f.Close()
+		return nil, fmt.Errorf("data_dir: %s is in use by another gatehouse; stop it, or set GATEHOUSE_DATA_DIR to another directory", string(d))
+	}
+	return func() { _ = f.Close() }, nil
+}
+
 // prepare makes the directory and the empty database files, so that SQLite
 // does not choose wider modes.
 func (d dataDir) prepare() error {
 	if err := os.MkdirAll(string(d), 0o700); err != nil {
-		return fmt.Errorf("make data directory: %w", err)
+		return fmt.Errorf("data_dir: %w", err)
 	}
 	for _, name := range []string{"tenants.db", "authenticator.db"} {
 		f, err := os.OpenFile(d.path(name), os.O_CREATE|os.O_RDWR, 0o600)
 		if err != nil {
-			return fmt.Errorf("make database file: %w", err)
+			return fmt.Errorf("data_dir: %w", err)
 		}
 		if err := f.Close(); err != nil {
-			return fmt.Errorf("make database file: %w", err)
+			return fmt.Errorf("data_dir: %w", err)
 		}
 	}
 	return nil

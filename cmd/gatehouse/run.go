@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"syscall"
 	"time"
 
 	"gatehouse/internal/command"
@@ -48,6 +49,9 @@ func serve(ctx context.Context, std command.IO, args []string) error {
 	ctx, stop := command.Signals(ctx)
 	defer stop()
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", set.Listen)
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return fmt.Errorf("listen: %s is in use by another program; GATEHOUSE_LISTEN=127.0.0.1:9090 sets another port", set.Listen)
+	}
 	if err != nil {
 		return fmt.Errorf("listen: %w", err)
 	}
@@ -58,7 +62,11 @@ func serve(ctx context.Context, std command.IO, args []string) error {
 	}
 	defer site.close()
 	site.banner(std.Stdout)
-	return server.Serve(ctx, listener, site.engine, log)
+	if err := server.Serve(ctx, listener, site.engine, log); err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(std.Stdout, "Stopped. The data is kept in %s.\n", set.DataDir)
+	return err
 }
 
 func migrate(ctx context.Context, std command.IO, args []string) error {

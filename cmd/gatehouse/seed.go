@@ -4,6 +4,7 @@ import (
 	"net"
 	"net/url"
 	"strconv"
+	"time"
 
 	"gatehouse/internal/devldap"
 	"gatehouse/internal/tenants"
@@ -25,6 +26,9 @@ const (
 
 // serviceAccounts belong to the admin tenant and share one password.
 var serviceAccounts = []string{"tenants", "tokens", "authenticator", "systems", "files"}
+
+// peopleSince is when the test people joined: the same at every start.
+func peopleSince() time.Time { return time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC) }
 
 // plan is what a site begins with: its tenants and their people.
 type plan struct {

@@ -1,6 +1,9 @@
 package main
 
 import (
+	"net"
+	"strconv"
+
 	"gatehouse/internal/config"
 	"gatehouse/internal/server"
 )
@@ -15,13 +18,33 @@ type settings struct {
 // Validate implements config.Validator.
 func (s settings) Validate() []config.Fault {
 	var faults []config.Fault
-	if !server.Loopback(s.Listen) {
-		faults = append(faults, config.Fault{Key: "listen", Problem: "must be a loopback address such as 127.0.0.1:8080, because this program has well-known passwords"})
+	if problem := listenProblem(s.Listen); problem != "" {
+		faults = append(faults, config.Fault{Key: "listen", Problem: problem})
 	}
 	if _, err := parseLevel(s.LogLevel); err != nil {
 		faults = append(faults, config.Fault{Key: "log_level", Problem: "must be debug, info, warn or error"})
 	}
 	return faults
+}
+
+// listenProblem says why the site cannot listen at an address, "" if it can.
+func listenProblem(address string) string {
+	host, port, err := net.SplitHostPort(address)
+	if err != nil {
+		return "must be an address and a port, such as 127.0.0.1:8080"
+	}
+	if n, err := strconv.Atoi(port); err != nil || n < 0 || n > 65535 {
+		return "must end in a port from 0 to 65535, such as 127.0.0.1:8080"
+	}
+	switch {
+	case host == "":
+		return "must say where to listen, such as 127.0.0.1:" + port
+	case !server.Loopback(address):
+		return "must be a loopback address such as 127.0.0.1:" + port + ", because this program has well-known passwords"
+	case host != "127.0.0.1" && host != "localhost":
+		return "must be 127.0.0.1:" + port + " or localhost:" + port + ", because the tenants live at http://localhost and http://127.0.0.1"
+	}
+	return ""
 }
 
 func load(environ []string) (settings, error) {

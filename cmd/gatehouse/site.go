@@ -32,6 +32,7 @@ type site struct {
 	data          dataDir
 	newPassword   string // of the service accounts, at the first start only
 	stop          context.CancelFunc
+	unlock        func()
 }
 
 // openSite opens or makes everything below dir and starts the services. The
@@ -44,6 +45,9 @@ func openSite(ctx context.Context, dir dataDir, p plan, log *slog.Logger, now fu
 			s.close()
 		}
 	}()
+	if s.unlock, err = dir.lock(); err != nil {
+		return nil, err
+	}
 	registryDB, authenticatorDB, err := openDatabases(ctx, dir, log)
 	if err != nil {
 		return nil, err
@@ -71,7 +75,7 @@ func openSite(ctx context.Context, dir dataDir, p plan, log *slog.Logger, now fu
 	})
 	bindPassword := seal.NewSecret() // a new one at each start: the directory lives no longer
 	s.people, err = devldap.Start(devldap.Config{
-		BaseDN: baseDN, BindDN: bindDN, BindPassword: bindPassword, People: p.units(), Log: log, Now: now,
+		BaseDN: baseDN, BindDN: bindDN, BindPassword: bindPassword, People: p.units(), Log: log, Now: peopleSince,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("start embedded directory: %w", err)
@@ -186,5 +190,8 @@ func (s *site) close() {
 	}
 	for _, db := range s.databases {
 		_ = db.Close()
+	}
+	if s.unlock != nil {
+		s.unlock()
 	}
 }

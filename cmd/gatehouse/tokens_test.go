@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"encoding/base64"
 	"maps"
 	"net/http"
@@ -319,4 +320,14 @@ func TestNoTokenKeyOrPasswordIsInTheDatabase(t *testing.T) {
 	if strings.Contains(stored, "PRIVATE KEY") {
 		t.Error("the database contains a private key")
 	}
+}
+
+func TestASecondSiteOnTheSameDataIsRefused(t *testing.T) {
+	r := start(t)
+	var stdout, stderr bytes.Buffer
+	status := run(t.Context(), nil, []string{"GATEHOUSE_LISTEN=127.0.0.1:0", "GATEHOUSE_DATA_DIR=" + r.dataDir}, &stdout, &stderr)
+	if status != 1 || !strings.Contains(stderr.String(), "in use by another gatehouse") {
+		t.Errorf("status %d, %s", status, &stderr)
+	}
+	r.login(r.ada)
 }

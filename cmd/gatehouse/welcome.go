@@ -14,7 +14,7 @@ import (
 
 // curl is a command that gets a first token.
 func (s *site) curl() string {
-	return "curl -s " + s.plan.addresses.dev + `/v3/oauth2/tokens -H 'Content-Type: application/json'` +
+	return "curl -s " + s.plan.addresses.dev + "/v3/oauth2/tokens -H 'Content-Type: application/json'" +
 		` -d '{"grant_type": "password", "username": "testuser1", "password": "testuser1"}'`
 }
 
@@ -22,8 +22,8 @@ func (s *site) curl() string {
 func (s *site) python() []string {
 	return []string{
 		"from tapipy.tapis import Tapis",
-		fmt.Sprintf(`t = Tapis(base_url="%s", username="testuser1", password="testuser1"); t.get_tokens()`, s.plan.addresses.dev),
-		"print(t.access_token)",
+		fmt.Sprintf(`t = Tapis(base_url="%s", username="testuser1", password="testuser1")`, s.plan.addresses.dev),
+		"t.get_tokens(); print(t.access_token)",
 	}
 }
 

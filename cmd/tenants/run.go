@@ -2,17 +2,13 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"io"
-	"log/slog"
-	"net"
 	"slices"
 	"time"
 
 	"gatehouse/internal/command"
-	"gatehouse/internal/database"
-	"gatehouse/internal/httpapi"
-	"gatehouse/internal/server"
+	"gatehouse/internal/metrics"
+	"gatehouse/internal/program"
 	"gatehouse/internal/tenants"
 	"gatehouse/migrations"
 )
@@ -27,7 +23,10 @@ func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) 
 		Commands: slices.Concat(
 			[]command.Command{
 				{Name: "serve", Summary: "Serve the registry; the schema must be the newest.", Run: serve},
-				{Name: "migrate", Summary: "Bring the database to the newest schema and stop.", Run: migrate},
+				program.Migrate(migrations.Tenants, func(environ []string) (program.Settings, error) {
+					s, err := load(environ)
+					return s.Settings, err
+				}),
 				{Name: "apply", Usage: "-f FILE [--dry-run]", Summary: "Make the registry hold what a YAML file says; nothing is deleted.", Run: apply},
 				{Name: "export", Summary: "Print the registry as such a YAML file.", Run: export},
 			},
@@ -51,17 +50,12 @@ func serve(ctx context.Context, std command.IO, args []string) error {
 	if err != nil {
 		return err
 	}
-	log := slog.New(slog.NewJSONHandler(std.Stderr, &slog.HandlerOptions{Level: set.level()}))
-	ctx, stop := command.Signals(ctx)
-	defer stop()
-	db, err := database.Open(ctx, set.Database.URL, log)
+	log := set.Log(std.Stderr)
+	db, err := set.Open(ctx, migrations.Tenants, log)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = db.Close() }()
-	if err := db.Verify(ctx, migrations.Tenants); err != nil {
-		return err
-	}
 	service, err := tenants.New(tenants.Deps{DB: db, Log: log, Now: time.Now})
 	if err != nil {
 		return err
@@ -76,41 +70,7 @@ func serve(ctx context.Context, std command.IO, args []string) error {
 			return err
 		}
 	}
-	engine, err := httpapi.New(httpapi.Options{
-		Version: version, Log: log, TrustedProxies: set.TrustedProxies, LegacyErrorCodes: set.LegacyErrorCodes,
-	})
-	if err != nil {
-		return err
-	}
-	service.Mount(engine)
-	httpapi.MountProbes(engine, service.Ready)
-	if err := service.Start(ctx); err != nil {
-		return err
-	}
-	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", set.Listen)
-	if err != nil {
-		return fmt.Errorf("listen: %w", err)
-	}
-	return server.Serve(ctx, listener, engine, log)
-}
-
-func migrate(ctx context.Context, std command.IO, args []string) error {
-	if len(args) > 0 {
-		return command.Usagef("migrate takes no arguments")
-	}
-	set, err := load(std.Environ)
-	if err != nil {
-		return err
-	}
-	db, err := database.Open(ctx, set.Database.URL, slog.New(slog.DiscardHandler))
-	if err != nil {
-		return err
-	}
-	defer func() { _ = db.Close() }()
-	at, err := db.Migrate(ctx, migrations.Tenants)
-	if err != nil {
-		return err
-	}
-	_, err = fmt.Fprintf(std.Stdout, "The tenants database is at schema version %d.\n", at)
-	return err
+	return program.Server{
+		Name: "tenants", Version: version, Settings: set.Settings, Log: log, DB: db, Metrics: metrics.New("tenants", version),
+	}.Serve(ctx, service)
 }

@@ -42,8 +42,8 @@ var publicKey = sync.OnceValue(func() string {
 	return string(pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der}))
 })
 
-// program runs the program with the variables of environ.
-func program(t testing.TB, environ []string, args ...string) (status int, stdout, stderr string) {
+// call runs the program with the variables of environ.
+func call(t testing.TB, environ []string, args ...string) (status int, stdout, stderr string) {
 	t.Helper()
 	var out, errs bytes.Buffer
 	status = run(t.Context(), args, environ, &out, &errs)
@@ -53,7 +53,7 @@ func program(t testing.TB, environ []string, args ...string) (status int, stdout
 // succeed runs the program and returns what it prints.
 func succeed(t testing.TB, environ []string, args ...string) string {
 	t.Helper()
-	status, stdout, stderr := program(t, environ, args...)
+	status, stdout, stderr := call(t, environ, args...)
 	if status != 0 || stderr != "" {
 		t.Fatalf("%v: status %d, stderr %q", args, status, stderr)
 	}
@@ -132,7 +132,7 @@ func TestCommandsAnswerAsTheyShould(t *testing.T) {
 			"GATEHOUSE_ADMIN_BASE_URL=https://admin.example.org", "GATEHOUSE_OWNER_EMAIL=a@b", "GATEHOUSE_OWNER_NAME=a", "GATEHOUSE_OWNER_INSTITUTION=b"), status: 1, stderr: "no public key is configured"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			status, stdout, stderr := program(t, test.environ, test.args...)
+			status, stdout, stderr := call(t, test.environ, test.args...)
 			if status != test.status || !strings.Contains(stdout, test.stdout) || !strings.Contains(stderr, test.stderr) {
 				t.Errorf("status %d, stdout %q, stderr %q", status, stdout, stderr)
 			}
@@ -186,7 +186,7 @@ func served(t *testing.T, environ []string) (url string, stop func()) {
 	})
 	t.Cleanup(stop)
 	for range 250 {
-		if status, _, _ := program(t, environ, "healthcheck"); status == 0 {
+		if status, _, _ := call(t, environ, "healthcheck"); status == 0 {
 			return "http://" + address, stop
 		}
 		time.Sleep(20 * time.Millisecond)
@@ -298,7 +298,7 @@ func TestARegistryIsFilledAndChangedByApply(t *testing.T) {
 			t.Errorf("the tenant is %v", dev)
 		}
 		moved := write(t, dir, "moved.yaml", "tenants:\n- tenant_id: dev\n  base_url: https://elsewhere.example.org\n")
-		status, stdout, stderr := program(t, environ, "apply", "-f", moved)
+		status, stdout, stderr := call(t, environ, "apply", "-f", moved)
 		if want := "tenants: " + moved + ":2: tenants[0] (dev): The field base_url of an existing tenant cannot be changed; it is https://dev.tapis.example.org.\n"; status != 1 || stdout != "" || stderr != want {
 			t.Errorf("moving a tenant: status %d, stdout %q, stderr %q", status, stdout, stderr)
 		}

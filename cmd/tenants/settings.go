@@ -2,26 +2,18 @@ package main
 
 import (
 	"fmt"
-	"log/slog"
 	"os"
 
 	"gatehouse/internal/config"
+	"gatehouse/internal/program"
 	"gatehouse/internal/tenants"
 )
 
 // settings configure the registry, from a YAML file and the environment.
 type settings struct {
-	Listen           string   `key:"listen" env:"GATEHOUSE_LISTEN" default:"127.0.0.1:5000" doc:"Address and port to listen on."`
-	LogLevel         string   `key:"log_level" env:"GATEHOUSE_LOG_LEVEL" default:"info" doc:"Least level that is logged: debug, info, warn or error."`
-	TrustedProxies   []string `key:"trusted_proxies" env:"GATEHOUSE_TRUSTED_PROXIES" doc:"Addresses or networks of proxies whose X-Forwarded-For is believed."`
-	LegacyErrorCodes bool     `key:"legacy_error_codes" env:"GATEHOUSE_LEGACY_ERROR_CODES" default:"false" doc:"Answer 400 in place of every other 4xx, for old tooling."`
+	program.Settings
 
-	Database  databaseSettings  `key:"database"`
 	Bootstrap bootstrapSettings `key:"bootstrap"`
-}
-
-type databaseSettings struct {
-	URL string `key:"url" env:"GATEHOUSE_DATABASE_URL" secret:"true" required:"true" doc:"Database: postgres://user:password@host:5432/name or sqlite:path."`
 }
 
 // bootstrapSettings are the first rows of an empty registry.
@@ -87,19 +79,7 @@ func (b bootstrapSettings) Validate() []config.Fault {
 }
 
 // Validate implements config.Validator.
-func (s settings) Validate() []config.Fault {
-	var level slog.Level
-	if level.UnmarshalText([]byte(s.LogLevel)) != nil {
-		return []config.Fault{{Key: "log_level", Problem: "must be debug, info, warn or error"}}
-	}
-	return nil
-}
-
-func (s settings) level() slog.Level {
-	var level slog.Level
-	_ = level.UnmarshalText([]byte(s.LogLevel)) // checked by Validate
-	return level
-}
+func (s settings) Validate() []config.Fault { return s.Faults() }
 
 // load reads the settings; GATEHOUSE_CONFIG names the YAML file, if any.
 func load(environ []string) (settings, error) {

@@ -129,8 +129,13 @@ func refusal(err error) error {
 	if !IsRefusal(err) {
 		return err
 	}
-	if errors.Is(err, ErrExpired) {
+	switch {
+	case errors.Is(err, ErrExpired):
 		return unauthenticated("The access token has expired.").Because(err)
+	case errors.Is(err, ErrMalformed):
+		return unauthenticated("The access token is malformed; was it cut, or sent with more than the token?").Because(err)
+	case errors.Is(err, ErrTokenType):
+		return unauthenticated("The token is not an access token.").Because(err)
 	}
 	return unauthenticated("The access token is not valid for this request.").Because(err)
 }

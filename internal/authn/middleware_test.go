@@ -146,10 +146,10 @@ func TestATokenThatIsNotGoodIsRefusedByTheMiddleware(t *testing.T) {
 		"expired":             {signed(t, header(nil), claims(object{"exp": 1})), expired},
 		"revoked":             {signed(t, header(nil), claims(object{"jti": "revoked"})), notValid},
 		"of another tenant":   {signed(t, header(nil), claims(object{"tapis/tenant_id": "other"})), notValid},
-		"a refresh token":     {signed(t, header(nil), claims(object{"tapis/token_type": "refresh"})), notValid},
+		"a refresh token":     {signed(t, header(nil), claims(object{"tapis/token_type": "refresh"})), "The token is not an access token."},
 		"expired and foreign": {signed(t, header(nil), claims(object{"exp": 1, "tapis/tenant_id": "other"})), notValid},
 		"tampered with":       {good[:len(good)-20] + "AAAA" + good[len(good)-16:], notValid},
-		"no token at all":     {"None", notValid},
+		"no token at all":     {"None", "The access token is malformed; was it cut, or sent with more than the token?"},
 	} {
 		for _, headers := range [][]string{{"X-Tapis-Token", test.token}, {"Authorization", "Bearer " + test.token}} {
 			var log bytes.Buffer

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"net/http"
 	"runtime/debug"
+	"strings"
 	"time"
 
 	"github.com/gin-gonic/gin"
@@ -48,6 +49,9 @@ func New(o Options) (*gin.Engine, error) {
 	e.NoRoute(Handle(func(c *gin.Context) error {
 		if err := routes.wrongMethod(c); err != nil {
 			return err
+		}
+		if strings.HasPrefix(c.Request.URL.Path, "//") {
+			return apierr.New(apierr.NotFound, "There is no path that begins with two slashes; does your base URL end in one?")
 		}
 		return errNoPath()
 	}))

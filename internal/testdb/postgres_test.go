@@ -22,6 +22,7 @@ func TestDatabasesInUseAtOnceAreDifferent(t *testing.T) {
 }
 
 func TestADatabaseThatWasUsedIsEmptyAgain(t *testing.T) {
+	testdb.PostgresDSN(t) // skips the whole test where there is no Postgres
 	var lingering *sql.DB
 	var used string
 	t.Run("first", func(t *testing.T) {

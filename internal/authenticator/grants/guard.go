@@ -3,6 +3,7 @@ package grants
 import (
 	"context"
 	"errors"
+	"math"
 	"net/netip"
 	"strings"
 	"sync"
@@ -78,7 +79,8 @@ func (g *guard) acquire(ctx context.Context, kind, tenantID, name, from string) 
 	attempt, err := g.limiter.Acquire(ctx, charges...)
 	var refused throttle.Refusal
 	if errors.As(err, &refused) {
-		e := apierr.OAuth(apierr.TooMany, "temporarily_unavailable", "Too many failed attempts; please wait before you try again.").Because(err)
+		e := apierr.OAuth(apierr.TooMany, "temporarily_unavailable", "Too many failed attempts; please try again in %d seconds.",
+			int(math.Ceil(refused.RetryAfter.Seconds()))).Because(err)
 		e.RetryAfter = refused.RetryAfter
 		return guarded{}, e
 	}

@@ -165,7 +165,8 @@ func (p *Pipeline) choose(tenant tenancy.Tenant, settings tenantconfig.Settings,
 	}
 	grant, ok := p.grants[grantType]
 	if !ok {
-		return nil, apierr.OAuth(apierr.Invalid, "unsupported_grant_type", "Invalid grant_type; this grant type does not exist or is not implemented.")
+		return nil, apierr.OAuth(apierr.Invalid, "unsupported_grant_type", "Invalid grant_type; this tenant offers %s.",
+			strings.Join(p.GrantTypes(settings.GrantTypes), ", "))
 	}
 	if !settings.Allows(grantType) {
 		return nil, apierr.OAuth(apierr.Invalid, "unauthorized_client",
@@ -183,7 +184,9 @@ func (p *Pipeline) authenticate(ctx context.Context, tenant tenancy.Tenant, gran
 		if grant.clientOptional() {
 			return nil, nil //nolint:nilnil // no client took part, and none is needed
 		}
-		return nil, invalidClient(false).Because(errors.New("no client credentials"))
+		e := invalidClient(false).Because(errors.New("no client credentials"))
+		e.Message = "Invalid client credentials: this grant type needs a client, by HTTP Basic or by client_id and client_key."
+		return nil, e
 	}
 	forms := req.Credentials.forms()
 	attempt, err := p.guard.client(ctx, tenant.ID, forms[0].ID, req.Address)

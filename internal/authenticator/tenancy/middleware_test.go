@@ -54,7 +54,7 @@ func TestNothingButTheHostSelectsATenant(t *testing.T) {
 			tenant string
 		}{
 			"dev.tapis.io": {200, `"result":"dev"`}, "tacc.tapis.io": {200, `"result":"tacc"`}, "DEV.tapis.io:443": {200, `"result":"dev"`},
-			"unknown.tapis.io": {404, "No tenant is known at this address"}, "localhost": {404, ""}, "localhost:5000": {404, ""},
+			"unknown.tapis.io": {404, "No tenant is known at the host"}, "localhost": {404, ""}, "localhost:5000": {404, ""},
 			"dev.tapis.io.localhost": {404, ""}, "edge.example.org": {403, "belongs to another site"}, "draft.tapis.io": {404, ""}, "old.tapis.io": {404, ""},
 		} {
 			r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, path, nil)

@@ -138,7 +138,8 @@ func (r *Registry) ForHost(ctx context.Context, host string) (Tenant, error) {
 	if t, ok := v.tenantFor(host); ok {
 		return served(t)
 	}
-	return Tenant{}, apierr.New(apierr.NotFound, "No tenant is known at this address; check the base URL.")
+	return Tenant{}, apierr.New(apierr.NotFound,
+		"No tenant is known at the host of this request; check the base URL. GET /v3/tenants lists those of all tenants.")
 }
 
 func served(t Tenant) (Tenant, error) {

@@ -1,0 +1,91 @@
+package main
+
+import (
+	"bytes"
+	"crypto/rand"
+	"encoding/hex"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"gatehouse/internal/config"
+	"gatehouse/internal/seal"
+	"gatehouse/internal/testdb"
+	"gatehouse/internal/testdoc"
+)
+
+func TestTheReadmeListsTheSettings(t *testing.T) {
+	testdoc.Section(t, "README.md", "settings authenticator", config.Table(settings{}))
+}
+
+// environ is a working configuration on an empty database.
+func environ(dsn string) []string {
+	return []string{
+		"GATEHOUSE_DATABASE_URL=" + dsn, "GATEHOUSE_SITE_ID=main", "GATEHOUSE_MASTER_KEY=" + hex.EncodeToString(seal.NewKey()),
+		"GATEHOUSE_REGISTRY_URL=http://127.0.0.1:1", "GATEHOUSE_LISTEN=127.0.0.1:0",
+	}
+}
+
+// call runs a command and fails the test unless it ends with the status and
+// says what it should.
+func call(t *testing.T, env []string, status int, want string, args ...string) string {
+	t.Helper()
+	var stdout, stderr bytes.Buffer
+	got := run(t.Context(), args, env, &stdout, &stderr)
+	if all := stdout.String() + stderr.String(); got != status || !strings.Contains(all, want) {
+		t.Fatalf("%v ended with %d: %s", args, got, all)
+	}
+	return stdout.String()
+}
+
+func TestCommandsAnswerAsTheyShould(t *testing.T) {
+	env := environ("sqlite:" + filepath.Join(t.TempDir(), "a.db"))
+	call(t, env, 0, "serve", "help")
+	call(t, env, 0, "authenticator", "version")
+	call(t, env, 2, "serve", "serv")
+	call(t, env, 0, "", "config", "validate")
+	if text := call(t, env, 0, "site_id: main", "config", "print"); strings.Contains(text, strings.TrimPrefix(env[2], "GATEHOUSE_MASTER_KEY=")) {
+		t.Error("config print shows the master key")
+	}
+	for _, key := range []string{"database.url", "master_key", "registry.url", "site_id"} {
+		call(t, nil, 1, key, "config", "validate")
+	}
+	call(t, append(env, "GATEHOUSE_MASTER_KEY="+strings.Repeat("00", 32)), 1, "master_key", "config", "validate")
+	call(t, append(env, "GATEHOUSE_LDAP_CA_FILE=/nowhere"), 1, "ldap.ca_file", "serve")
+}
+
+func TestAServerRefusesAnOlderSchema(t *testing.T) {
+	for name, dsn := range map[string]func(t *testing.T) string{
+		"sqlite":   func(t *testing.T) string { return "sqlite:" + filepath.Join(t.TempDir(), "a.db") },
+		"postgres": func(t *testing.T) string { return testdb.PostgresDSN(t) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			env := environ(dsn(t))
+			call(t, env, 1, "run the migrate command first", "serve")
+			call(t, env, 0, "schema version", "migrate")
+			call(t, env, 0, "schema version", "migrate")
+		})
+	}
+}
+
+func TestKeysAndSecretsAreMadeOnTheCommandLine(t *testing.T) {
+	env := environ("sqlite:" + filepath.Join(t.TempDir(), "a.db"))
+	call(t, env, 0, "schema version", "migrate")
+	first := call(t, env, 0, "-----BEGIN PUBLIC KEY-----", "keys", "init", "admin")
+	if again := call(t, env, 0, "", "keys", "init", "admin"); again != first {
+		t.Error("a second keys init made another key")
+	}
+	file := filepath.Join(t.TempDir(), "secret")
+	if err := os.WriteFile(file, []byte(rand.Text()+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	call(t, env, 0, "Stored ldap.dev.", "secret", "set", "ldap.dev", file)
+	call(t, env, 0, "Stored tenants.", "service-password", "set", "tenants", file)
+	call(t, env, 2, "secret set takes", "secret", "set")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	call(t, env, 1, "must have 1 to", "secret", "set", "ldap.dev", file)
+	call(t, env, 1, "no such file", "secret", "set", "ldap.dev", file+"x")
+}
