@@ -1,12 +1,14 @@
 #!/usr/bin/env bash
 # A throw-away Postgres cluster for tests:
 #   postgres.sh start DIR   makes one in the empty folder DIR, prints its URL
+#   postgres.sh halt DIR    ends it as a crash would
+#   postgres.sh again DIR   starts it where it was
 #   postgres.sh stop DIR    stops it and removes its data
 # It listens on a free loopback port only, believes every local user, and never
 # waits for the disk: use it for nothing else.
 set -euo pipefail
 
-usage() { sed -n '2,6s/^# //p' "$0" >&2; exit 2; }
+usage() { sed -n '2,8s/^# //p' "$0" >&2; exit 2; }
 [ $# -eq 2 ] || usage
 dir=$(realpath --canonicalize-missing "$2")
 
@@ -43,6 +45,7 @@ start() {
   for _ in 1 2 3 4 5 6 7 8 9 10; do
     port=$((20000 + RANDOM % 12000)) # below the ports that outgoing connections use
     if pg_ctl --log="$dir/server.log" --options="-p $port" start >/dev/null; then
+      echo "$port" >"$dir/port"
       echo "postgres://gatehouse@127.0.0.1:$port/postgres?sslmode=disable"
       return
     fi
@@ -50,6 +53,10 @@ start() {
   cat "$dir/server.log" >&2
   exit 1
 }
+
+halt() { pg_ctl --mode=immediate stop; }
+
+again() { pg_ctl --log="$dir/server.log" --options="-p $(cat "$dir/port")" start >/dev/null; }
 
 stop() {
   if [ -f "$dir/data/postmaster.pid" ]; then
@@ -59,6 +66,6 @@ stop() {
 }
 
 case $1 in
-  start | stop) "$1" ;;
+  start | halt | again | stop) "$1" ;;
   *) usage ;;
 esac

@@ -27,7 +27,7 @@ func TestCommandsAnswerAsTheyShould(t *testing.T) {
 		"unknown command":     {args: []string{"serv"}, status: 2, stderr: "serve"},
 		"too many arguments":  {args: []string{"serve", "now"}, status: 2, stderr: "no arguments"},
 		"public address":      {args: []string{"serve"}, environ: []string{"GATEHOUSE_LISTEN=0.0.0.0:0"}, status: 1, stderr: "loopback"},
-		"every address":       {args: nil, environ: []string{"GATEHOUSE_LISTEN=:0"}, status: 1, stderr: "must say where"},
+		"every address":       {args: nil, environ: []string{"GATEHOUSE_LISTEN=:0"}, status: 1, stderr: "must name a loopback address"},
 		"no port":             {environ: []string{"GATEHOUSE_LISTEN=127.0.0.1"}, status: 1, stderr: "an address and a port"},
 		"impossible port":     {environ: []string{"GATEHOUSE_LISTEN=127.0.0.1:99999"}, status: 1, stderr: "from 0 to 65535"},
 		"another loopback":    {environ: []string{"GATEHOUSE_LISTEN=[::1]:0"}, status: 1, stderr: "must be 127.0.0.1"},

@@ -38,7 +38,7 @@ func listenProblem(address string) string {
 	}
 	switch {
 	case host == "":
-		return "must say where to listen, such as 127.0.0.1:" + port
+		return "must name a loopback address, such as 127.0.0.1:" + port
 	case !server.Loopback(address):
 		return "must be a loopback address such as 127.0.0.1:" + port + ", because this program has well-known passwords"
 	case host != "127.0.0.1" && host != "localhost":

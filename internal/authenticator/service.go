@@ -176,7 +176,7 @@ func (s *Service) Ready(ctx context.Context) error {
 	if err := s.db.Ping(ctx); err != nil {
 		return fmt.Errorf("database: %w", err)
 	}
-	if err := s.db.Verify(ctx, migrations.Authenticator); err != nil {
+	if err := s.db.Usable(ctx, migrations.Authenticator); err != nil {
 		return err
 	}
 	return s.registry.Ready()

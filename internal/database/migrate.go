@@ -2,6 +2,7 @@ package database
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 
@@ -44,9 +45,26 @@ func (db *DB) Verify(ctx context.Context, set migrations.Set) error {
 	case have < want:
 		return fmt.Errorf("the %s database has schema version %d and this program needs %d; run the migrate command first", set.Service, have, want)
 	case have > want:
-		return fmt.Errorf("the %s database has schema version %d, newer than the %d that this program knows; run a newer program", set.Service, have, want)
+		return newerSchema(fmt.Sprintf("the %s database has schema version %d, newer than the %d that this program knows; run a newer program", set.Service, have, want))
 	}
 	return nil
+}
+
+// newerSchema is Verify's error after somebody migrated for a newer program.
+type newerSchema string
+
+func (e newerSchema) Error() string { return string(e) }
+
+// Usable is Verify for a program that serves already: a schema that became
+// newer meanwhile is the next program's, which is about to replace this one,
+// and each version keeps what the one before it needs.
+func (db *DB) Usable(ctx context.Context, set migrations.Set) error {
+	err := db.Verify(ctx, set)
+	var newer newerSchema
+	if errors.As(err, &newer) {
+		return nil
+	}
+	return err
 }
 
 func (db *DB) provider(set migrations.Set) (*goose.Provider, error) {

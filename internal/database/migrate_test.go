@@ -59,6 +59,9 @@ func TestADatabaseWithANewerSchemaWantsANewerProgram(t *testing.T) {
 		if err := db.Verify(t.Context(), migrations.Authenticator); err == nil || err.Error() != want {
 			t.Errorf("Verify: %v, want %s", err, want)
 		}
+		if err := db.Usable(t.Context(), migrations.Authenticator); err != nil {
+			t.Errorf("a program that serves already stops at a newer schema: %v", err)
+		}
 		if _, err := db.Migrate(t.Context(), migrations.Authenticator); err == nil || err.Error() != want {
 			t.Errorf("Migrate: %v, want %s", err, want)
 		}

@@ -25,6 +25,10 @@ type request struct {
 
 type requestKey struct{}
 
+// maxTime bounds the work for one request, so that a database that has
+// stopped answering makes 503s and no heap of waiting requests.
+const maxTime = 15 * time.Second
+
 // trackingID is the form that Tapis clients send: a namespace of word
 // characters, a dot, and an identifier.
 var trackingID = regexp.MustCompile(`^[A-Za-z0-9_]+\.[A-Za-z0-9-]+$`)
@@ -38,7 +42,9 @@ func begin(o *Options) gin.HandlerFunc {
 	return func(c *gin.Context) {
 		started := time.Now()
 		r := &request{id: newRequestID(), opts: o}
-		c.Request = c.Request.WithContext(context.WithValue(c.Request.Context(), requestKey{}, r))
+		ctx, cancel := context.WithTimeout(context.WithValue(c.Request.Context(), requestKey{}, r), maxTime)
+		defer cancel()
+		c.Request = c.Request.WithContext(ctx)
 		header := c.Writer.Header()
 		header.Set("X-Request-Id", r.id)
 		header.Set("X-Content-Type-Options", "nosniff")

@@ -57,7 +57,7 @@ func (s Server) Serve(ctx context.Context, service Service) error {
 	if err != nil {
 		return fmt.Errorf("listen: %w", err)
 	}
-	serving.Go(func() error { return server.Serve(ctx, listener, engine, s.Log) })
+	serving.Go(func() error { return server.ServeBehindProxy(ctx, listener, engine, s.Log, server.Linger) })
 	if address := s.Settings.Metrics.Listen; address != "" {
 		measured, err := new(net.ListenConfig).Listen(ctx, "tcp", address)
 		if err != nil {

@@ -1,0 +1,260 @@
+package deploy
+
+import (
+	"encoding/json"
+	"net"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/compose-spec/compose-go/v2/types"
+)
+
+// arrangement is what docker-compose.yml starts, by hand: Postgres and slapd
+// as they are installed here, our programs in jails, nginx in front. Only
+// addresses differ: of the machines, which compose calls by name, and the
+// ports.
+type arrangement struct {
+	project            *types.Project
+	secrets            string // the folder of secrets.sh
+	config             string // the folder of the configs, with addresses of here
+	database           *url.URL
+	directory          string
+	registry, issuance string
+}
+
+// inNamespace runs a script of the arrangement where files lie as in its
+// container: the secrets in /run/secrets, and what setup mounts besides.
+func inNamespace(t testing.TB, secrets, setup string, command ...string) *exec.Cmd {
+	t.Helper()
+	script := `
+mount -t tmpfs tmpfs /run
+mkdir /run/secrets
+cp "$1"/* /run/secrets
+shift
+` + setup + `
+exec setpriv --reuid=65532 --regid=65532 --clear-groups --no-new-privs "$@"
+`
+	return exec.Command("unshare", append([]string{"--mount", "--", "sh", "-euc", script, "sh", secrets}, command...)...)
+}
+
+func arrange(t *testing.T) *arrangement {
+	t.Helper()
+	needRoot(t)
+	needProgram(t, "nginx", "slapd", "psql", "openssl")
+	a := &arrangement{project: composed(t), secrets: secrets(t), config: tempDir(t), registry: freeAddr(t), issuance: freeAddr(t), directory: freeAddr(t)}
+	a.startPostgres(t)
+	a.startDirectory(t)
+	for _, name := range []string{"tenants", "authenticator"} {
+		file := filepath.Join(a.secrets, name+"-database-url")
+		text := replaced(t, read(t, file), "@postgres:5432/", "@"+a.database.Host+"/")
+		if err := os.Remove(file); err != nil {
+			t.Fatal(err)
+		}
+		write(t, file, text)
+	}
+	host, port, _ := net.SplitHostPort(a.directory)
+	for name, pairs := range map[string][]string{
+		"tenants.yaml":       nil,
+		"authenticator.yaml": {"http://tenants:5000", "http://" + a.registry},
+		"site.yaml":          {"ldaps://openldap\n", "ldaps://" + host + "\n", "port: 1636\n", "port: " + port + "\n"},
+	} {
+		write(t, filepath.Join(a.config, name), replaced(t, read(t, "deploy/docker/"+name), pairs...))
+	}
+	return a
+}
+
+// startPostgres starts a cluster and runs the script of the Postgres image in it.
+func (a *arrangement) startPostgres(t *testing.T) {
+	t.Helper()
+	dir := filepath.Join(tempDir(t), "postgres")
+	script := filepath.Join(top, "test/postgres.sh")
+	t.Cleanup(func() { _ = exec.Command(script, "stop", dir).Run() })
+	address, err := url.Parse(strings.TrimSpace(succeed(t, exec.Command(script, "start", dir))))
+	if err != nil {
+		t.Fatal(err)
+	}
+	a.database = address
+	initialize := inNamespace(t, a.secrets, "", filepath.Join(top, "deploy/docker/postgres/init.sh"))
+	initialize.Env = append(os.Environ(), "PGHOST="+address.Hostname(), "PGPORT="+address.Port(), "POSTGRES_USER="+address.User.Username())
+	succeed(t, initialize)
+
+	ask := func(user, database string) string {
+		u := *address
+		u.User, u.Path = url.User(user), "/"+database
+		out, err := exec.Command("psql", "--no-psqlrc", "--tuples-only", "--no-align", "--command=SELECT current_user", u.String()).CombinedOutput()
+		if err != nil {
+			return "refused: " + string(out)
+		}
+		return strings.TrimSpace(string(out))
+	}
+	for _, service := range []string{"tenants", "authenticator"} {
+		for _, database := range []string{"tenants", "authenticator", "postgres"} {
+			if got := ask(service, database); (got == service) != (service == database) || got != service && !strings.Contains(got, "permission denied for database") {
+				t.Errorf("%s in the database %s: %s", service, database, got)
+			}
+		}
+	}
+}
+
+// startDirectory starts slapd as the image of the test directory does.
+func (a *arrangement) startDirectory(t *testing.T) {
+	t.Helper()
+	installed, err := exec.LookPath("slapd")
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := tempDir(t)
+	// A copy, since AppArmor confines the installed program.
+	write(t, filepath.Join(dir, "slapd"), read(t, installed))
+	if err := os.Chmod(filepath.Join(dir, "slapd"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"start.sh", "slapd.conf", "people.ldif"} {
+		write(t, filepath.Join(dir, name), read(t, "deploy/docker/openldap/"+name))
+	}
+	write(t, filepath.Join(dir, "start.sh"), replaced(t, read(t, "deploy/docker/openldap/start.sh"), "ldaps://:1636 ", "ldaps://"+a.directory+" "))
+	// Its folder is below one that every machine has.
+	write(t, filepath.Join(dir, "start.sh"), replaced(t, read(t, filepath.Join(dir, "start.sh")), "/openldap/", "/run/openldap/"))
+	cmd := inNamespace(t, a.secrets, `
+mkdir /run/openldap
+cp "$OPENLDAP"/* /run/openldap
+mount -t tmpfs -o mode=0700,uid=65532,gid=65532 tmpfs /var/lib/ldap
+mount -t tmpfs -o mode=1777 tmpfs /tmp
+`, "sh", "/run/openldap/start.sh")
+	cmd.Env = append(os.Environ(), "OPENLDAP="+dir, "SLAPD=/run/openldap/slapd")
+	p := start(t, cmd)
+	await(t, p, "slapd answers", func() bool { return answers(a.directory) })
+}
+
+// jail returns the container of a service, as compose would make it.
+func (a *arrangement) jail(t testing.TB, service string) *jail {
+	t.Helper()
+	s := a.project.Services[service]
+	j := newJail(t, ours[service])
+	for key, value := range s.Environment {
+		j.env = append(j.env, key+"="+*value)
+	}
+	for _, secret := range s.Secrets {
+		j.add(t, mount{filepath.Join(a.secrets, secret.Source), "/run/secrets/" + secret.Source, false})
+	}
+	for _, c := range s.Configs {
+		source := a.project.Configs[c.Source].File
+		switch {
+		case filepath.Ext(source) != ".pem":
+			source = filepath.Join(a.config, filepath.Base(source))
+		default:
+			source = filepath.Join(a.secrets, filepath.Base(source))
+		}
+		j.add(t, mount{source, c.Target, false})
+	}
+	if ours[service] == "tenants" {
+		j.env = append(j.env, "GATEHOUSE_LISTEN="+a.registry)
+	} else {
+		j.env = append(j.env, "GATEHOUSE_LISTEN="+a.issuance)
+	}
+	return j
+}
+
+// compose writes a stand-in for docker compose that can run the authenticator.
+func (a *arrangement) compose(t testing.TB) string {
+	t.Helper()
+	j := a.jail(t, "authenticator")
+	var b strings.Builder
+	b.WriteString("#!/bin/sh\nset -eu\n[ \"$1 $2 $3 $4\" = 'run --rm --no-TTY authenticator' ]\nshift 4\nexec env")
+	for _, word := range append(append([]string{}, j.env...), "PATH="+os.Getenv("PATH")) {
+		b.WriteString(" '" + strings.ReplaceAll(word, "'", `'\''`) + "'")
+	}
+	for _, word := range j.argv() {
+		b.WriteString(" '" + strings.ReplaceAll(word, "'", `'\''`) + "'")
+	}
+	b.WriteString(" \"$@\"\n")
+	file := write(t, filepath.Join(tempDir(t), "compose"), b.String())
+	if err := os.Chmod(file, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	return file
+}
+
+func TestTheArrangementOfComposeLeadsToALogin(t *testing.T) {
+	a := arrange(t)
+
+	migrate := a.jail(t, "authenticator-migrations")
+	succeed(t, migrate.command(nil, a.project.Services["authenticator-migrations"].Command...))
+	for range 2 { // it may run again
+		first := exec.Command(filepath.Join(top, "deploy/docker/first.sh"))
+		first.Env = []string{"PATH=" + os.Getenv("PATH"), "COMPOSE=" + a.compose(t), "SECRETS=" + a.secrets}
+		succeed(t, first)
+	}
+	migrate = a.jail(t, "tenants-migrations")
+	succeed(t, migrate.command(nil, a.project.Services["tenants-migrations"].Command...))
+
+	tenants, authenticator := a.jail(t, "tenants"), a.jail(t, "authenticator")
+	issuing := start(t, authenticator.command(nil, "serve"))
+	serving := start(t, tenants.command(nil, "serve"))
+	await(t, serving, "the registry is healthy", func() bool { return tenants.health(t, nil) == nil })
+	await(t, issuing, "the authenticator is healthy", func() bool { return authenticator.health(t, nil) == nil })
+	succeed(t, tenants.command(nil, "apply", "-f", "/etc/gatehouse/site.yaml"))
+	nginx := serve(t, map[string][]string{"tenants": {a.registry}, "authenticator": {a.issuance}})
+
+	password := strings.TrimSpace(read(t, filepath.Join(a.secrets, "ldap-people-password")))
+	login := func(password string) (int, string) {
+		form := url.Values{"grant_type": {"password"}, "username": {"testuser1"}, "password": {password}}
+		resp, body := do(t, "POST", nginx.url+"/v3/oauth2/tokens", form.Encode(), "Host", "dev.localhost:8080", "Content-Type", "application/x-www-form-urlencoded")
+		return resp.StatusCode, body
+	}
+	// The authenticator asks the registry every few seconds: dev is new to it.
+	await(t, issuing, "somebody can sign in", func() bool { status, _ := login(password); return status == 200 })
+	if status, body := login(password + "x"); status != 400 || !strings.Contains(body, "invalid_grant") {
+		t.Errorf("a wrong password: %d, %s", status, body)
+	}
+	_, body := login(password)
+	var issued struct {
+		Token string `json:"access_token"`
+	}
+	if err := json.Unmarshal([]byte(body), &issued); err != nil || issued.Token == "" {
+		t.Fatalf("no token: %v, %s", err, body)
+	}
+	resp, body := do(t, "GET", nginx.url+"/v3/oauth2/userinfo", "", "Host", "dev.localhost:8080", "X-Tapis-Token", issued.Token)
+	if resp.StatusCode != 200 || !strings.Contains(body, "testuser1") {
+		t.Errorf("the token's owner: %s, %s", resp.Status, body)
+	}
+	if resp, body := do(t, "GET", nginx.url+"/v3/tenants", ""); resp.StatusCode != 200 || !strings.Contains(body, `"dev"`) || !strings.Contains(body, `"admin"`) {
+		t.Errorf("the tenants: %s, %s", resp.Status, body)
+	}
+
+	logs := serving.said() + issuing.said() + nginx.said()
+	for name, secret := range secretValues(t, a.secrets) {
+		if strings.Contains(logs, secret) {
+			t.Errorf("%s stands in a log", name)
+		}
+	}
+	if strings.Contains(logs, issued.Token) {
+		t.Error("the token stands in a log")
+	}
+	for _, p := range []*process{issuing, serving, nginx.process} {
+		if err := p.stop(t, syscall.SIGTERM); err != nil {
+			t.Errorf("%v ends with %v", p.cmd.Args, err)
+		}
+	}
+}
+
+// secretValues are the secrets of the folder that are not public.
+func secretValues(t testing.TB, dir string) map[string]string {
+	t.Helper()
+	all := map[string]string{}
+	files, err := filepath.Glob(filepath.Join(dir, "*"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range files {
+		if filepath.Ext(file) != ".pem" {
+			all[filepath.Base(file)] = strings.TrimSpace(read(t, file))
+		}
+	}
+	return all
+}
