@@ -59,7 +59,7 @@ func New(o Options) (*gin.Engine, error) {
 }
 
 func errNoPath() error {
-	return apierr.New(apierr.NotFound, "There is no such path; see the API documentation of this service.")
+	return apierr.New(apierr.NotFound, "There is no such path.")
 }
 
 // maxPath is longer than any path that is served, in bytes.
