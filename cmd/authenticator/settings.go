@@ -64,7 +64,7 @@ func (s settings) box() (*seal.Box, error) {
 // rootCAs reads the authorities of LDAP servers; nil means the system's.
 func (s settings) rootCAs() (*x509.CertPool, error) {
 	if s.LDAP.CAFile == "" {
-		return nil, nil //nolint:nilnil // what crypto/tls takes for the system's
+		return nil, nil // what crypto/tls takes for the system's
 	}
 	text, err := os.ReadFile(s.LDAP.CAFile)
 	if err != nil {

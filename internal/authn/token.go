@@ -61,10 +61,10 @@ type Claims struct {
 func (c *Claims) GetExpirationTime() (*jwt.NumericDate, error) { return c.ExpiresAt, nil }
 
 // GetIssuedAt returns nothing.
-func (c *Claims) GetIssuedAt() (*jwt.NumericDate, error) { return nil, nil } //nolint:nilnil // absent, says jwt.Claims
+func (c *Claims) GetIssuedAt() (*jwt.NumericDate, error) { return nil, nil } // absent, says jwt.Claims
 
 // GetNotBefore returns nothing.
-func (c *Claims) GetNotBefore() (*jwt.NumericDate, error) { return nil, nil } //nolint:nilnil // absent, says jwt.Claims
+func (c *Claims) GetNotBefore() (*jwt.NumericDate, error) { return nil, nil } // absent, says jwt.Claims
 
 // GetIssuer returns iss.
 func (c *Claims) GetIssuer() (string, error) { return c.Issuer, nil }

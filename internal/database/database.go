@@ -178,7 +178,8 @@ func (db *DB) Conn(ctx context.Context) *gorm.DB {
 }
 
 // InTx runs fn in a transaction, or in the surrounding one if there is one.
-// It commits when fn returns nil and rolls back otherwise.
+// It commits when fn returns nil and rolls back otherwise. On Postgres fn may
+// run again, when a deadlock was resolved against it.
 func (db *DB) InTx(ctx context.Context, fn func(ctx context.Context) error) error {
 	if _, ok := ctx.Value(txKey{db}).(*gorm.DB); ok {
 		return fn(ctx)

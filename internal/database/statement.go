@@ -102,11 +102,11 @@ func (db *DB) runner(ctx context.Context, query string) (context.Context, runner
 // waiting for it would be waiting for oneself.
 func (db *DB) statement(ctx context.Context, query string, inTx bool) (*statement, error) {
 	if s, ok := db.statements.known.Load(query); ok {
-		return s.(*statement), nil //nolint:forcetypeassert // nothing else is stored
+		return s.(*statement), nil // nothing else is stored
 	}
 	if db.dialect == Postgres {
 		s, _ := db.statements.known.LoadOrStore(query, &statement{text: numbered(query)})
-		return s.(*statement), nil //nolint:forcetypeassert // nothing else is stored
+		return s.(*statement), nil // nothing else is stored
 	}
 	if inTx {
 		return &statement{text: query}, nil
@@ -119,7 +119,7 @@ func (db *DB) statement(ctx context.Context, query string, inTx bool) (*statemen
 	if there {
 		_ = prepared.Close() //nolint:sqlclosecheck // only the loser closes: somebody was faster
 	}
-	return s.(*statement), nil //nolint:forcetypeassert // nothing else is stored
+	return s.(*statement), nil // nothing else is stored
 }
 
 // numbered replaces question marks by Postgres' $1, $2 …; the queries contain

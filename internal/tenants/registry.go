@@ -114,7 +114,7 @@ func (r *registry) read(ctx context.Context) (*view, error) {
 		return nil, err
 	}
 	if before != after {
-		return nil, nil //nolint:nilnil // documented: no error, and no copy either
+		return nil, nil // documented: no error, and no copy either
 	}
 	return newView(after, generation, content), nil
 }

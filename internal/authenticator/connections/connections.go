@@ -121,7 +121,7 @@ func (s *Service) look(ctx context.Context, id string) (*directory.Directory, er
 	if err != nil {
 		return nil, err
 	}
-	return found.(*directory.Directory), nil //nolint:forcetypeassert // the function above returns nothing else
+	return found.(*directory.Directory), nil // the function above returns nothing else
 }
 
 func (s *Service) wanted(ctx context.Context, id string) (settings, error) {

@@ -182,7 +182,7 @@ func (p *Pipeline) choose(tenant tenancy.Tenant, settings tenantconfig.Settings,
 func (p *Pipeline) authenticate(ctx context.Context, tenant tenancy.Tenant, grant grant, req Request) (*clients.Client, error) {
 	if req.Credentials == nil {
 		if grant.clientOptional() {
-			return nil, nil //nolint:nilnil // no client took part, and none is needed
+			return nil, nil // no client took part, and none is needed
 		}
 		e := invalidClient(false).Because(errors.New("no client credentials"))
 		e.Message = "Invalid client credentials: this grant type needs a client, by HTTP Basic or by client_id and client_key."

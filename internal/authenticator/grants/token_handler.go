@@ -161,7 +161,7 @@ func credentialsOf(authorization string, params httpapi.Params) (*Credentials, e
 	case id != "":
 		return &Credentials{ID: id, Secret: secret}, nil
 	}
-	return nil, nil //nolint:nilnil // no client took part
+	return nil, nil // no client took part
 }
 
 func same(a, b string) bool { return subtle.ConstantTimeCompare([]byte(a), []byte(b)) == 1 }

@@ -164,7 +164,7 @@ func (s *Service) load(ctx context.Context, tenantID string) (*ring, error) {
 	if err != nil {
 		return nil, err
 	}
-	return loaded.(*ring), nil //nolint:forcetypeassert // the function above returns nothing else
+	return loaded.(*ring), nil // the function above returns nothing else
 }
 
 // open unseals and parses the rows of one tenant.

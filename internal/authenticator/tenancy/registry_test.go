@@ -27,7 +27,7 @@ func TestHostsAreServedAsTheRegistryKnowsThem(t *testing.T) {
 		got, err := v.ForHost(t.Context(), "DEV.tapis.io:443")
 		want := tenancy.Tenant{
 			ID: "dev", SiteID: "main", BaseURL: "https://dev.tapis.io", TokenService: "https://dev.tapis.io/v3/tokens",
-			AdminUser: "ada", OwnedByThisOne: true,
+			OwnedByThisOne: true,
 		}
 		if err != nil || got != want {
 			t.Errorf("got %+v, %v; want %+v", got, err, want)

@@ -16,10 +16,8 @@ type Tenant struct {
 	BaseURL        string // without a trailing slash
 	TokenService   string // the claim iss of its Tapis tokens
 	UserLDAP       string // id of its LDAP connection for people; empty: none
-	AdminUser      string
-	PublicKey      string
-	SiteAdmin      bool // it is the administrative tenant of its site
-	OwnedByThisOne bool // its site is the one that this authenticator serves
+	SiteAdmin      bool   // it is the administrative tenant of its site
+	OwnedByThisOne bool   // its site is the one that this authenticator serves
 }
 
 // OAuthURL returns the address of a path below the tenant's /v3/oauth2.
@@ -39,8 +37,6 @@ type tenantJSON struct {
 	BaseURL      string `json:"base_url"`
 	TokenService string `json:"token_service"`
 	UserLDAP     string `json:"user_ldap_connection_id"`
-	AdminUser    string `json:"admin_user"`
-	PublicKey    string `json:"public_key"`
 	Status       string `json:"status"`
 }
 
@@ -74,7 +70,7 @@ func newView(siteID string, sites []siteJSON, tenants []tenantJSON) (*view, erro
 		}
 		tenant := &Tenant{
 			ID: t.TenantID, SiteID: t.SiteID, BaseURL: strings.TrimRight(t.BaseURL, "/"), TokenService: t.TokenService,
-			UserLDAP: t.UserLDAP, AdminUser: t.AdminUser, PublicKey: t.PublicKey,
+			UserLDAP:  t.UserLDAP,
 			SiteAdmin: admins[t.SiteID] == t.TenantID, OwnedByThisOne: t.SiteID == siteID,
 		}
 		v.byID[tenant.ID] = tenant
