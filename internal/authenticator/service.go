@@ -13,6 +13,7 @@ import (
 
 	"github.com/gin-gonic/gin"
 
+	"gatehouse/internal/authenticator/attempts"
 	"gatehouse/internal/authenticator/clients"
 	"gatehouse/internal/authenticator/connections"
 	"gatehouse/internal/authenticator/grants"
@@ -92,8 +93,9 @@ func New(d Deps) *Service {
 	})
 	settings := tenantconfig.New(d.DB, d.Now)
 	registered := clients.New(d.DB, d.Box, s.tokens, d.Now)
+	guard := attempts.New(d.Now)
 	pipeline := grants.New(grants.Deps{
-		Clients: registered, Settings: settings, Mint: s.tokens, Now: d.Now,
+		Clients: registered, Settings: settings, Mint: s.tokens, Guard: guard,
 		Directories: func(ctx context.Context, t tenancy.Tenant) (grants.Directory, bool, error) {
 			return s.connections.For(ctx, t)
 		},

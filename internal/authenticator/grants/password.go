@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"gatehouse/internal/apierr"
+	"gatehouse/internal/authenticator/attempts"
 	"gatehouse/internal/authenticator/directory"
 	"gatehouse/internal/authenticator/tenancy"
 )
@@ -22,7 +23,7 @@ type Directories func(ctx context.Context, tenant tenancy.Tenant) (Directory, bo
 // for tokens. It works without a client, and then gives no refresh token.
 type password struct {
 	directories Directories
-	guard       *guard
+	guard       *attempts.Guard
 }
 
 func (password) clientOptional() bool { return true }
@@ -40,7 +41,7 @@ func (g password) authorize(ctx context.Context, a attempt) (grantee, error) {
 		return grantee{}, apierr.OAuth(apierr.Invalid, "unauthorized_client",
 			"The tenant %s has no directory of people; the password grant type is not available.", a.tenant.ID)
 	}
-	attempt, err := g.guard.password(ctx, a.tenant.ID, a.Username, a.Address)
+	attempt, err := g.guard.Password(ctx, a.tenant.ID, a.Username, a.Address)
 	if err != nil {
 		return grantee{}, err
 	}

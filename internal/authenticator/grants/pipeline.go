@@ -5,9 +5,9 @@ import (
 	"errors"
 	"log/slog"
 	"strings"
-	"time"
 
 	"gatehouse/internal/apierr"
+	"gatehouse/internal/authenticator/attempts"
 	"gatehouse/internal/authenticator/clients"
 	"gatehouse/internal/authenticator/tenancy"
 	"gatehouse/internal/authenticator/tenantconfig"
@@ -81,25 +81,24 @@ type Deps struct {
 	Settings    Settings
 	Directories Directories
 	Mint        Mint
-	Now         func() time.Time
+	Guard       *attempts.Guard // shared with all that check passwords
 }
 
 // Pipeline turns token requests into tokens.
 type Pipeline struct {
 	clients  Clients
 	settings Settings
-	guard    *guard
+	guard    *attempts.Guard
 	engine   *engine
 	grants   map[string]grant
 }
 
 // New returns a Pipeline with every grant there is.
 func New(d Deps) *Pipeline {
-	guard := newGuard(d.Now)
 	return &Pipeline{
-		clients: d.Clients, settings: d.Settings, guard: guard, engine: newEngine(d.Mint),
+		clients: d.Clients, settings: d.Settings, guard: d.Guard, engine: newEngine(d.Mint),
 		grants: map[string]grant{
-			tenantconfig.Password:     password{directories: d.Directories, guard: guard},
+			tenantconfig.Password:     password{directories: d.Directories, guard: d.Guard},
 			tenantconfig.RefreshToken: refresh{directories: d.Directories, mint: d.Mint},
 		},
 	}
@@ -189,7 +188,7 @@ func (p *Pipeline) authenticate(ctx context.Context, tenant tenancy.Tenant, gran
 		return nil, e
 	}
 	forms := req.Credentials.forms()
-	attempt, err := p.guard.client(ctx, tenant.ID, forms[0].ID, req.Address)
+	attempt, err := p.guard.Client(ctx, tenant.ID, forms[0].ID, req.Address)
 	if err != nil {
 		return nil, err
 	}

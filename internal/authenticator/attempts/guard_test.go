@@ -1,4 +1,4 @@
-package grants
+package attempts
 
 import (
 	"fmt"
@@ -24,9 +24,9 @@ func TestAnAddressIsOneSubscriber(t *testing.T) {
 }
 
 // fail makes one attempt that fails; it reports whether it was let through.
-func fail(t *testing.T, g *guard, name, from string) bool {
+func fail(t *testing.T, g *Guard, name, from string) bool {
 	t.Helper()
-	attempt, err := g.password(t.Context(), "dev", name, from)
+	attempt, err := g.Password(t.Context(), "dev", name, from)
 	if err != nil {
 		if !apierr.Is(err, apierr.TooMany) {
 			t.Fatal(err)
@@ -39,8 +39,8 @@ func fail(t *testing.T, g *guard, name, from string) bool {
 
 func TestOthersFailuresDoNotLockOutWhoIsFamiliar(t *testing.T) {
 	now := time.Now()
-	g := newGuard(func() time.Time { return now })
-	attempt, err := g.password(t.Context(), "dev", "ada", "192.0.2.1")
+	g := New(func() time.Time { return now })
+	attempt, err := g.Password(t.Context(), "dev", "ada", "192.0.2.1")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -58,7 +58,7 @@ func TestOthersFailuresDoNotLockOutWhoIsFamiliar(t *testing.T) {
 			fail(t, g, fmt.Sprintf("nobody%d-%d", i, j), fmt.Sprintf("203.0.%d.%d", i/250, i%250))
 		}
 	}
-	if _, err := g.password(t.Context(), "dev", "Ada", "192.0.2.1"); err != nil {
+	if _, err := g.Password(t.Context(), "dev", "Ada", "192.0.2.1"); err != nil {
 		t.Errorf("locked out: %v", err)
 	}
 	for _, stranger := range [][2]string{{"ada", "198.51.100.200"}, {"bob", "192.0.2.1"}, {"bob", "198.51.100.201"}} {
@@ -70,8 +70,8 @@ func TestOthersFailuresDoNotLockOutWhoIsFamiliar(t *testing.T) {
 
 func TestAFamiliarAccountIsStillGuessedOnlyALittleAtItsAddress(t *testing.T) {
 	now := time.Now()
-	g := newGuard(func() time.Time { return now })
-	attempt, err := g.password(t.Context(), "dev", "ada", "192.0.2.1")
+	g := New(func() time.Time { return now })
+	attempt, err := g.Password(t.Context(), "dev", "ada", "192.0.2.1")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -100,29 +100,49 @@ func TestTheMemoryOfTheFamiliarIsBounded(t *testing.T) {
 	}
 }
 
-func TestEverySpellingOfAClientIsOneClient(t *testing.T) {
-	for name, test := range map[string]struct {
-		sent  Credentials
-		id    string
-		forms int
-	}{
-		"plain":            {Credentials{ID: "portal", Secret: "s", Basic: true}, "portal", 1},
-		"encoded id":       {Credentials{ID: "%70ortal", Secret: "s", Basic: true}, "portal", 1},
-		"encoded secret":   {Credentials{ID: "portal", Secret: "%73", Basic: true}, "portal", 2},
-		"plus in the id":   {Credentials{ID: "a+b", Secret: "s", Basic: true}, "a+b", 1},
-		"broken encoding":  {Credentials{ID: "a%zz", Secret: "s", Basic: true}, "a%zz", 1},
-		"body, not header": {Credentials{ID: "%70ortal", Secret: "%73"}, "%70ortal", 1},
-	} {
-		t.Run(name, func(t *testing.T) {
-			forms := test.sent.forms()
-			if len(forms) != test.forms {
-				t.Fatalf("%d forms", len(forms))
+func TestFiveWrongUserCodesAreAllInTenMinutes(t *testing.T) {
+	now := time.Now()
+	g := New(func() time.Time { return now })
+	try := func(tenant, name, from string) bool {
+		attempt, err := g.UserCode(t.Context(), tenant, name, from)
+		if err != nil {
+			if !apierr.Is(err, apierr.TooMany) {
+				t.Fatal(err)
 			}
-			for _, f := range forms {
-				if f.ID != test.id {
-					t.Errorf("id %q", f.ID)
-				}
-			}
-		})
+			return false
+		}
+		attempt.Fail()
+		return true
+	}
+	for i := range 5 {
+		if !try("dev", "ada", fmt.Sprintf("192.0.2.%d", i)) {
+			t.Fatalf("attempt %d was refused", i)
+		}
+	}
+	if try("dev", "ada", "198.51.100.1") {
+		t.Error("the sixth was let through")
+	}
+	if !try("dev", "bob", "192.0.2.1") || !try("lab", "ada", "192.0.2.1") {
+		t.Error("others are refused")
+	}
+	now = now.Add(2 * time.Minute)
+	if !try("dev", "ada", "192.0.2.1") || try("dev", "ada", "192.0.2.1") {
+		t.Error("one in two minutes is not let through")
+	}
+}
+
+func TestAnAddressDoesNotTryManyUserCodesUnderManyNames(t *testing.T) {
+	now := time.Now()
+	g := New(func() time.Time { return now })
+	passed := 0
+	for i := range 100 {
+		attempt, err := g.UserCode(t.Context(), "dev", fmt.Sprint("user", i), "192.0.2.1")
+		if err == nil {
+			attempt.Fail()
+			passed++
+		}
+	}
+	if passed != userCodesAtAddress.Burst {
+		t.Errorf("%d wrong codes passed", passed)
 	}
 }

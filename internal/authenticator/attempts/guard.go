@@ -1,4 +1,10 @@
-package grants
+// Package attempts throttles the guessing of passwords, client secrets and
+// user codes. It is shared by all that check one, so that guesses count
+// together wherever they are made.
+//
+// The arithmetic is throttle's; what a failure is, and what is said of it,
+// is decided by whoever checks the secret.
+package attempts
 
 import (
 	"context"
@@ -22,6 +28,10 @@ var (
 	account          = throttle.Rule{Name: "account", Burst: 100, Interval: 10 * time.Second}
 	address          = throttle.Rule{Name: "address", Burst: 100, Interval: 5 * time.Second}
 	wholeTenant      = throttle.Rule{Name: "tenant", Burst: 10_000, Interval: 5 * time.Millisecond}
+
+	// Five wrong user codes in ten minutes; several people may share an address.
+	userCodes          = throttle.Rule{Name: "user codes", Burst: 5, Interval: 2 * time.Minute}
+	userCodesAtAddress = throttle.Rule{Name: "user codes at address", Burst: 25, Interval: 24 * time.Second}
 )
 
 const (
@@ -31,41 +41,58 @@ const (
 	maxFamiliar = 50_000
 )
 
-// guard throttles the checking of passwords and client secrets.
-type guard struct {
+// Guard throttles the checking of passwords, client secrets and user codes.
+type Guard struct {
 	limiter  *throttle.Limiter
 	familiar familiar
 }
 
-func newGuard(now func() time.Time) *guard {
-	return &guard{limiter: throttle.New(now, maxBuckets)}
+// New returns a Guard that reads the time from now.
+func New(now func() time.Time) *Guard {
+	return &Guard{limiter: throttle.New(now, maxBuckets)}
 }
 
-// guarded is an attempt that, when it succeeds, makes its account familiar at
+// Attempt is one try at a secret. Whoever has it says how it went with
+// Succeed, Fail or Cancel. When it succeeds, its account becomes familiar at
 // its address.
-type guarded struct {
+type Attempt struct {
 	*throttle.Attempt
 
-	guard *guard
-	key   string
+	guard *Guard
+	key   string // empty: nothing becomes familiar
 }
 
 // Succeed ends the attempt well.
-func (g guarded) Succeed() {
-	g.Attempt.Succeed()
-	g.guard.familiar.add(g.key)
+func (a Attempt) Succeed() {
+	a.Attempt.Succeed()
+	if a.key != "" {
+		a.guard.familiar.add(a.key)
+	}
 }
 
-func (g *guard) password(ctx context.Context, tenantID, username, from string) (guarded, error) {
+// Password begins an attempt at a person's password from an address. It fails
+// with an error of kind apierr.TooMany when there were too many.
+func (g *Guard) Password(ctx context.Context, tenantID, username, from string) (Attempt, error) {
 	return g.acquire(ctx, "user", tenantID, strings.ToLower(username), from)
 }
 
-func (g *guard) client(ctx context.Context, tenantID, clientID, from string) (guarded, error) {
+// Client is Password for the secret of a client.
+func (g *Guard) Client(ctx context.Context, tenantID, clientID, from string) (Attempt, error) {
 	return g.acquire(ctx, "client", tenantID, clientID, from)
 }
 
-func (g *guard) acquire(ctx context.Context, kind, tenantID, name, from string) (guarded, error) {
-	const sep = "\x00"
+// UserCode is Password for the user code of a device, which a person who is
+// signed in types. Here it is the person who must not guess.
+func (g *Guard) UserCode(ctx context.Context, tenantID, username, from string) (Attempt, error) {
+	return g.begin(ctx, "",
+		throttle.Charge{Rule: userCodes, Key: tenantID + sep + username},
+		throttle.Charge{Rule: userCodesAtAddress, Key: tenantID + sep + network(from)})
+}
+
+// sep stands in no name.
+const sep = "\x00"
+
+func (g *Guard) acquire(ctx context.Context, kind, tenantID, name, from string) (Attempt, error) {
 	from = network(from)
 	prefix := kind + sep + tenantID + sep
 	key := prefix + name + sep + from
@@ -76,15 +103,19 @@ func (g *guard) acquire(ctx context.Context, kind, tenantID, name, from string) 
 			throttle.Charge{Rule: address, Key: prefix + from},
 			throttle.Charge{Rule: wholeTenant, Key: prefix})
 	}
+	return g.begin(ctx, key, charges...)
+}
+
+func (g *Guard) begin(ctx context.Context, key string, charges ...throttle.Charge) (Attempt, error) {
 	attempt, err := g.limiter.Acquire(ctx, charges...)
 	var refused throttle.Refusal
 	if errors.As(err, &refused) {
 		e := apierr.OAuth(apierr.TooMany, "temporarily_unavailable", "Too many failed attempts; please try again in %d seconds.",
 			int(math.Ceil(refused.RetryAfter.Seconds()))).Because(err)
 		e.RetryAfter = refused.RetryAfter
-		return guarded{}, e
+		return Attempt{}, e
 	}
-	return guarded{Attempt: attempt, guard: g, key: key}, err
+	return Attempt{Attempt: attempt, guard: g, key: key}, err
 }
 
 // network is what counts as one address: all of IPv4's, and of IPv6's the 64
