@@ -13,7 +13,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/glebarez/sqlite"
 	"github.com/jackc/pgx/v5/pgconn"
 	"gorm.io/driver/postgres"
 	"gorm.io/gorm"
@@ -95,12 +94,7 @@ func dialectorFor(dsn string) (gorm.Dialector, string, error) {
 		if path == "" {
 			return nil, "", errors.New("database URL names no SQLite file")
 		}
-		file := url.URL{Scheme: "file", Opaque: (&url.URL{Path: path}).EscapedPath()}
-		query := url.Values{"_txlock": {"immediate"}, "_pragma": {
-			"foreign_keys(1)", "journal_mode(WAL)", "synchronous(NORMAL)", "busy_timeout(5000)", "cache_size(-2000)",
-		}}
-		file.RawQuery = query.Encode()
-		return sqlite.Open(file.String()), SQLite, nil
+		return newSQLite(path), SQLite, nil
 	}
 	return nil, "", errors.New("database URL must begin with sqlite: or postgres://")
 }

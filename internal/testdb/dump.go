@@ -13,8 +13,12 @@ import (
 func Dump(t testing.TB, db *database.DB) string {
 	t.Helper()
 	conn := db.Conn(t.Context())
-	tables, err := conn.Migrator().GetTables()
-	if err != nil {
+	query := `SELECT name FROM sqlite_master WHERE type = 'table'`
+	if db.Dialect() == database.Postgres {
+		query = `SELECT table_name FROM information_schema.tables WHERE table_schema = CURRENT_SCHEMA()`
+	}
+	var tables []string
+	if err := conn.Raw(query).Scan(&tables).Error; err != nil {
 		t.Fatalf("list tables: %v", err)
 	}
 	var text strings.Builder
