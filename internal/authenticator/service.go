@@ -14,6 +14,7 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"gatehouse/internal/authenticator/attempts"
+	"gatehouse/internal/authenticator/callers"
 	"gatehouse/internal/authenticator/clients"
 	"gatehouse/internal/authenticator/connections"
 	"gatehouse/internal/authenticator/grants"
@@ -66,6 +67,7 @@ type Service struct {
 	connections *connections.Service
 	keys        *keys.Service
 	tokens      *tokens.Service
+	callers     *callers.Service
 	accounts    *security.Service
 	clients     *clients.Handler
 	grants      *grants.Handler
@@ -87,6 +89,7 @@ func New(d Deps) *Service {
 		DB: d.DB, Box: d.Box, Signers: s.keys, Keys: s.keys, Now: d.Now, Log: d.Log, Retention: d.TokenRetention,
 	})
 	self := identity.New(s.registry, s.tokens, d.Now)
+	s.callers = callers.New(s.registry, s.keys, s.tokens, d.SiteID, d.Now)
 	s.connections = connections.New(connections.Deps{
 		Registry: s.registry, Secrets: s.accounts, Authorize: self.Authorize, RootCAs: d.LDAPRootCAs,
 		AllowPlaintext: d.LDAPPlaintext, Now: d.Now, Log: d.Log,

@@ -68,7 +68,9 @@ func (c *Checks) Caller(ctx context.Context, raw string, behalf Subject) (Caller
 	if claims.Username == "" {
 		return Caller{}, ErrMalformed
 	}
-	caller := Caller{Username: claims.Username, TenantID: tenant.ID, SiteID: tenant.SiteID, AccountType: claims.AccountType}
+	caller := Caller{
+		Username: claims.Username, TenantID: tenant.ID, SiteID: tenant.SiteID, AccountType: claims.AccountType, TokenID: claims.ID,
+	}
 	if claims.ClientID != nil {
 		caller.ClientID = *claims.ClientID
 	}

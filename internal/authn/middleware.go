@@ -19,8 +19,12 @@ type Caller struct {
 	SiteID      string // of the tenant, where Checks made the Caller
 	AccountType string // UserAccount or ServiceAccount
 	ClientID    string // OAuth client that the token was made through; empty: none
+	TokenID     string // the token's jti, where Checks made the Caller
 	OnBehalfOf  Subject
 }
+
+// Service reports whether the caller is a service account.
+func (c Caller) Service() bool { return c.AccountType == ServiceAccount }
 
 // Verify checks a raw access token for the request in ctx. An error for which
 // IsRefusal holds becomes a 401; others are answered as they are.
@@ -53,14 +57,9 @@ func with(ctx context.Context, caller Caller) context.Context {
 // X-Tapis-Token or Authorization: Bearer.
 func RequireUser(verify Verify) gin.HandlerFunc {
 	return httpapi.Handle(func(c *gin.Context) error {
-		raw, err := tokenOf(c)
-		switch {
-		case err != nil:
+		raw, err := needToken(c)
+		if err != nil {
 			return err
-		case raw == "":
-			e := apierr.New(apierr.Unauthenticated, "A Tapis access token is needed, in the header X-Tapis-Token or as a Bearer token.")
-			e.Challenge = `Bearer realm="tapis"` // RFC 6750 section 3.1: no error code when no token was sent
-			return e
 		}
 		ctx := c.Request.Context()
 		caller, err := verify(ctx, raw)
@@ -77,6 +76,37 @@ func RequireUser(verify Verify) gin.HandlerFunc {
 		c.Request = c.Request.WithContext(with(ctx, caller))
 		return nil
 	})
+}
+
+// Require lets only holders of an access token pass, users and services, as
+// check says.
+func Require(check Check) gin.HandlerFunc {
+	return httpapi.Handle(func(c *gin.Context) error {
+		raw, err := needToken(c)
+		if err != nil {
+			return err
+		}
+		ctx := c.Request.Context()
+		caller, err := check(ctx, raw, behalfOf(c))
+		if err != nil {
+			return refusal(err)
+		}
+		annotate(ctx, caller)
+		c.Request = c.Request.WithContext(with(ctx, caller))
+		return nil
+	})
+}
+
+// annotate tells the access log who asks, and for whom.
+func annotate(ctx context.Context, caller Caller) {
+	httpapi.Annotate(ctx, slog.String("user", caller.Username), slog.String("tenant", caller.TenantID))
+	if caller.Service() {
+		httpapi.Annotate(ctx, slog.String("behalf_tenant", caller.OnBehalfOf.TenantID), slog.String("behalf_user", caller.OnBehalfOf.Username))
+	}
+}
+
+func behalfOf(c *gin.Context) Subject {
+	return Subject{TenantID: c.GetHeader("X-Tapis-Tenant"), Username: c.GetHeader("X-Tapis-User")}
 }
 
 // Check turns a raw access token, and the values of X-Tapis-Tenant and
@@ -97,15 +127,27 @@ func Optional(check Check) gin.HandlerFunc {
 		}
 		var caller Caller
 		if err == nil {
-			caller, err = check(ctx, raw, Subject{TenantID: c.GetHeader("X-Tapis-Tenant"), Username: c.GetHeader("X-Tapis-User")})
+			caller, err = check(ctx, raw, behalfOf(c))
 		}
 		if err != nil {
 			httpapi.Annotate(ctx, slog.String("token_ignored", err.Error()))
 			return
 		}
-		httpapi.Annotate(ctx, slog.String("user", caller.Username), slog.String("tenant", caller.TenantID))
+		annotate(ctx, caller)
 		c.Request = c.Request.WithContext(with(ctx, caller))
 	}
+}
+
+// needToken returns the token that the request carries, or the answer that it
+// must carry one.
+func needToken(c *gin.Context) (string, error) {
+	raw, err := tokenOf(c)
+	if err != nil || raw != "" {
+		return raw, err
+	}
+	e := apierr.New(apierr.Unauthenticated, "A Tapis access token is needed, in the header X-Tapis-Token or as a Bearer token.")
+	e.Challenge = `Bearer realm="tapis"` // RFC 6750 section 3.1: no error code when no token was sent
+	return "", e
 }
 
 // tokenOf returns the token that the request carries, or "".
@@ -136,6 +178,11 @@ func refusal(err error) error {
 		return unauthenticated("The access token is malformed; was it cut, or sent with more than the token?").Because(err)
 	case errors.Is(err, ErrTokenType):
 		return unauthenticated("The token is not an access token.").Because(err)
+	case errors.Is(err, ErrTargetSite):
+		return unauthenticated("The service token is meant for another site.").Because(err)
+	case errors.Is(err, ErrBehalf):
+		return unauthenticated("The headers X-Tapis-Tenant and X-Tapis-User do not go with this token: a service sends both, for a tenant " +
+			"that it may act for here; a user sends neither.").Because(err)
 	}
 	return unauthenticated("The access token is not valid for this request.").Because(err)
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 
 	"gatehouse/internal/apitest"
+	"gatehouse/internal/authn"
 	"gatehouse/internal/testdb"
 	"gatehouse/migrations"
 )
@@ -39,7 +40,7 @@ func token(t testing.TB, tenant string, changes map[string]any) string {
 func signed(t testing.TB, key *rsa.PrivateKey, claims jwt.MapClaims) string {
 	t.Helper()
 	unsigned := jwt.NewWithClaims(jwt.SigningMethodRS256, claims)
-	unsigned.Header["kid"] = thumbprint(&key.PublicKey)
+	unsigned.Header["kid"] = authn.Thumbprint(&key.PublicKey)
 	raw, err := unsigned.SignedString(key)
 	if err != nil {
 		t.Fatal(err)

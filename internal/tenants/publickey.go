@@ -2,13 +2,12 @@ package tenants
 
 import (
 	"crypto/rsa"
-	"crypto/sha256"
 	"crypto/x509"
 	"encoding/base64"
-	"math/big"
 	"strings"
 
 	"gatehouse/internal/apierr"
+	"gatehouse/internal/authn"
 )
 
 // Limits of a public key. Verifiers pay for long keys, and a tiny exponent
@@ -72,15 +71,7 @@ func KeyID(text string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return thumbprint(key), nil
-}
-
-// thumbprint returns the RFC 7638 thumbprint of a key: SHA-256, base64url.
-func thumbprint(key *rsa.PublicKey) string {
-	e := base64.RawURLEncoding.EncodeToString(big.NewInt(int64(key.E)).Bytes())
-	n := base64.RawURLEncoding.EncodeToString(key.N.Bytes())
-	sum := sha256.Sum256([]byte(`{"e":"` + e + `","kty":"RSA","n":"` + n + `"}`))
-	return base64.RawURLEncoding.EncodeToString(sum[:])
+	return authn.Thumbprint(key), nil
 }
 
 // armored takes the PEM armor off. encoding/pem would skip what stands before

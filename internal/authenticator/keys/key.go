@@ -10,10 +10,11 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
-	"math/big"
 	"strings"
 
 	"github.com/golang-jwt/jwt/v5"
+
+	"gatehouse/internal/authn"
 )
 
 // Bits is the size of the RSA keys that are made.
@@ -99,20 +100,8 @@ type JWK struct {
 
 // NewJWK describes a public key.
 func NewJWK(public *rsa.PublicKey) JWK {
-	n, e := members(public)
-	return JWK{Type: "RSA", Use: "sig", Algorithm: "RS256", ID: Thumbprint(public), Modulus: n, Exponent: e}
-}
-
-// Thumbprint returns the RFC 7638 thumbprint, SHA-256, base64url.
-func Thumbprint(public *rsa.PublicKey) string {
-	n, e := members(public)
-	sum := sha256.Sum256([]byte(`{"e":"` + e + `","kty":"RSA","n":"` + n + `"}`))
-	return base64.RawURLEncoding.EncodeToString(sum[:])
-}
-
-func members(public *rsa.PublicKey) (n, e string) {
-	return base64.RawURLEncoding.EncodeToString(public.N.Bytes()),
-		base64.RawURLEncoding.EncodeToString(big.NewInt(int64(public.E)).Bytes())
+	n, e := authn.Members(public)
+	return JWK{Type: "RSA", Use: "sig", Algorithm: "RS256", ID: authn.Thumbprint(public), Modulus: n, Exponent: e}
 }
 
 func encodePrivate(key *rsa.PrivateKey) ([]byte, error) {

@@ -85,7 +85,7 @@ func (s *Service) generate(ctx context.Context, tenantID string) error {
 	if err != nil {
 		return err
 	}
-	kid, now := Thumbprint(&key.PublicKey), database.At(s.now())
+	kid, now := authn.Thumbprint(&key.PublicKey), database.At(s.now())
 	return s.store.insertIfNoneActive(ctx, row{
 		TenantID: tenantID, KID: kid, State: stateActive, PublicKey: public, CreateTime: now, ActivateTime: now,
 		PrivateKey: s.box.Seal(private, "signing_keys", tenantID+"/"+kid, "private_key"),
@@ -103,8 +103,12 @@ func (s *Service) Active(ctx context.Context, tenantID string) (*Key, error) {
 }
 
 // PublicKey returns the tenant's key with the given id, for verifying. An
-// unknown id is authn.ErrUnknownKey.
+// unknown id is authn.ErrUnknownKey, and so is none: every token of ours
+// names its key.
 func (s *Service) PublicKey(ctx context.Context, tenantID, kid string) (*rsa.PublicKey, error) {
+	if kid == "" {
+		return nil, authn.ErrUnknownKey
+	}
 	r, err := s.ring(ctx, tenantID)
 	if err != nil {
 		return nil, err
@@ -179,7 +183,7 @@ func (s *Service) open(rows []row) (*ring, error) {
 		if err != nil {
 			return nil, apierr.Wrap(err, "decode signing key "+row.KID+" of tenant "+row.TenantID)
 		}
-		if Thumbprint(&private.PublicKey) != row.KID {
+		if authn.Thumbprint(&private.PublicKey) != row.KID {
 			return nil, apierr.Wrap(fmt.Errorf("key id %s does not fit the key", row.KID), "load signing key of tenant "+row.TenantID)
 		}
 		key := &Key{TenantID: row.TenantID, ID: row.KID, Public: &private.PublicKey, signer: private}

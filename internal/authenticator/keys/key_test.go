@@ -166,7 +166,7 @@ func TestTheThumbprintIsThatOfTheRFC(t *testing.T) {
 			"SD08qNLyrdkt-bFTWhAI4vMQFh6WeZu0fM4lFd2NcRwr3XPksINHaQ-G_xBniIqbw0Ls1jF44-csFCur-kEgU8awapJzKnqDKgw",
 		Exponent: "AQAB",
 	}
-	if got := keys.Thumbprint(fromJWK(t, jwk)); got != "NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs" {
+	if got := authn.Thumbprint(fromJWK(t, jwk)); got != "NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs" {
 		t.Errorf("got %s", got)
 	}
 }
@@ -182,7 +182,7 @@ func TestUnknownKeyIDsReachTheDatabaseAtMostEveryFewSeconds(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	kid := keys.Thumbprint(&other.PublicKey)
+	kid := authn.Thumbprint(&other.PublicKey)
 	insertKey(t, db, box, "one", kid, other)
 	if _, err := s.PublicKey(t.Context(), "one", kid); !errors.Is(err, authn.ErrUnknownKey) {
 		t.Fatalf("looked at once: %v", err)

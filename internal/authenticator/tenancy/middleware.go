@@ -23,9 +23,14 @@ func (r *Registry) Middleware() gin.HandlerFunc {
 			return err
 		}
 		httpapi.Annotate(ctx, slog.String("tenant", tenant.ID))
-		c.Request = c.Request.WithContext(context.WithValue(ctx, tenantKey{}, tenant))
+		c.Request = c.Request.WithContext(With(ctx, tenant))
 		return nil
 	})
+}
+
+// With puts the tenant of a request into its context.
+func With(ctx context.Context, tenant Tenant) context.Context {
+	return context.WithValue(ctx, tenantKey{}, tenant)
 }
 
 // From returns the tenant of the request. Without one it fails as an internal

@@ -118,10 +118,24 @@ func (r *Registry) Ready() error {
 // ForHost returns the active tenant that a Host header names. A host that is
 // not known may cause one look at the registry every few seconds.
 func (r *Registry) ForHost(ctx context.Context, host string) (Tenant, error) {
+	t, found, err := r.find(ctx, func(v *view) (Tenant, bool) { return v.tenantFor(host) })
+	if err != nil {
+		return Tenant{}, err
+	}
+	if found {
+		return served(t)
+	}
+	return Tenant{}, apierr.New(apierr.NotFound,
+		"No tenant is known at the host of this request; check the base URL. GET /v3/tenants lists those of all tenants.")
+}
+
+// find looks something up in the view. What is not there may cause one look at
+// the registry every few seconds. It fails while there is no view at all.
+func (r *Registry) find(ctx context.Context, in func(*view) (Tenant, bool)) (Tenant, bool, error) {
 	v := r.view.Load()
 	if v != nil {
-		if t, ok := v.tenantFor(host); ok {
-			return served(t)
+		if t, ok := in(v); ok {
+			return t, true, nil
 		}
 	}
 	now := r.deps.Now().UnixMicro()
@@ -133,13 +147,22 @@ func (r *Registry) ForHost(ctx context.Context, host string) (Tenant, error) {
 		v = r.view.Load()
 	}
 	if v == nil {
-		return Tenant{}, apierr.Away(r.Ready(), "The tenant registry")
+		return Tenant{}, false, apierr.Away(r.Ready(), "The tenant registry")
 	}
-	if t, ok := v.tenantFor(host); ok {
-		return served(t)
+	t, ok := in(v)
+	return t, ok, nil
+}
+
+// Served returns an active tenant of the site that is served here.
+func (r *Registry) Served(ctx context.Context, id string) (Tenant, error) {
+	t, found, err := r.Active(ctx, id)
+	switch {
+	case err != nil:
+		return Tenant{}, err
+	case !found:
+		return Tenant{}, apierr.New(apierr.NotFound, "There is no active tenant %s.", id)
 	}
-	return Tenant{}, apierr.New(apierr.NotFound,
-		"No tenant is known at the host of this request; check the base URL. GET /v3/tenants lists those of all tenants.")
+	return served(t)
 }
 
 func served(t Tenant) (Tenant, error) {

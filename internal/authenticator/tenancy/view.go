@@ -11,13 +11,23 @@ import (
 
 // Tenant is what the authenticator needs to know of a tenant.
 type Tenant struct {
-	ID             string
-	SiteID         string
-	BaseURL        string // without a trailing slash
-	TokenService   string // the claim iss of its Tapis tokens
-	UserLDAP       string // id of its LDAP connection for people; empty: none
-	SiteAdmin      bool   // it is the administrative tenant of its site
-	OwnedByThisOne bool   // its site is the one that this authenticator serves
+	ID               string
+	SiteID           string
+	BaseURL          string // without a trailing slash
+	TokenService     string // the claim iss of its Tapis tokens
+	UserLDAP         string // id of its LDAP connection for people; empty: none
+	AdminUser        string // who administers it
+	TokenGenServices []string
+	SiteAdmin        bool // it is the administrative tenant of its site
+	OwnedByThisOne   bool // its site is the one that this authenticator serves
+}
+
+// Site is what the authenticator needs to know of a site.
+type Site struct {
+	ID          string
+	Primary     bool
+	AdminTenant string
+	Services    []string
 }
 
 // OAuthURL returns the address of a path below the tenant's /v3/oauth2.
@@ -29,6 +39,8 @@ type siteJSON struct {
 	Primary     bool   `json:"primary"`
 	Template    string `json:"tenant_base_url_template"`
 	AdminTenant string `json:"site_admin_tenant_id"`
+
+	Services []string `json:"services"`
 }
 
 type tenantJSON struct {
@@ -36,32 +48,37 @@ type tenantJSON struct {
 	SiteID       string `json:"site_id"`
 	BaseURL      string `json:"base_url"`
 	TokenService string `json:"token_service"`
+	PublicKey    string `json:"public_key"`
 	UserLDAP     string `json:"user_ldap_connection_id"`
+	AdminUser    string `json:"admin_user"`
 	Status       string `json:"status"`
+
+	TokenGenServices []string `json:"token_gen_services"`
 }
 
 // view is one state of the registry, indexed; it is never changed.
 type view struct {
 	byHost    map[string]*Tenant // nil: several tenants claim the host
 	byID      map[string]*Tenant
-	contested []string // the hosts that several tenants claim
-	primary   string   // id of the primary site
-	admin     *Tenant  // administrative tenant of the site that is served here
+	sites     map[string]Site
+	keys      map[string]*parsedKey // by tenant
+	contested []string              // the hosts that several tenants claim
+	primary   string                // id of the primary site
+	admin     *Tenant               // administrative tenant of the site that is served here
 }
 
 // newView indexes the active tenants by their hosts: that of base_url first,
 // then that of the primary site's template. A host that several claim is
 // nobody's: serving one of them would show its login to the other's people.
 func newView(siteID string, sites []siteJSON, tenants []tenantJSON) (*view, error) {
-	v := &view{byID: map[string]*Tenant{}}
-	admins, known, template := map[string]string{}, map[string]bool{}, ""
+	v, template := &view{byID: map[string]*Tenant{}, sites: map[string]Site{}, keys: map[string]*parsedKey{}}, ""
 	for _, s := range sites {
-		admins[s.SiteID], known[s.SiteID] = s.AdminTenant, true
+		v.sites[s.SiteID] = Site{ID: s.SiteID, Primary: s.Primary, AdminTenant: s.AdminTenant, Services: s.Services}
 		if s.Primary {
 			v.primary, template = s.SiteID, s.Template
 		}
 	}
-	if !known[siteID] {
+	if _, known := v.sites[siteID]; !known {
 		return nil, fmt.Errorf("the registry has no site %s, the one that this authenticator serves", siteID)
 	}
 	for _, t := range tenants {
@@ -70,12 +87,12 @@ func newView(siteID string, sites []siteJSON, tenants []tenantJSON) (*view, erro
 		}
 		tenant := &Tenant{
 			ID: t.TenantID, SiteID: t.SiteID, BaseURL: strings.TrimRight(t.BaseURL, "/"), TokenService: t.TokenService,
-			UserLDAP:  t.UserLDAP,
-			SiteAdmin: admins[t.SiteID] == t.TenantID, OwnedByThisOne: t.SiteID == siteID,
+			UserLDAP: t.UserLDAP, AdminUser: t.AdminUser, TokenGenServices: t.TokenGenServices,
+			SiteAdmin: v.sites[t.SiteID].AdminTenant == t.TenantID, OwnedByThisOne: t.SiteID == siteID,
 		}
-		v.byID[tenant.ID] = tenant
+		v.byID[tenant.ID], v.keys[tenant.ID] = tenant, &parsedKey{text: t.PublicKey}
 	}
-	v.admin = v.byID[admins[siteID]]
+	v.admin = v.byID[v.sites[siteID].AdminTenant]
 	// What comes later counts more: a base URL more than the template, and the
 	// tenants of this site more than those that other sites have registered.
 	v.byHost = map[string]*Tenant{}

@@ -18,7 +18,9 @@ func TestARecordedAccessTokenNamesItsCaller(t *testing.T) {
 		for _, clientID := range []string{"", "portal"} {
 			pair := w.issue(t, request(tacc, clientID))
 			got, err := w.Access(t.Context(), tacc, pair.Access.Value)
-			want := authn.Caller{Username: "apitest", TenantID: "tacc", AccountType: authn.UserAccount, ClientID: clientID}
+			want := authn.Caller{
+				Username: "apitest", TenantID: "tacc", AccountType: authn.UserAccount, ClientID: clientID, TokenID: pair.Access.ID,
+			}
 			if err != nil || got != want {
 				t.Errorf("got %+v, %v; want %+v", got, err, want)
 			}

@@ -187,16 +187,27 @@ func (s *Service) Access(ctx context.Context, tenant Tenant, raw string) (authn.
 	if err := s.verifier.Verify(ctx, raw, want, &claims); err != nil {
 		return authn.Caller{}, err
 	}
-	state, found, err := s.store.standing(ctx, tenant.ID, claims.ID)
+	clientID, err := s.Standing(ctx, tenant.ID, claims.ID)
 	if err != nil {
-		return authn.Caller{}, s.away(err)
-	}
-	if !found || state.TokenType != authn.AccessToken || state.revoked() {
-		return authn.Caller{}, authn.ErrRevoked
+		return authn.Caller{}, err
 	}
 	return authn.Caller{
-		Username: claims.Username, TenantID: claims.TenantID, AccountType: claims.AccountType, ClientID: state.ClientID,
+		Username: claims.Username, TenantID: claims.TenantID, AccountType: claims.AccountType, ClientID: clientID, TokenID: claims.ID,
 	}, nil
+}
+
+// Standing fails with authn.ErrRevoked unless an access token whose signature
+// was found good was recorded and is not revoked. It returns the client that
+// the token was made through; empty: none.
+func (s *Service) Standing(ctx context.Context, tenantID, jti string) (clientID string, err error) {
+	state, found, err := s.store.standing(ctx, tenantID, jti)
+	if err != nil {
+		return "", s.away(err)
+	}
+	if !found || state.TokenType != authn.AccessToken || state.revoked() {
+		return "", authn.ErrRevoked
+	}
+	return state.ClientID, nil
 }
 
 // RevokeClient voids, for good, every token of a client: those issued and

@@ -1,0 +1,136 @@
+package tenancy
+
+import (
+	"context"
+	"crypto/rsa"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"slices"
+	"strings"
+	"sync"
+
+	"gatehouse/internal/apierr"
+	"gatehouse/internal/authn"
+)
+
+var (
+	_ authn.Realm = (*Registry)(nil)
+	_ authn.Keys  = (*Registry)(nil)
+)
+
+// Active returns an active tenant of any site by its id. An id that is not
+// known may cause one look at the registry every few seconds.
+func (r *Registry) Active(ctx context.Context, id string) (Tenant, bool, error) {
+	return r.find(ctx, func(v *view) (Tenant, bool) {
+		if t := v.byID[id]; t != nil {
+			return *t, true
+		}
+		return Tenant{}, false
+	})
+}
+
+// Tenant implements authn.Realm.
+func (r *Registry) Tenant(ctx context.Context, id string) (authn.Tenant, bool, error) {
+	t, found, err := r.Active(ctx, id)
+	if err != nil || !found {
+		return authn.Tenant{}, false, err
+	}
+	return authn.Tenant{ID: t.ID, SiteID: t.SiteID, Issuer: t.TokenService, SiteAdmin: t.SiteAdmin}, true, nil
+}
+
+// RunsItself implements authn.Realm.
+func (r *Registry) RunsItself(_ context.Context, siteID, service string) (bool, error) {
+	site, err := r.Site(siteID)
+	return err == nil && slices.Contains(site.Services, service), err
+}
+
+// PrimarySite implements authn.Realm.
+func (r *Registry) PrimarySite(context.Context) (string, error) {
+	v := r.view.Load()
+	if v == nil {
+		return "", apierr.Away(r.Ready(), "The tenant registry")
+	}
+	return v.primary, nil
+}
+
+// Site returns a site by its id.
+func (r *Registry) Site(id string) (Site, error) {
+	v := r.view.Load()
+	if v == nil {
+		return Site{}, apierr.Away(r.Ready(), "The tenant registry")
+	}
+	site, known := v.sites[id]
+	if !known {
+		return Site{}, apierr.New(apierr.NotFound, "There is no site %s.", id)
+	}
+	return site, nil
+}
+
+// Tenants returns the active tenants of the site that is served here, by id.
+func (r *Registry) Tenants() ([]Tenant, error) {
+	v := r.view.Load()
+	if v == nil {
+		return nil, apierr.Away(r.Ready(), "The tenant registry")
+	}
+	var own []Tenant
+	for _, t := range v.byID {
+		if t.OwnedByThisOne {
+			own = append(own, *t)
+		}
+	}
+	slices.SortFunc(own, func(a, b Tenant) int { return strings.Compare(a.ID, b.ID) })
+	return own, nil
+}
+
+// PublicKey implements authn.Keys with the one key of a tenant that the
+// registry publishes. It is for the tenants of other sites: the tokens of this
+// site's are checked with the keys that made them.
+func (r *Registry) PublicKey(_ context.Context, tenantID, kid string) (*rsa.PublicKey, error) {
+	v := r.view.Load()
+	if v == nil {
+		return nil, apierr.Away(r.Ready(), "The tenant registry")
+	}
+	published, found := v.keys[tenantID]
+	if !found || published.text == "" {
+		return nil, authn.ErrUnknownKey
+	}
+	key, err := published.parsed()
+	if err != nil {
+		return nil, apierr.Wrap(err, "read public key of tenant "+tenantID)
+	}
+	if kid != "" && authn.Thumbprint(key) != kid {
+		return nil, authn.ErrUnknownKey
+	}
+	return key, nil
+}
+
+// parsedKey is a tenant's public key, parsed when it is first needed.
+type parsedKey struct {
+	text string // PEM
+	once sync.Once
+	key  *rsa.PublicKey
+	err  error
+}
+
+func (p *parsedKey) parsed() (*rsa.PublicKey, error) {
+	p.once.Do(func() {
+		block, _ := pem.Decode([]byte(p.text))
+		if block == nil {
+			p.err = errors.New("the public key is not PEM")
+			return
+		}
+		parsed, err := x509.ParsePKIXPublicKey(block.Bytes)
+		if err != nil {
+			p.err = err
+			return
+		}
+		key, ok := parsed.(*rsa.PublicKey)
+		if !ok {
+			p.err = errors.New("the public key is not RSA")
+			return
+		}
+		p.key = key
+	})
+	return p.key, p.err
+}
