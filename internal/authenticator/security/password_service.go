@@ -19,11 +19,13 @@ const minPassword = 24
 
 var serviceName = regexp.MustCompile(`^[a-z][a-z0-9-]{0,49}$`)
 
-// Service keeps service accounts.
+// Service keeps roles, the passwords of service accounts, and secrets.
 type Service struct {
 	store store
 	box   *seal.Box
 	now   func() time.Time
+
+	ensured ensured
 }
 
 // New returns a Service on db.
