@@ -24,6 +24,9 @@ type Options struct {
 	// LegacyErrorCodes answers every 4xx of a Tapis JSON endpoint as 400, for
 	// old tooling that reads exactly 400 as "absent".
 	LegacyErrorCodes bool
+	// IsPage reports of a path whether people visit it in a browser: scripts of
+	// other origins are kept out of it. Nil: none is.
+	IsPage func(path string) bool
 	// Observe is told of every request that was answered; nil: nobody is. route
 	// is the pattern that matched, empty for none.
 	Observe func(method, route string, status int, took time.Duration)
@@ -44,10 +47,10 @@ func New(o Options) (*gin.Engine, error) {
 	e.UseRawPath = true              // an encoded slash in a path parameter stays in it
 	e.UnescapePathValues = true
 	e.ContextWithFallback = true
-	routes := &routeTable{engine: e}
+	routes := &routeTable{engine: e, opts: &o}
 	e.Use(begin(&o), recovery, Handle(readablePath), Handle(routes.check))
 	e.NoRoute(Handle(func(c *gin.Context) error {
-		if err := routes.wrongMethod(c); err != nil {
+		if err := routes.wrongMethod(c); err != nil || c.Writer.Written() {
 			return err
 		}
 		if strings.HasPrefix(c.Request.URL.Path, "//") {

@@ -16,6 +16,7 @@ import (
 // taken for one of /items/{id}.
 type routeTable struct {
 	engine *gin.Engine
+	opts   *Options
 	once   sync.Once
 	rivals map[string][]string // the more concrete routes than each, to which its paths may belong
 }
@@ -71,6 +72,9 @@ func (t *routeTable) wrongMethod(c *gin.Context) error {
 		return nil
 	}
 	slices.Sort(allowed)
+	if t.opts.preflight(c, allowed) {
+		return nil
+	}
 	list := strings.Join(allowed, ", ")
 	c.Header("Allow", list)
 	return apierr.New(apierr.MethodNotAllowed, "The method %s is not available for this path; available: %s.",
