@@ -49,7 +49,7 @@ type Checks struct {
 // Caller checks a raw access token that came with the given values of
 // X-Tapis-Tenant and X-Tapis-User.
 func (c *Checks) Caller(ctx context.Context, raw string, behalf Subject) (Caller, error) {
-	claimed, err := claimedTenant(raw)
+	claimed, err := ClaimedTenant(raw)
 	if err != nil {
 		return Caller{}, err
 	}
@@ -132,9 +132,9 @@ func (c *Checks) service(ctx context.Context, own Tenant, claims Claims, behalf 
 	return nil
 }
 
-// claimedTenant reads the tenant that a token claims, before anything of it
-// is believed, to find the key that may prove it.
-func claimedTenant(raw string) (string, error) {
+// ClaimedTenant reads the tenant that a token claims, before anything of it
+// is believed, to find the key that may prove it. It fails with ErrMalformed.
+func ClaimedTenant(raw string) (string, error) {
 	if len(raw) > maxToken {
 		return "", ErrMalformed
 	}

@@ -130,12 +130,22 @@ func signed(t *testing.T, from *keys.Service, tenant string, changes object) str
 	return raw
 }
 
-func TestATokenIsGoodForWhomTheRulesAllow(t *testing.T) {
-	w := newWorld(t)
-	service, err := w.tokens.ServiceToken(t.Context(), tokens.Tenant{ID: "admin", Issuer: issuer("admin")}, "files", "main", time.Hour)
+// service returns a token of the service files, for the site main.
+func (w *world) service(t *testing.T) string {
+	t.Helper()
+	pair, err := w.tokens.Issue(t.Context(), tokens.Request{
+		Tenant: tokens.Tenant{ID: "admin", Issuer: issuer("admin")}, Username: "files", AccountType: authn.ServiceAccount,
+		TargetSite: "main", GrantType: tokens.Direct, AccessTTL: time.Hour,
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
+	return pair.Access.Value
+}
+
+func TestATokenIsGoodForWhomTheRulesAllow(t *testing.T) {
+	w := newWorld(t)
+	service := w.service(t)
 	person := object{"tapis/account_type": "user", "tapis/target_site": nil}
 	forDev, forFar := authn.Subject{TenantID: "dev", Username: "ada"}, authn.Subject{TenantID: "far", Username: "ada"}
 	for name, test := range map[string]struct {
@@ -146,8 +156,8 @@ func TestATokenIsGoodForWhomTheRulesAllow(t *testing.T) {
 	}{
 		"a person of this site":                       {"security", w.user(t, "dev"), authn.Subject{}, nil},
 		"a person who claims to be a service":         {"security", w.user(t, "dev"), forDev, authn.ErrBehalf},
-		"a service of this site":                      {"security", service.Value, forDev, nil},
-		"a service for nobody":                        {"security", service.Value, authn.Subject{}, authn.ErrBehalf},
+		"a service of this site":                      {"security", service, forDev, nil},
+		"a service for nobody":                        {"security", service, authn.Subject{}, authn.ErrBehalf},
 		"a token that was never recorded":             {"security", signed(t, w.keys, "admin", nil), forDev, authn.ErrRevoked},
 		"a person of another site":                    {"security", signed(t, w.edge, "far", person), authn.Subject{}, nil},
 		"a person of this site, by a foreign key":     {"security", signed(t, w.edge, "far", object{"tapis/tenant_id": "dev", "iss": issuer("dev")}), authn.Subject{}, authn.ErrUnknownKey},
@@ -193,10 +203,7 @@ func TestARevokedClientsTokenIsRefusedAtOnce(t *testing.T) {
 
 func TestTheTenantIsTheHostsForPeopleAndTheNamedOneForServices(t *testing.T) {
 	w := newWorld(t)
-	service, err := w.tokens.ServiceToken(t.Context(), tokens.Tenant{ID: "admin", Issuer: issuer("admin")}, "files", "main", time.Hour)
-	if err != nil {
-		t.Fatal(err)
-	}
+	service := w.service(t)
 	engine, err := httpapi.New(httpapi.Options{Version: "test", Log: testlog.New(t)})
 	if err != nil {
 		t.Fatal(err)
@@ -219,9 +226,9 @@ func TestTheTenantIsTheHostsForPeopleAndTheNamedOneForServices(t *testing.T) {
 		"a person elsewhere":            {"tacc.tapis.io", ada, "", 403, ""},
 		"a person at no tenant":         {"10.0.0.1", ada, "", 404, ""},
 		"nobody":                        {"dev.tapis.io", "", "", 401, ""},
-		"a service inside":              {"10.0.0.1", service.Value, "tacc", 200, "tacc"},
-		"a service at another's host":   {"dev.tapis.io", service.Value, "tacc", 200, "tacc"},
-		"a service for a tenant abroad": {"10.0.0.1", service.Value, "far", 403, ""},
+		"a service inside":              {"10.0.0.1", service, "tacc", 200, "tacc"},
+		"a service at another's host":   {"dev.tapis.io", service, "tacc", 200, "tacc"},
+		"a service for a tenant abroad": {"10.0.0.1", service, "far", 403, ""},
 		"a header without a token":      {"dev.tapis.io", "", "tacc", 401, ""},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -13,6 +13,7 @@ import (
 
 	"gatehouse/internal/authenticator/tenancy"
 	"gatehouse/internal/authenticator/tokens"
+	"gatehouse/internal/authn"
 )
 
 // Name is the account's name, in the administrative tenant of its site.
@@ -26,9 +27,9 @@ type Registry interface {
 	Self() (admin tenancy.Tenant, primarySite string, err error)
 }
 
-// Mint makes service tokens.
+// Mint makes tokens and records them.
 type Mint interface {
-	ServiceToken(ctx context.Context, tenant tokens.Tenant, service, targetSite string, ttl time.Duration) (tokens.Token, error)
+	Issue(ctx context.Context, r tokens.Request) (tokens.Pair, error)
 }
 
 // Account is the authenticator's own account.
@@ -74,10 +75,13 @@ func (a *Account) current(ctx context.Context, admin tenancy.Tenant, site string
 	if a.holder == want && a.token.ExpiresAt.Sub(a.now()) > lifetime/2 {
 		return a.token.Value, nil
 	}
-	token, err := a.mint.ServiceToken(ctx, tokens.Tenant{ID: admin.ID, Issuer: admin.TokenService}, Name, site, lifetime)
+	pair, err := a.mint.Issue(ctx, tokens.Request{
+		Tenant: tokens.Tenant{ID: admin.ID, Issuer: admin.TokenService}, Username: Name, AccountType: authn.ServiceAccount,
+		TargetSite: site, GrantType: tokens.Direct, AccessTTL: lifetime,
+	})
 	if err != nil {
 		return "", err
 	}
-	a.token, a.holder = token, want
-	return token.Value, nil
+	a.token, a.holder = pair.Access, want
+	return pair.Access.Value, nil
 }

@@ -6,6 +6,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"gatehouse/internal/apierr"
 	"gatehouse/internal/authenticator/keys"
 	"gatehouse/internal/authn"
 )
@@ -21,20 +22,29 @@ type Tenant struct {
 	Issuer string // the claim iss: the tenant's token service
 }
 
+// Direct is the grant type of tokens that no OAuth grant asked for: those of
+// /v3/tokens and of the authenticator's own account. It is recorded and never
+// claimed.
+const Direct = "direct"
+
 // Request asks the mint for tokens. Everything in it has been decided: the
 // mint checks nothing but its own keys.
 type Request struct {
-	Tenant      Tenant
-	Username    string // the directory's spelling
-	ClientID    string // empty: no client took part
-	GrantType   string
-	RedirectURI string // of an authorization code, and of refreshes of such tokens
-	IDPID       string // external identity provider, if one was used
-	AccessTTL   time.Duration
-	RefreshTTL  time.Duration // 0: no refresh token
-	Family      *Family       // the family to go on with; nil: a refresh token begins a new one
-	FamilyTTL   time.Duration // absolute lifetime of a new family
-	Count       int           // refresh count, 0 for the first token of a family
+	Tenant        Tenant
+	Username      string // the directory's spelling, or the name of a service
+	AccountType   string // authn.UserAccount if empty
+	TargetSite    string // where a service's token is good
+	DelegationSub string // user@tenant for whom it acts; empty: nobody
+	GrantType     string // Direct, or the OAuth grant, which is then claimed
+	ClientID      string // empty: no client took part
+	RedirectURI   string // of an authorization code, and of refreshes of such tokens
+	IDPID         string // external identity provider, if one was used
+	Extra         Extra  // further claims, as ParseExtra returned them
+	AccessTTL     time.Duration
+	RefreshTTL    time.Duration // 0: no refresh token
+	Family        *Family       // the family to go on with; nil: a refresh token begins a new one
+	FamilyTTL     time.Duration // absolute lifetime of a new family; 0, of Direct ones: it has no end
+	Count         int           // refresh count, 0 for the first token of a family
 }
 
 // Token is one signed token and what its reply and its row say.
@@ -55,7 +65,7 @@ type Pair struct {
 // and its absolute end.
 type Family struct {
 	ID        string
-	ExpiresAt time.Time
+	ExpiresAt time.Time // zero: it has none
 }
 
 // Issued is a signed Pair that is not recorded yet: it must not leave the
@@ -77,9 +87,12 @@ func (s *Service) Mint(ctx context.Context, r Request) (*Issued, error) {
 	now := s.now()
 	issued := &Issued{request: r, at: now, family: r.Family}
 	if r.RefreshTTL > 0 && r.Family == nil {
-		issued.family = &Family{ID: uuid.NewString(), ExpiresAt: now.Add(r.FamilyTTL)}
+		issued.family = &Family{ID: uuid.NewString()}
+		if r.FamilyTTL > 0 || r.GrantType != Direct {
+			issued.family.ExpiresAt = now.Add(r.FamilyTTL)
+		}
 	}
-	if issued.family != nil { // nothing outlives its family
+	if issued.family != nil && !issued.family.ExpiresAt.IsZero() { // nothing outlives its family
 		left := issued.family.ExpiresAt.Sub(now)
 		r.AccessTTL, r.RefreshTTL = min(r.AccessTTL, left), min(r.RefreshTTL, left)
 	}
@@ -87,17 +100,21 @@ func (s *Service) Mint(ctx context.Context, r Request) (*Issued, error) {
 	claims.ID = uuid.NewString()
 	issued.Access = newToken(claims.ID, now, r.AccessTTL)
 	claims.ExpiresAt = issued.Access.ExpiresAt.Unix()
-	if issued.Access.Value, err = key.Sign(claims); err != nil {
+	if issued.Access.Value, err = sign(key, claims); err != nil {
 		return nil, err
 	}
 	if r.RefreshTTL <= 0 {
 		return issued, nil
 	}
-	refresh := newToken(uuid.NewString(), now, r.RefreshTTL)
 	claims.ExpiresAt, claims.TTL = 0, seconds(issued.Access.TTL)
+	inside, err := claims.signable()
+	if err != nil {
+		return nil, apierr.Wrap(err, "encode claims")
+	}
+	refresh := newToken(uuid.NewString(), now, r.RefreshTTL)
 	refresh.Value, err = key.Sign(refreshClaims{
 		ID: refresh.ID, Issuer: claims.Issuer, Subject: claims.Subject, InitialTTL: seconds(refresh.TTL),
-		TenantID: claims.TenantID, TokenType: authn.RefreshToken, ExpiresAt: refresh.ExpiresAt.Unix(), Access: claims,
+		TenantID: claims.TenantID, TokenType: authn.RefreshToken, ExpiresAt: refresh.ExpiresAt.Unix(), Access: inside,
 	})
 	if err != nil {
 		return nil, err
@@ -106,12 +123,42 @@ func (s *Service) Mint(ctx context.Context, r Request) (*Issued, error) {
 	return issued, nil
 }
 
+func sign(key *keys.Key, claims accessClaims) (string, error) {
+	content, err := claims.signable()
+	if err != nil {
+		return "", apierr.Wrap(err, "encode claims")
+	}
+	return key.Sign(content)
+}
+
+// Issue mints and records tokens, which may be handed out when it returns.
+func (s *Service) Issue(ctx context.Context, r Request) (Pair, error) {
+	issued, err := s.Mint(ctx, r)
+	if err != nil {
+		return Pair{}, err
+	}
+	if err := s.Record(ctx, issued); err != nil {
+		return Pair{}, err
+	}
+	return issued.Pair, nil
+}
+
 func (r Request) claims() accessClaims {
 	c := accessClaims{
 		Issuer: r.Tenant.Issuer, Subject: r.Username + "@" + r.Tenant.ID, TenantID: r.Tenant.ID,
-		TokenType: authn.AccessToken, Username: r.Username, AccountType: authn.UserAccount,
-		GrantType: r.GrantType, RedirectURI: r.RedirectURI, IDPID: r.IDPID,
+		TokenType: authn.AccessToken, Username: r.Username, AccountType: r.AccountType, TargetSite: r.TargetSite,
+		extra: r.Extra,
 	}
+	if c.AccountType == "" {
+		c.AccountType = authn.UserAccount
+	}
+	if r.DelegationSub != "" {
+		c.Delegation, c.DelegationSub = true, &r.DelegationSub
+	}
+	if r.GrantType == Direct {
+		return c
+	}
+	c.grantClaims = &grantClaims{GrantType: r.GrantType, RedirectURI: r.RedirectURI, IDPID: r.IDPID}
 	if r.ClientID != "" {
 		c.ClientID = &r.ClientID
 	}

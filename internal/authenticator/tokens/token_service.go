@@ -46,6 +46,7 @@ type Service struct {
 	now       func() time.Time
 	log       *slog.Logger
 	retention time.Duration
+	recent    recent
 }
 
 // New returns a Service.
@@ -64,9 +65,13 @@ func (s *Service) Record(ctx context.Context, i *Issued) error {
 }
 
 func (i *Issued) rows() []tokenRow {
+	clientID := i.request.ClientID
+	if clientID == "" {
+		clientID = i.request.Extra.clientID()
+	}
 	access := tokenRow{
 		TenantID: i.request.Tenant.ID, JTI: i.Access.ID, TokenType: authn.AccessToken, Username: i.request.Username,
-		ClientID: i.request.ClientID, GrantType: i.request.GrantType,
+		ClientID: clientID, GrantType: i.request.GrantType,
 		CreateTime: database.At(i.at), ExpiryTime: database.At(i.Access.ExpiresAt),
 	}
 	if i.family != nil {
@@ -111,13 +116,13 @@ func (s *Service) Present(ctx context.Context, tenant Tenant, clientID, raw stri
 		return nil, s.away(err)
 	}
 	switch {
-	case !found, state.TokenType != authn.RefreshToken, clientID == "", state.ClientID != clientID, !claims.Access.of(clientID),
+	case !found, state.TokenType != authn.RefreshToken, state.GrantType == Direct, clientID == "", state.ClientID != clientID, !claims.Access.of(clientID),
 		state.revoked(), !s.now().Add(time.Second).Before(state.FamilyEnd.Time()):
 		return nil, ErrRefused
 	}
 	r := &Refresh{
 		Username: state.Username, RedirectURI: claims.Access.RedirectURI, IDPID: claims.Access.IDPID,
-		AccessTTL: time.Duration(claims.Access.TTL) * time.Second,
+		AccessTTL: claims.Access.ttl(),
 		Family:    Family{ID: state.FamilyID, ExpiresAt: state.FamilyEnd.Time()},
 		tenantID:  tenant.ID, jti: claims.ID,
 	}
@@ -149,6 +154,7 @@ func (s *Service) again(ctx context.Context, r *Refresh, state standing) (*Refre
 	if err := s.store.mark(ctx, mark); err != nil {
 		return nil, s.away(err)
 	}
+	s.recent.forget()
 	s.log.WarnContext(ctx, "refresh token reused, family revoked", slog.String("tenant", r.tenantID),
 		slog.String("client", state.ClientID), slog.String("user", state.Username), slog.String("family", state.FamilyID))
 	return nil, ErrReused
@@ -198,8 +204,14 @@ func (s *Service) Access(ctx context.Context, tenant Tenant, raw string) (authn.
 
 // Standing fails with authn.ErrRevoked unless an access token whose signature
 // was found good was recorded and is not revoked. It returns the client that
-// the token was made through; empty: none.
+// the token was made through; empty: none. What another replica revoked is
+// known a second later.
 func (s *Service) Standing(ctx context.Context, tenantID, jti string) (clientID string, err error) {
+	key, now := tokenKey{tenantID, jti}, s.now()
+	if clientID, found := s.recent.find(key, now); found {
+		return clientID, nil
+	}
+	turn := s.recent.turn()
 	state, found, err := s.store.standing(ctx, tenantID, jti)
 	if err != nil {
 		return "", s.away(err)
@@ -207,14 +219,8 @@ func (s *Service) Standing(ctx context.Context, tenantID, jti string) (clientID 
 	if !found || state.TokenType != authn.AccessToken || state.revoked() {
 		return "", authn.ErrRevoked
 	}
+	s.recent.keep(key, state.ClientID, now, turn)
 	return state.ClientID, nil
-}
-
-// RevokeClient voids, for good, every token of a client: those issued and
-// those that a request in flight may still record. It joins the caller's
-// transaction.
-func (s *Service) RevokeClient(ctx context.Context, tenantID, clientID string) error {
-	return s.away(s.store.mark(ctx, markRow{TenantID: tenantID, Kind: "client", Name: clientID, IssuedBefore: forever}))
 }
 
 // away turns a database failure into the answer that it is not available, and

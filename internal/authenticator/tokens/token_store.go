@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"math"
 
-	"gorm.io/gorm/clause"
-
 	"gatehouse/internal/authn"
 	"gatehouse/internal/database"
 )
@@ -49,6 +47,7 @@ type standing struct {
 	FamilyEnd    database.Micros
 	Username     string
 	ClientID     string
+	GrantType    string
 	CreateTime   database.Micros
 	RevokeTime   database.Micros
 	RotateTime   database.Micros
@@ -59,7 +58,7 @@ type standing struct {
 func (s standing) revoked() bool { return s.RevokeTime != 0 || s.CreateTime < s.IssuedBefore }
 
 const standingQuery = `
-SELECT t.token_type, t.family_id, t.family_end, t.username, t.client_id, t.create_time, t.revoke_time, t.rotate_time, t.successor,
+SELECT t.token_type, t.family_id, t.family_end, t.username, t.client_id, t.grant_type, t.create_time, t.revoke_time, t.rotate_time, t.successor,
        (SELECT COALESCE(MAX(m.issued_before), 0) FROM revocation_marks m
          WHERE m.tenant_id = t.tenant_id
            AND ((m.kind = 'client' AND m.name = t.client_id) OR (m.kind = 'user' AND m.name = t.username)
@@ -73,7 +72,7 @@ type store struct{ db *database.DB }
 func (s store) standing(ctx context.Context, tenantID, jti string) (standing, bool, error) {
 	var r standing
 	found, err := s.db.QueryRow(ctx, standingQuery, []any{tenantID, jti}, &r.TokenType, &r.FamilyID, &r.FamilyEnd, &r.Username,
-		&r.ClientID, &r.CreateTime, &r.RevokeTime, &r.RotateTime, &r.Successor, &r.IssuedBefore)
+		&r.ClientID, &r.GrantType, &r.CreateTime, &r.RevokeTime, &r.RotateTime, &r.Successor, &r.IssuedBefore)
 	if err != nil {
 		return standing{}, false, fmt.Errorf("read token record: %w", err)
 	}
@@ -121,13 +120,28 @@ func (s store) consume(ctx context.Context, tenantID, jti, successor string, now
 // request in flight records them.
 const forever = database.Micros(math.MaxInt64)
 
+// mark voids what was issued before a time. A mark that is there already only
+// grows, so that nothing becomes good again.
 func (s store) mark(ctx context.Context, m markRow) error {
-	err := s.db.Conn(ctx).Clauses(clause.OnConflict{
-		Columns:   []clause.Column{{Name: "tenant_id"}, {Name: "kind"}, {Name: "name"}},
-		DoUpdates: clause.AssignmentColumns([]string{"issued_before", "expiry_time"}),
-	}).Create(&m).Error
+	err := s.db.Conn(ctx).Exec(`
+INSERT INTO revocation_marks AS old (tenant_id, kind, name, issued_before, expiry_time) VALUES (?, ?, ?, ?, ?)
+ON CONFLICT (tenant_id, kind, name) DO UPDATE SET
+  issued_before = CASE WHEN excluded.issued_before > old.issued_before THEN excluded.issued_before ELSE old.issued_before END,
+  expiry_time = CASE WHEN excluded.expiry_time = 0 OR old.expiry_time = 0 THEN 0
+                     WHEN excluded.expiry_time > old.expiry_time THEN excluded.expiry_time ELSE old.expiry_time END`,
+		m.TenantID, m.Kind, m.Name, m.IssuedBefore, m.ExpiryTime).Error
 	if err != nil {
 		return fmt.Errorf("mark tokens as revoked: %w", err)
+	}
+	return nil
+}
+
+// revoke voids one token; the first time counts.
+func (s store) revoke(ctx context.Context, tenantID, jti string, now database.Micros) error {
+	err := s.db.Conn(ctx).Exec(
+		`UPDATE issued_tokens SET revoke_time = ? WHERE tenant_id = ? AND jti = ? AND revoke_time = 0`, now, tenantID, jti).Error
+	if err != nil {
+		return fmt.Errorf("revoke token: %w", err)
 	}
 	return nil
 }

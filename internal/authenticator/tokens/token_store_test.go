@@ -43,7 +43,7 @@ func untouched(t *testing.T, s store) {
 	t.Helper()
 	for jti, tokenType := range map[string]string{"access": authn.AccessToken, "refresh": authn.RefreshToken} {
 		want := standing{
-			TokenType: tokenType, FamilyID: "family", Username: "user", ClientID: "client", CreateTime: 10, FamilyEnd: 100,
+			TokenType: tokenType, FamilyID: "family", Username: "user", ClientID: "client", GrantType: "password", CreateTime: 10, FamilyEnd: 100,
 		}
 		if got := read(t, s, "two", jti); got != want {
 			t.Errorf("in tenant two: got %+v, want %+v", got, want)

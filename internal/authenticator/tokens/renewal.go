@@ -1,0 +1,45 @@
+package tokens
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"gatehouse/internal/authn"
+)
+
+// ErrGrant means that a refresh token belongs to an OAuth client, which must
+// show who it is to refresh it.
+var ErrGrant = errors.New("the refresh token was issued by an OAuth grant")
+
+// Renew checks a refresh token that was issued Direct and returns what its
+// successors are to be like: the same in everything but ids and times. It
+// fails with ErrGrant, or with an error for which authn.IsRefusal holds, when
+// the token is not good for new ones. Whether its subject may still have
+// tokens is for the caller to ask.
+func (s *Service) Renew(ctx context.Context, tenant Tenant, raw string) (Request, error) {
+	var claims presented
+	want := authn.Expect{TenantID: tenant.ID, Issuer: tenant.Issuer, TokenType: authn.RefreshToken}
+	if err := s.verifier.Verify(ctx, raw, want, &claims); err != nil {
+		return Request{}, err
+	}
+	state, found, err := s.store.standing(ctx, tenant.ID, claims.ID)
+	switch {
+	case err != nil:
+		return Request{}, s.away(err)
+	case !found, state.TokenType != authn.RefreshToken, state.revoked():
+		return Request{}, authn.ErrRevoked
+	case state.GrantType != Direct:
+		return Request{}, ErrGrant
+	}
+	r := Request{
+		Tenant: tenant, Username: state.Username, AccountType: claims.Access.AccountType, TargetSite: claims.Access.TargetSite,
+		GrantType: Direct, Extra: claims.Access.extra.added(), AccessTTL: claims.Access.ttl(),
+		RefreshTTL: time.Duration(claims.InitialTTL) * time.Second,
+		Family:     &Family{ID: state.FamilyID, ExpiresAt: state.FamilyEnd.Time()},
+	}
+	if claims.Access.DelegationSub != nil {
+		r.DelegationSub = *claims.Access.DelegationSub
+	}
+	return r, nil
+}
