@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"net"
 
 	"github.com/gin-gonic/gin"
 	"golang.org/x/sync/errgroup"
@@ -53,13 +52,13 @@ func (s Server) Serve(ctx context.Context, service Service) error {
 		return err
 	}
 	serving, ctx := errgroup.WithContext(ctx)
-	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", s.Settings.Listen)
+	listener, err := server.Listen(ctx, s.Settings.Listen)
 	if err != nil {
 		return fmt.Errorf("listen: %w", err)
 	}
 	serving.Go(func() error { return server.ServeBehindProxy(ctx, listener, engine, s.Log, server.Linger) })
 	if address := s.Settings.Metrics.Listen; address != "" {
-		measured, err := new(net.ListenConfig).Listen(ctx, "tcp", address)
+		measured, err := server.Listen(ctx, address)
 		if err != nil {
 			_ = listener.Close()
 			return fmt.Errorf("listen for metrics: %w", err)

@@ -20,6 +20,15 @@ const DrainTimeout = 15 * time.Second
 // so that none that is closed at last can be in use.
 const Linger = 2 * time.Second
 
+// Listen listens on a TCP address. It leaves out multipath TCP, which Go has on
+// by default: no proxy needs it, and Linux can turn nobody away from its
+// sockets.
+func Listen(ctx context.Context, addr string) (net.Listener, error) {
+	var config net.ListenConfig
+	config.SetMultipathTCP(false)
+	return config.Listen(ctx, "tcp", addr)
+}
+
 // Serve answers requests on l until ctx ends, then lets the requests in
 // flight finish. It returns nil after a clean stop.
 func Serve(ctx context.Context, l net.Listener, h http.Handler, log *slog.Logger) error {
@@ -28,7 +37,8 @@ func Serve(ctx context.Context, l net.Listener, h http.Handler, log *slog.Logger
 
 // ServeBehindProxy is Serve with a farewell: after ctx has ended it goes on
 // for linger and closes each connection with the answer to its next request,
-// so that a proxy finds out without losing one.
+// so that a proxy finds out without losing one. On Linux, and if l comes from
+// Listen, it then accepts what has reached it before it stops listening.
 func ServeBehindProxy(ctx context.Context, l net.Listener, h http.Handler, log *slog.Logger, linger time.Duration) error {
 	srv := &http.Server{
 		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -44,17 +54,25 @@ func ServeBehindProxy(ctx context.Context, l net.Listener, h http.Handler, log *
 		MaxHeaderBytes:    64 << 10,
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 	}
-	failed := make(chan error, 1)
-	go func() { failed <- srv.Serve(l) }()
+	entrance := door{l}
+	var failure error
+	served := make(chan struct{})
+	go func() {
+		failure = srv.Serve(entrance)
+		close(served)
+	}()
 	select {
-	case err := <-failed:
-		return fmt.Errorf("serve: %w", err)
+	case <-served:
+		return fmt.Errorf("serve: %w", failure)
 	case <-ctx.Done():
 	}
 	select {
-	case err := <-failed:
-		return fmt.Errorf("serve: %w", err)
+	case <-served:
+		return fmt.Errorf("serve: %w", failure)
 	case <-time.After(linger):
+	}
+	if linger > 0 && entrance.shut() == nil {
+		<-served // srv knows of every connection now, and waits for it
 	}
 	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), DrainTimeout)
 	defer cancel()
@@ -62,8 +80,8 @@ func ServeBehindProxy(ctx context.Context, l net.Listener, h http.Handler, log *
 		_ = srv.Close()
 		return fmt.Errorf("drain: %w", err)
 	}
-	if err := <-failed; !errors.Is(err, http.ErrServerClosed) {
-		return fmt.Errorf("serve: %w", err)
+	if <-served; !errors.Is(failure, http.ErrServerClosed) {
+		return fmt.Errorf("serve: %w", failure)
 	}
 	return nil
 }
