@@ -1,0 +1,161 @@
+package e2e
+
+import (
+	"encoding/json"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// section returns the part of a document below a heading, up to the next of
+// the same kind.
+func section(t *testing.T, document, heading string) string {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join("..", "..", document))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, found := strings.Cut(string(text), "\n## "+heading+"\n")
+	if !found {
+		t.Fatalf("%s has no heading %q", document, heading)
+	}
+	rest, _, _ = strings.Cut(rest, "\n## ")
+	return rest
+}
+
+// blocks returns the blocks of code in a text that are marked as a language's.
+func blocks(text, language string) []string {
+	var found []string
+	for {
+		_, rest, is := strings.Cut(text, "\n```"+language+"\n")
+		if !is {
+			return found
+		}
+		block, rest, _ := strings.Cut(rest, "\n```")
+		found, text = append(found, block), rest
+	}
+}
+
+// steps returns the commands that a text shows, each with the lines that
+// continue it.
+func steps(t *testing.T, text string) []string {
+	t.Helper()
+	var found []string
+	for _, block := range blocks(text, "console") {
+		for line := range strings.Lines(block + "\n") {
+			if command, is := strings.CutPrefix(line, "$ "); is {
+				found = append(found, command)
+			} else if len(found) > 0 && strings.HasSuffix(found[len(found)-1], "\\\n") {
+				found[len(found)-1] += line
+			}
+		}
+	}
+	if len(found) == 0 {
+		t.Fatalf("no command in:\n%s", text)
+	}
+	return found
+}
+
+// The first five minutes, as a newcomer copies them: all commands in one
+// shell, all Python in one session. Only the port is another.
+func TestTheFirstFiveMinutesOfTheReadmeWork(t *testing.T) {
+	g := start(t)
+	text := strings.ReplaceAll(section(t, "README.md", "Five minutes"), "localhost:8080", "localhost:"+g.port)
+
+	shell := exec.CommandContext(t.Context(), "bash", "-euo", "pipefail", "-c", strings.Join(steps(t, text), "echo ---\n"))
+	shell.Stderr = os.Stderr
+	said, err := shell.Output()
+	if err != nil {
+		t.Fatalf("%v\n%s", err, said)
+	}
+	answers := 0
+	for said := range strings.SplitSeq(string(said), "---\n") {
+		if said == "" { // a variable was set
+			continue
+		}
+		answers++
+		var answer struct{ Status, Message string }
+		if err := json.Unmarshal([]byte(said), &answer); err != nil || answer.Status != "success" {
+			t.Errorf("a command was answered with %q, %q (%v)", answer.Status, answer.Message, err)
+		}
+	}
+	if answers < 4 {
+		t.Errorf("%d answers", answers)
+	}
+
+	session := exec.CommandContext(t.Context(), python(t), "-c", strings.Join(blocks(text, "python"), "\n"))
+	out, err := session.CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	if !strings.HasSuffix(strings.TrimSpace(string(out)), "\n1") {
+		t.Error("the last line of Python does not print 1, as its comment says")
+	}
+}
+
+// From two empty databases and a directory to a login, by the commands of the
+// README alone.
+func TestTheCommandsForACentreLeadToALogin(t *testing.T) {
+	s := prepareServices(t, direct)
+	bin := filepath.Join(s.dir, "bin")
+	if err := os.Mkdir(bin, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for name, env := range map[string][]string{"tenants": s.registryEnv, "authenticator": s.issuerEnv} {
+		script := "#!/bin/sh\n"
+		for _, setting := range env {
+			script += "export '" + setting + "'\n"
+		}
+		s.file(filepath.Join("bin", name), script+"exec "+s.built(name)+" \"$@\"\n")
+		if err := os.Chmod(filepath.Join(bin, name), 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	at := map[string]string{"tenants serve": s.registryAt, "authenticator serve": s.issuerAt}
+	env := []string{"PATH=" + bin + ":" + os.Getenv("PATH")}
+	for _, step := range steps(t, section(t, "README.md", "At a centre")) {
+		command, _, _ := strings.Cut(step, "#")
+		for serving, addr := range at {
+			if strings.HasSuffix(strings.TrimSpace(command), serving) {
+				(&program{t: t, path: "bash", args: []string{"-euc", command}, env: env, dir: s.dir}).run()
+				s.eventually(serving, func() bool { return s.status("http://"+addr+"/healthz") == http.StatusOK })
+				delete(at, serving)
+				command = "true"
+			}
+		}
+		shell := exec.CommandContext(t.Context(), "bash", "-euc", command)
+		shell.Env, shell.Dir = env, s.dir
+		if out, err := shell.CombinedOutput(); err != nil {
+			t.Fatalf("%s: %v\n%s", command, err, out)
+		}
+	}
+	if len(at) > 0 {
+		t.Errorf("the README does not start all programs: %v are left", at)
+	}
+	s.startNginx(s.dir)
+	s.eventually("people can sign in", func() bool { return s.login() == http.StatusOK })
+}
+
+func TestTheTargetsOfMakeInTheReadmeExist(t *testing.T) {
+	text, err := os.ReadFile(filepath.Join("..", "..", "README.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen := 0
+	for _, step := range steps(t, string(text)) {
+		command, _, _ := strings.Cut(step, "#")
+		if words := strings.Fields(command); words[0] == "make" {
+			seen++
+			dry := exec.CommandContext(t.Context(), "make", append([]string{"--dry-run", "--directory=" + filepath.Join("..", "..")}, words[1:]...)...)
+			if out, err := dry.CombinedOutput(); err != nil {
+				t.Errorf("%s: %v\n%s", command, err, out)
+			}
+		}
+	}
+	if seen < 5 {
+		t.Errorf("%d commands begin with make", seen)
+	}
+}
