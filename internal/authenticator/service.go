@@ -13,6 +13,7 @@ import (
 
 	"github.com/gin-gonic/gin"
 
+	"gatehouse/internal/apidoc"
 	"gatehouse/internal/authenticator/attempts"
 	"gatehouse/internal/authenticator/callers"
 	"gatehouse/internal/authenticator/clients"
@@ -115,6 +116,7 @@ func New(d Deps) *Service {
 // Mount registers the routes.
 func (s *Service) Mount(r gin.IRouter) {
 	httpapi.MountHealth(r, "/v3/oauth2", s.Ready)
+	apidoc.Mount(r, "/v3/oauth2", apidoc.Document{Name: "authenticator", Path: "/v3/oauth2/openapi.yaml"})
 	oauth := r.Group("/v3/oauth2", httpapi.OAuthErrors, s.registry.Middleware())
 	s.metadata.Mount(oauth)
 	s.grants.Mount(oauth.Group("", httpapi.NoStore))

@@ -304,6 +304,9 @@ func TestTheDocumentDescribesExactlyTheRoutes(t *testing.T) {
 	s := newService(t, testdb.New(t, migrations.Tenants), func() time.Time { return noon })
 	gets, heads := 0, 0
 	for _, route := range engine(t, s).Routes() {
+		if strings.Contains(route.Path, "/docs") || strings.HasSuffix(route.Path, ".yaml") {
+			continue // the document and its page describe, and are not described
+		}
 		segments := strings.Split(route.Path, "/")
 		for i, segment := range segments {
 			if strings.HasPrefix(segment, ":") {

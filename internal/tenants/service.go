@@ -9,6 +9,7 @@ import (
 
 	"github.com/gin-gonic/gin"
 
+	"gatehouse/internal/apidoc"
 	"gatehouse/internal/authn"
 	"gatehouse/internal/database"
 	"gatehouse/internal/httpapi"
@@ -54,6 +55,7 @@ func New(deps Deps) (*Service, error) {
 func (s *Service) Mount(r gin.IRouter) {
 	sites.Mount(r, s.registry)
 	httpapi.MountHealth(r, "/v3/tenants", s.Ready)
+	apidoc.Mount(r, "/v3/tenants", apidoc.Document{Name: "tenants", Path: "/v3/tenants/openapi.yaml"})
 	tenantHandler{registry: s.registry}.mount(r)
 	ownerHandler{registry: s.registry}.mount(r)
 	ldapHandler{registry: s.registry}.mount(r.Group("", authn.Optional(s.caller)))
