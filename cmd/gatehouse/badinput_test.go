@@ -57,7 +57,14 @@ func TestBadTokenRequestsAreRefusedClearly(t *testing.T) {
 		"key and secret differ":    {body: strings.Replace(good, "{", `{"client_id": "x", "client_key": "a", "client_secret": "b",`, 1), media: asJSON, status: 400, code: "invalid_request", names: "client_secret"},
 		"key without client":       {body: strings.Replace(good, "{", `{"client_key": "a",`, 1), media: asJSON, status: 400, code: "invalid_request", names: "client_id"},
 		"refresh without token":    {headers: c.basic(), body: `{"grant_type": "refresh_token"}`, media: asJSON, status: 400, code: "invalid_request", names: "refresh_token"},
-		"code not yet":             {headers: c.basic(), body: `{"grant_type": "authorization_code", "code": "x"}`, media: asJSON, status: 400, code: "unsupported_grant_type"},
+		"code without code":        {headers: c.basic(), body: `{"grant_type": "authorization_code"}`, media: asJSON, status: 400, code: "invalid_request", names: "code"},
+		"code without client":      {body: `{"grant_type": "authorization_code", "code": "x"}`, media: asJSON, status: 401, code: "invalid_client"},
+		"unknown code":             {headers: c.basic(), body: `{"grant_type": "authorization_code", "code": "x"}`, media: asJSON, status: 400, code: "invalid_grant"},
+		"code in the URL":          {path: "?code=x", headers: c.basic(), body: `{"grant_type": "authorization_code"}`, media: asJSON, status: 400, code: "invalid_request", names: "code"},
+		"short verifier":           {headers: c.basic(), body: `{"grant_type": "authorization_code", "code": "x", "code_verifier": "y"}`, media: asJSON, status: 400, code: "invalid_request", names: "code_verifier"},
+		"device without code":      {headers: c.basic(), body: `{"grant_type": "device_code"}`, media: asJSON, status: 400, code: "invalid_request", names: "device_code"},
+		"unknown device code":      {headers: c.basic(), body: `{"grant_type": "urn:ietf:params:oauth:grant-type:device_code", "device_code": "x"}`, media: asJSON, status: 400, code: "invalid_grant"},
+		"client for itself":        {headers: c.basic(), body: `{"grant_type": "client_credentials"}`, media: asJSON, status: 400, code: "unauthorized_client"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -255,7 +262,7 @@ func TestTheMetadataDescribesWhatIsServed(t *testing.T) {
 			t.Errorf("%s is %v and %v, want %s", member, got.body[member], got.result(t)[member], want)
 		}
 	}
-	if types := fmt.Sprint(got.body["grant_types_supported"]); types != "[password refresh_token]" {
+	if types := fmt.Sprint(got.body["grant_types_supported"]); types != "[password authorization_code refresh_token device_code]" {
 		t.Errorf("grant types %s", types)
 	}
 }

@@ -6,6 +6,7 @@ package authenticator
 import (
 	"context"
 	"crypto/x509"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -17,7 +18,9 @@ import (
 	"gatehouse/internal/authenticator/attempts"
 	"gatehouse/internal/authenticator/callers"
 	"gatehouse/internal/authenticator/clients"
+	"gatehouse/internal/authenticator/codes"
 	"gatehouse/internal/authenticator/connections"
+	"gatehouse/internal/authenticator/device"
 	"gatehouse/internal/authenticator/grants"
 	"gatehouse/internal/authenticator/identity"
 	"gatehouse/internal/authenticator/keys"
@@ -68,6 +71,8 @@ type Service struct {
 	connections *connections.Service
 	keys        *keys.Service
 	tokens      *tokens.Service
+	codes       *codes.Service
+	devices     *device.Service
 	callers     *callers.Service
 	accounts    *security.Service
 	clients     *clients.Handler
@@ -96,10 +101,19 @@ func New(d Deps) *Service {
 		AllowPlaintext: d.LDAPPlaintext, Now: d.Now, Log: d.Log,
 	})
 	settings := tenantconfig.New(d.DB, d.Now)
-	registered := clients.New(d.DB, d.Box, s.tokens, d.Now)
+	registered := clients.New(clients.Deps{
+		DB: d.DB, Box: d.Box, Revoker: s.tokens, Now: d.Now,
+		WebApp: func(ctx context.Context, tenantID string) (string, error) {
+			t, err := s.registry.Served(ctx, tenantID)
+			return t.OAuthURL("/webapp/callback"), err
+		},
+	})
+	s.codes = codes.New(codes.Deps{DB: d.DB, Revoker: s.tokens, Now: d.Now, Log: d.Log})
+	s.devices = device.New(d.DB, d.Now)
 	guard := attempts.New(d.Now)
 	pipeline := grants.New(grants.Deps{
 		Clients: registered, Settings: settings, Mint: s.tokens, Guard: guard,
+		Codes: s.codes, Devices: s.devices, Now: d.Now,
 		Directories: func(ctx context.Context, t tenancy.Tenant) (grants.Directory, bool, error) {
 			return s.connections.For(ctx, t)
 		},
@@ -171,8 +185,8 @@ func (s *Service) sweep(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
-			if err := s.tokens.Sweep(ctx); err != nil && ctx.Err() == nil {
-				s.log.WarnContext(ctx, "token records not swept", slog.Any("error", err))
+			if err := errors.Join(s.tokens.Sweep(ctx), s.codes.Sweep(ctx), s.devices.Sweep(ctx)); err != nil && ctx.Err() == nil {
+				s.log.WarnContext(ctx, "old records not swept", slog.Any("error", err))
 			}
 		}
 	}

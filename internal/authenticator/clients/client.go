@@ -1,9 +1,8 @@
 package clients
 
 import (
-	"net"
-	"net/url"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 	"unicode"
@@ -13,9 +12,11 @@ import (
 )
 
 // The ways in which a client authenticates at the token endpoint (RFC 7591
-// section 2). Secret clients may use the header or the body.
+// section 2). Clients with a secret may send it in the header or in the body,
+// whichever of the two they registered.
 const (
 	AuthSecret = "client_secret_basic"
+	AuthPost   = "client_secret_post"
 	AuthNone   = "none"
 )
 
@@ -27,6 +28,7 @@ const (
 	maxCallback    = 200
 	maxDisplayName = 50
 	maxDescription = 70
+	maxRedirects   = 20
 	// MaxPerOwner is how many active clients one person may have in a tenant.
 	MaxPerOwner = 100
 	// MaxEver also counts those that were deleted, whose ids stay taken.
@@ -35,25 +37,45 @@ const (
 
 // Client is one OAuth client of one tenant.
 type Client struct {
-	TenantID    string
-	ID          string
-	Owner       string
-	Key         string // in clear; empty for public clients and where it was not asked for
-	AuthMethod  string
-	CallbackURL string
-	DisplayName string
-	Description string
-	Active      bool
-	Created     time.Time
-	LastUpdated time.Time
+	TenantID   string
+	ID         string
+	Owner      string
+	Key        string // in clear; empty for public clients and where it was not asked for
+	AuthMethod string
+	// AuthChosen says that AuthMethod was asked for, not a default: only then
+	// is a secret demanded where existing clients have never sent one.
+	AuthChosen   bool
+	RedirectURIs []string // where codes may be sent; may be empty
+	GrantTypes   []string // the only grants that it may use; empty: all
+	DisplayName  string
+	Description  string
+	FirstParty   bool // the tenant's own web application: people are not asked for consent
+	Active       bool
+	Created      time.Time
+	LastUpdated  time.Time
+	// PreviousKeyEnds is when the key before the last rotation stops being
+	// good; zero when there is none.
+	PreviousKeyEnds time.Time
 }
 
-// Public reports whether the client has no secret.
-func (c Client) Public() bool { return c.AuthMethod == AuthNone }
+// CallbackURL returns the first redirect URI, or "".
+func (c Client) CallbackURL() string {
+	if len(c.RedirectURIs) == 0 {
+		return ""
+	}
+	return c.RedirectURIs[0]
+}
 
-// Registration is what a person asks for; empty fields get defaults.
+// Allows reports whether the client may use a grant type.
+func (c Client) Allows(grantType string) bool {
+	return len(c.GrantTypes) == 0 || slices.Contains(c.GrantTypes, grantType)
+}
+
+// Registration is what a person asks for; empty fields get defaults. The
+// CallbackURL becomes the first of the RedirectURIs.
 type Registration struct {
 	ID, Key, CallbackURL, DisplayName, Description, AuthMethod string
+	RedirectURIs, GrantTypes                                   []string
 }
 
 // idPattern keeps ids printable, free of the colon that ends them in Basic
@@ -76,7 +98,7 @@ func (r Registration) validate() error {
 		}
 	}
 	switch {
-	case r.AuthMethod != "" && r.AuthMethod != AuthNone && r.AuthMethod != AuthSecret && r.AuthMethod != "client_secret_post":
+	case r.AuthMethod != "" && r.AuthMethod != AuthNone && r.AuthMethod != AuthSecret && r.AuthMethod != AuthPost:
 		return apierr.Invalidf("The field token_endpoint_auth_method must be client_secret_basic, client_secret_post or none.")
 	case r.AuthMethod == AuthNone && r.Key != "":
 		return apierr.Invalidf("The field client_key does not go with token_endpoint_auth_method none.")
@@ -90,21 +112,35 @@ func (r Registration) validate() error {
 	if err := validateText("description", r.Description, maxDescription); err != nil {
 		return err
 	}
-	return validateSettings(r.CallbackURL, r.DisplayName)
-}
-
-func validateSettings(callbackURL, displayName string) error {
-	if err := validateText("display_name", displayName, maxDisplayName); err != nil {
+	if err := validateGrantTypes(r.GrantTypes); err != nil {
 		return err
 	}
-	return validateCallback(callbackURL)
+	return validateText("display_name", r.DisplayName, maxDisplayName)
 }
+
+// knownGrants are the grant types to which a client can be held, RFC 7591
+// section 2, with the names that Tapis gives them.
+var knownGrants = []string{
+	"password", "authorization_code", "refresh_token", "device_code", "implicit", "client_credentials",
+}
+
+func validateGrantTypes(grantTypes []string) error {
+	for i, name := range grantTypes {
+		if !slices.Contains(knownGrants, name) || slices.Contains(grantTypes[:i], name) {
+			return apierr.Invalidf("The field grant_types must list each at most once of %s.", strings.Join(knownGrants, ", "))
+		}
+	}
+	return nil
+}
+
+// webAppSuffix follows a tenant's id in that of its token web application.
+const webAppSuffix = ".CIC.tokenapp"
 
 // reserved ids belong to the token web application of a tenant, whose id a
 // person could otherwise take first.
 func reserved(id string) bool {
-	lower := strings.ToLower(id)
-	return strings.HasPrefix(lower, "local.") || lower == "cic.tokenapp" || strings.HasSuffix(lower, ".cic.tokenapp")
+	lower, suffix := strings.ToLower(id), strings.ToLower(webAppSuffix)
+	return strings.HasPrefix(lower, "local.") || "."+lower == suffix || strings.HasSuffix(lower, suffix)
 }
 
 func validateText(field, value string, limit int) error {
@@ -117,42 +153,6 @@ func validateText(field, value string, limit int) error {
 		}
 	}
 	return nil
-}
-
-// validateCallback admits absolute URIs without a fragment: https anywhere,
-// http on loopback, and private-use schemes, which contain a dot (RFC 8252
-// section 7.1).
-func validateCallback(raw string) error {
-	if raw == "" {
-		return nil
-	}
-	if len(raw) > maxCallback {
-		return tooLong("callback_url", maxCallback)
-	}
-	if !keyPattern.MatchString(raw) || strings.ContainsAny(raw, `#\"<>^`+"`{|}") {
-		return apierr.Invalidf("The field callback_url must be an absolute URI without spaces, quotes or a fragment.")
-	}
-	u, err := url.Parse(raw)
-	if err != nil || u.Scheme == "" {
-		return apierr.Invalidf("The field callback_url must be an absolute URI.")
-	}
-	switch scheme := strings.ToLower(u.Scheme); {
-	case scheme == "https" && u.Hostname() != "" && u.User == nil:
-		return nil
-	case scheme == "http" && loopback(u.Hostname()) && u.User == nil:
-		return nil
-	case strings.Contains(scheme, ".") && u.Opaque == "": // host.example.org:8443/cb lacks the slash of RFC 8252
-		return nil
-	}
-	return apierr.Invalidf("The field callback_url must use https, http on a loopback address, or a private scheme with a dot in its name.")
-}
-
-func loopback(host string) bool {
-	if strings.EqualFold(host, "localhost") {
-		return true
-	}
-	ip := net.ParseIP(host)
-	return ip != nil && ip.IsLoopback()
 }
 
 func tooLong(field string, limit int) error {

@@ -34,22 +34,25 @@ func (h *Handler) Mount(r gin.IRoutes) {
 
 // clientJSON is a client on the wire; docs/wire.md.
 type clientJSON struct {
-	ClientID    string  `json:"client_id"`
-	ClientKey   *string `json:"client_key"`
-	Owner       string  `json:"owner"`
-	TenantID    string  `json:"tenant_id"`
-	CallbackURL string  `json:"callback_url"`
-	DisplayName string  `json:"display_name"`
-	Description string  `json:"description"`
-	AuthMethod  string  `json:"token_endpoint_auth_method"`
-	Active      bool    `json:"active"`
-	Created     string  `json:"create_time"`
-	LastUpdated string  `json:"last_update_time"`
+	ClientID     string   `json:"client_id"`
+	ClientKey    *string  `json:"client_key"`
+	Owner        string   `json:"owner"`
+	TenantID     string   `json:"tenant_id"`
+	CallbackURL  string   `json:"callback_url"`
+	RedirectURIs []string `json:"redirect_uris"`
+	DisplayName  string   `json:"display_name"`
+	Description  string   `json:"description"`
+	AuthMethod   string   `json:"token_endpoint_auth_method"`
+	GrantTypes   []string `json:"grant_types,omitempty"` // absent: all that the tenant permits
+	Active       bool     `json:"active"`
+	Created      string   `json:"create_time"`
+	LastUpdated  string   `json:"last_update_time"`
 }
 
 func newClientJSON(c Client) clientJSON {
 	j := clientJSON{
-		ClientID: c.ID, Owner: c.Owner, TenantID: c.TenantID, CallbackURL: c.CallbackURL, DisplayName: c.DisplayName,
+		ClientID: c.ID, Owner: c.Owner, TenantID: c.TenantID, CallbackURL: c.CallbackURL(),
+		RedirectURIs: c.RedirectURIs, GrantTypes: c.GrantTypes, DisplayName: c.DisplayName,
 		Description: c.Description, AuthMethod: c.AuthMethod, Active: c.Active,
 		Created: c.Created.UTC().Format(http.TimeFormat), LastUpdated: c.LastUpdated.UTC().Format(http.TimeFormat),
 	}
@@ -60,12 +63,14 @@ func newClientJSON(c Client) clientJSON {
 }
 
 type createRequest struct {
-	ClientID    *string `json:"client_id"`
-	ClientKey   *string `json:"client_key"`
-	CallbackURL *string `json:"callback_url"`
-	DisplayName *string `json:"display_name"`
-	Description *string `json:"description"`
-	AuthMethod  *string `json:"token_endpoint_auth_method"`
+	ClientID     *string  `json:"client_id"`
+	ClientKey    *string  `json:"client_key"`
+	CallbackURL  *string  `json:"callback_url"`
+	DisplayName  *string  `json:"display_name"`
+	Description  *string  `json:"description"`
+	AuthMethod   *string  `json:"token_endpoint_auth_method"`
+	RedirectURIs []string `json:"redirect_uris"`
+	GrantTypes   []string `json:"grant_types"`
 }
 
 func (h *Handler) create(c *gin.Context) error {
@@ -80,6 +85,7 @@ func (h *Handler) create(c *gin.Context) error {
 	client, err := h.service.Register(c.Request.Context(), caller.TenantID, caller.Username, Registration{
 		ID: value(req.ClientID), Key: value(req.ClientKey), CallbackURL: value(req.CallbackURL),
 		DisplayName: value(req.DisplayName), Description: value(req.Description), AuthMethod: value(req.AuthMethod),
+		RedirectURIs: req.RedirectURIs, GrantTypes: req.GrantTypes,
 	})
 	if err != nil {
 		return err
@@ -135,11 +141,12 @@ func (h *Handler) update(c *gin.Context) error {
 		return err
 	}
 	var req struct {
-		CallbackURL *string         `json:"callback_url"`
-		DisplayName *string         `json:"display_name"`
-		ClientID    json.RawMessage `json:"client_id"`
-		ClientKey   json.RawMessage `json:"client_key"`
-		Description json.RawMessage `json:"description"`
+		CallbackURL  *string         `json:"callback_url"`
+		RedirectURIs *[]string       `json:"redirect_uris"`
+		DisplayName  *string         `json:"display_name"`
+		ClientID     json.RawMessage `json:"client_id"`
+		ClientKey    json.RawMessage `json:"client_key"`
+		Description  json.RawMessage `json:"description"`
 	}
 	if err := httpapi.DecodeJSON(c, &req); err != nil {
 		return err
@@ -153,7 +160,7 @@ func (h *Handler) update(c *gin.Context) error {
 		}
 	}
 	client, err := h.service.Update(c.Request.Context(), caller.TenantID, caller.Username, c.Param("client_id"),
-		Change{CallbackURL: req.CallbackURL, DisplayName: req.DisplayName}, h.maySeeKeys(caller))
+		Change{CallbackURL: req.CallbackURL, DisplayName: req.DisplayName, RedirectURIs: req.RedirectURIs}, h.maySeeKeys(caller))
 	if err != nil {
 		return err
 	}
@@ -174,19 +181,25 @@ func (h *Handler) remove(c *gin.Context) error {
 	return httpapi.Reply(c, http.StatusOK, nil, "Client status updated to inactive successfully.")
 }
 
-// mayChange holds for tokens made without a client, and for a client that
+// mayChange holds for direct tokens, and for a client that
 // changes itself: a portal that holds a person's token must not repoint or
 // delete that person's other clients.
 func mayChange(caller authn.Caller, clientID string) error {
-	if caller.ClientID != "" && caller.ClientID != clientID {
+	if !direct(caller) && caller.ClientID != clientID {
 		return apierr.New(apierr.Forbidden, "A token that was made through a client may change that client only; use one made without a client.")
 	}
 	return nil
 }
 
-// maySeeKeys holds for tokens made without a client: a portal that holds a
+// maySeeKeys holds for direct tokens: a portal that holds a
 // person's token must not read the keys of that person's other clients.
-func (h *Handler) maySeeKeys(caller authn.Caller) bool { return h.showKeys && caller.ClientID == "" }
+func (h *Handler) maySeeKeys(caller authn.Caller) bool { return h.showKeys && direct(caller) }
+
+// direct holds for tokens that no registered client has seen: made without a
+// client, or through the token web application of the tenant itself.
+func direct(caller authn.Caller) bool {
+	return caller.ClientID == "" || caller.ClientID == WebAppID(caller.TenantID)
+}
 
 func value(s *string) string {
 	if s == nil {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/http/httptest"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -76,7 +77,8 @@ func TestAClientOnTheWire(t *testing.T) {
 		head  = `{"result":{"client_id":"test","client_key":`
 		tail  = `,"version":"test","metadata":{}}`
 		times = `"create_time":"Sat, 18 Jul 2020 19:09:47 GMT","last_update_time":"Sat, 18 Jul 2020 19:09:47 GMT"}`
-		rest  = `,"owner":"ada","tenant_id":"tacc","callback_url":"https://a.example.org/x?y=1\u0026z","display_name":"test","description":"d é",
+		rest  = `,"owner":"ada","tenant_id":"tacc","callback_url":"https://a.example.org/x?y=1\u0026z",
+"redirect_uris":["https://a.example.org/x?y=1\u0026z"],"display_name":"test","description":"d é",
 "token_endpoint_auth_method":"client_secret_basic","active":true,` + times
 	)
 	status, body := call(t, h, "ada", http.MethodPost, "",
@@ -90,8 +92,8 @@ func TestAClientOnTheWire(t *testing.T) {
 	wantAnswer(t, status, body, 200, head+`null`+rest+`,"status":"success","message":"Client object retrieved successfully."`+tail)
 
 	w.clock.advance(time.Hour)
-	status, body = call(t, h, "ada", http.MethodPut, "/test", `{"callback_url":"","display_name":"Test"}`)
-	wantAnswer(t, status, body, 200, head+`"`+key+`","owner":"ada","tenant_id":"tacc","callback_url":"","display_name":"Test","description":"d é",
+	status, body = call(t, h, "ada", http.MethodPut, "/test", `{"callback_url":"","redirect_uris":[],"display_name":"Test"}`)
+	wantAnswer(t, status, body, 200, head+`"`+key+`","owner":"ada","tenant_id":"tacc","callback_url":"","redirect_uris":[],"display_name":"Test","description":"d é",
 "token_endpoint_auth_method":"client_secret_basic","active":true,
 "create_time":"Sat, 18 Jul 2020 19:09:47 GMT","last_update_time":"Sat, 18 Jul 2020 20:09:47 GMT"}
 ,"status":"success","message":"Client updated successfully."`+tail)
@@ -101,7 +103,7 @@ func TestAClientOnTheWire(t *testing.T) {
 		wantAnswer(t, status, body, 200, `{"result":null,"status":"success","message":"Client status updated to inactive successfully."`+tail)
 	}
 	status, body = call(t, h, "ada", http.MethodGet, "?show_inactive=True", "")
-	wantAnswer(t, status, body, 200, `{"result":[{"client_id":"test","client_key":"`+key+`","owner":"ada","tenant_id":"tacc","callback_url":"",
+	wantAnswer(t, status, body, 200, `{"result":[{"client_id":"test","client_key":"`+key+`","owner":"ada","tenant_id":"tacc","callback_url":"","redirect_uris":[],
 "display_name":"Test","description":"d é","token_endpoint_auth_method":"client_secret_basic","active":false,
 "create_time":"Sat, 18 Jul 2020 19:09:47 GMT","last_update_time":"Sat, 18 Jul 2020 20:09:47 GMT"}],
 "status":"success","message":"Clients retrieved successfully.","version":"test",
@@ -223,7 +225,7 @@ func TestRequestsAboutClientsThatAreRefused(t *testing.T) {
 			t.Errorf("%s: the answer tells too much: %s", name, body)
 		}
 	}
-	if got, err := w.Get(t.Context(), "tacc", "ada", "test", true); err != nil || got != mine {
+	if got, err := w.Get(t.Context(), "tacc", "ada", "test", true); err != nil || !reflect.DeepEqual(got, mine) {
 		t.Errorf("got %+v, %v; want it as it was", got, err)
 	}
 	if n := w.stored(t); n != 1 {

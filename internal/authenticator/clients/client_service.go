@@ -2,6 +2,7 @@ package clients
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -31,19 +32,37 @@ type Revoker interface {
 	RevokeClient(ctx context.Context, tenantID, clientID string) error
 }
 
+// ErrUnknown means that a tenant has no active client of an id.
+var ErrUnknown = errors.New("there is no such active client")
+
+// Deps are what a Service uses.
+type Deps struct {
+	DB      *database.DB
+	Box     *seal.Box
+	Revoker Revoker
+	// WebApp returns the address to which the tenant's token web application
+	// is called back. Nil: there is no such application.
+	WebApp func(ctx context.Context, tenantID string) (string, error)
+	Now    func() time.Time
+}
+
 // Service keeps the clients of all tenants.
 type Service struct {
 	store   store
 	box     *seal.Box
 	revoker Revoker
+	webApp  func(ctx context.Context, tenantID string) (string, error)
 	now     func() time.Time
 	// dummyHash makes unknown clients cost as much as known ones.
 	dummyHash string
 }
 
-// New returns a Service on db.
-func New(db *database.DB, box *seal.Box, revoker Revoker, now func() time.Time) *Service {
-	return &Service{store: store{db}, box: box, revoker: revoker, now: now, dummyHash: box.Hash("no client", seal.NewSecret())}
+// New returns a Service.
+func New(d Deps) *Service {
+	return &Service{
+		store: store{d.DB}, box: d.Box, revoker: d.Revoker, webApp: d.WebApp, now: d.Now,
+		dummyHash: d.Box.Hash("no client", seal.NewSecret()),
+	}
 }
 
 // Register makes a client for owner. The result carries its key.
@@ -51,22 +70,28 @@ func (s *Service) Register(ctx context.Context, tenantID, owner string, r Regist
 	if err := r.validate(); err != nil {
 		return Client{}, err
 	}
+	redirects, err := redirectList(r.CallbackURL, r.RedirectURIs)
+	if err != nil {
+		return Client{}, err
+	}
 	c := Client{
-		TenantID: tenantID, ID: r.ID, Owner: owner, Key: r.Key, AuthMethod: AuthSecret, CallbackURL: r.CallbackURL,
+		TenantID: tenantID, ID: r.ID, Owner: owner, Key: r.Key, AuthMethod: r.AuthMethod, AuthChosen: r.AuthMethod != "",
+		RedirectURIs: redirects, GrantTypes: append([]string{}, r.GrantTypes...),
 		DisplayName: r.DisplayName, Description: r.Description, Active: true, Created: s.now(), LastUpdated: s.now(),
 	}
 	if c.ID == "" {
 		c.ID = uuid.NewString()
 	}
-	if r.AuthMethod == AuthNone {
-		c.AuthMethod = AuthNone
-	} else if c.Key == "" {
+	if c.AuthMethod == "" {
+		c.AuthMethod = AuthSecret
+	}
+	if !c.Public() && c.Key == "" {
 		c.Key = seal.NewSecret()
 	}
 	if c.DisplayName == "" {
 		c.DisplayName = cut(c.ID, maxDisplayName)
 	}
-	err := s.store.db.InSerializableTx(ctx, func(ctx context.Context) error {
+	err = s.store.db.InSerializableTx(ctx, func(ctx context.Context) error {
 		active, ever, err := s.store.count(ctx, tenantID, owner)
 		switch {
 		case err != nil:
@@ -120,8 +145,25 @@ func (s *Service) Get(ctx context.Context, tenantID, owner, clientID string, sho
 }
 
 // Change holds the new values of what an owner may change; nil keeps the old.
+// RedirectURIs replaces the whole list, CallbackURL its first member.
 type Change struct {
 	CallbackURL, DisplayName *string
+	RedirectURIs             *[]string
+}
+
+// redirects returns the list that a change leaves.
+func (change Change) redirects(before []string) ([]string, error) {
+	callbackURL, others := "", before
+	if change.RedirectURIs != nil {
+		others = *change.RedirectURIs
+	}
+	if change.CallbackURL != nil {
+		callbackURL = *change.CallbackURL
+		if change.RedirectURIs == nil && len(before) > 0 {
+			others = before[1:]
+		}
+	}
+	return redirectList(callbackURL, others)
 }
 
 // Update changes owner's client and returns it as it is afterwards.
@@ -133,20 +175,18 @@ func (s *Service) Update(ctx context.Context, tenantID, owner, clientID string, 
 	if !c.Active {
 		return Client{}, apierr.New(apierr.Conflict, "The client is inactive and can no longer be changed.")
 	}
-	if change.CallbackURL != nil {
-		c.CallbackURL = *change.CallbackURL
-	}
-	if change.DisplayName != nil {
-		c.DisplayName = *change.DisplayName
-	}
-	if err := validateSettings(c.CallbackURL, c.DisplayName); err != nil {
-		return Client{}, err
-	}
 	changes := map[string]any{}
-	if change.CallbackURL != nil {
-		changes["callback_url"] = c.CallbackURL
+	if change.CallbackURL != nil || change.RedirectURIs != nil {
+		if c.RedirectURIs, err = change.redirects(c.RedirectURIs); err != nil {
+			return Client{}, err
+		}
+		changes["callback_url"], changes["redirect_uris"] = c.CallbackURL(), furtherURIs(c)
 	}
 	if change.DisplayName != nil {
+		if err := validateText("display_name", *change.DisplayName, maxDisplayName); err != nil {
+			return Client{}, err
+		}
+		c.DisplayName = *change.DisplayName
 		changes["display_name"] = c.DisplayName
 	}
 	if len(changes) == 0 {
@@ -181,19 +221,57 @@ func (s *Service) Deactivate(ctx context.Context, tenantID, owner, clientID stri
 	}))
 }
 
+// Find returns an active client of a tenant, or ErrUnknown. The token web
+// application of the tenant is one that nobody registered.
+func (s *Service) Find(ctx context.Context, tenantID, clientID string) (Client, error) {
+	if clientID == WebAppID(tenantID) && s.webApp != nil {
+		return s.webAppClient(ctx, tenantID)
+	}
+	r, found, err := s.store.find(ctx, tenantID, clientID)
+	switch {
+	case err != nil:
+		return Client{}, away(err)
+	case !found, !r.Active:
+		return Client{}, ErrUnknown
+	}
+	return s.client(r, false)
+}
+
+// WebAppID returns the client id of a tenant's token web application.
+func WebAppID(tenantID string) string { return tenantID + webAppSuffix }
+
+func (s *Service) webAppClient(ctx context.Context, tenantID string) (Client, error) {
+	callback, err := s.webApp(ctx, tenantID)
+	if err != nil {
+		return Client{}, err
+	}
+	return Client{
+		TenantID: tenantID, ID: WebAppID(tenantID), AuthMethod: AuthNone, AuthChosen: true, RedirectURIs: []string{callback},
+		GrantTypes: []string{"authorization_code", "refresh_token"}, DisplayName: "Tapis Token Webapp", FirstParty: true, Active: true,
+	}, nil
+}
+
 // Authenticate returns the active client whose secret is given; a public
 // client has none and must present none. Otherwise it fails with
 // ErrCredentials or ErrWrongSecret.
 func (s *Service) Authenticate(ctx context.Context, tenantID, clientID, secret string) (Client, error) {
+	if clientID == WebAppID(tenantID) && s.webApp != nil && secret == "" {
+		return s.webAppClient(ctx, tenantID)
+	}
 	r, found, err := s.store.find(ctx, tenantID, clientID)
 	if err != nil {
 		return Client{}, away(err)
 	}
-	hash := s.dummyHash
+	hash, previous := s.dummyHash, s.dummyHash
 	if found && r.KeyHash != "" {
 		hash = r.KeyHash
 	}
-	matches := s.box.HashMatches(hashPurpose(tenantID, clientID), secret, hash)
+	if found && r.PreviousKeyHash != "" && database.At(s.now()) < r.PreviousKeyExpiry {
+		previous = r.PreviousKeyHash
+	}
+	purpose := hashPurpose(tenantID, clientID)
+	matches := s.box.HashMatches(purpose, secret, hash)
+	matches = s.box.HashMatches(purpose, secret, previous) || matches
 	if found && r.TokenEndpointAuthMethod == AuthNone {
 		matches = secret == ""
 	}
@@ -208,22 +286,38 @@ func (s *Service) Authenticate(ctx context.Context, tenantID, clientID, secret s
 
 func (s *Service) row(c Client) row {
 	r := row{
-		TenantID: c.TenantID, ClientID: c.ID, Owner: c.Owner, TokenEndpointAuthMethod: c.AuthMethod,
-		CallbackURL: c.CallbackURL, DisplayName: c.DisplayName, Description: c.Description, Active: c.Active,
+		TenantID: c.TenantID, ClientID: c.ID, Owner: c.Owner, TokenEndpointAuthMethod: c.AuthMethod, AuthMethodChosen: c.AuthChosen,
+		CallbackURL: c.CallbackURL(), RedirectURIs: furtherURIs(c), GrantTypes: listText(c.GrantTypes),
+		DisplayName: c.DisplayName, Description: c.Description, Active: c.Active,
 		CreateTime: database.At(c.Created), LastUpdateTime: database.At(c.LastUpdated),
 	}
 	if c.Key != "" {
-		r.KeyHash = s.box.Hash(hashPurpose(c.TenantID, c.ID), c.Key)
-		r.KeySealed = s.box.Seal([]byte(c.Key), "clients", c.TenantID+"/"+c.ID, "key_sealed")
+		r.KeyHash, r.KeySealed = s.keep(c.TenantID, c.ID, c.Key)
 	}
 	return r
 }
 
+// keep returns what is stored of a key: its hash, and it sealed.
+func (s *Service) keep(tenantID, clientID, key string) (hash, sealed string) {
+	return s.box.Hash(hashPurpose(tenantID, clientID), key), s.box.Seal([]byte(key), "clients", tenantID+"/"+clientID, "key_sealed")
+}
+
 func (s *Service) client(r row, showKey bool) (Client, error) {
 	c := Client{
-		TenantID: r.TenantID, ID: r.ClientID, Owner: r.Owner, AuthMethod: r.TokenEndpointAuthMethod,
-		CallbackURL: r.CallbackURL, DisplayName: r.DisplayName, Description: r.Description, Active: r.Active,
+		TenantID: r.TenantID, ID: r.ClientID, Owner: r.Owner, AuthMethod: r.TokenEndpointAuthMethod, AuthChosen: r.AuthMethodChosen,
+		RedirectURIs: []string{}, GrantTypes: []string{}, DisplayName: r.DisplayName, Description: r.Description, Active: r.Active,
 		Created: r.CreateTime.Time(), LastUpdated: r.LastUpdateTime.Time(),
+	}
+	var further []string
+	if err := errors.Join(json.Unmarshal([]byte(r.RedirectURIs), &further), json.Unmarshal([]byte(r.GrantTypes), &c.GrantTypes)); err != nil {
+		return Client{}, apierr.Wrap(err, "decode lists of client "+r.ClientID)
+	}
+	if r.CallbackURL != "" {
+		c.RedirectURIs = append(c.RedirectURIs, r.CallbackURL)
+	}
+	c.RedirectURIs = append(c.RedirectURIs, further...)
+	if database.At(s.now()) < r.PreviousKeyExpiry {
+		c.PreviousKeyEnds = r.PreviousKeyExpiry.Time()
 	}
 	if showKey && r.KeySealed != "" {
 		key, err := s.box.Open(r.KeySealed, "clients", r.TenantID+"/"+r.ClientID, "key_sealed")
@@ -233,6 +327,19 @@ func (s *Service) client(r row, showKey bool) (Client, error) {
 		c.Key = string(key)
 	}
 	return c, nil
+}
+
+// furtherURIs is the column of the redirect URIs beyond the first.
+func furtherURIs(c Client) string {
+	if len(c.RedirectURIs) < 2 {
+		return listText(nil)
+	}
+	return listText(c.RedirectURIs[1:])
+}
+
+func listText(list []string) string {
+	text, _ := json.Marshal(append([]string{}, list...)) // strings always encode
+	return string(text)
 }
 
 func cut(s string, limit int) string {

@@ -14,7 +14,12 @@ type row struct {
 	KeyHash                 string
 	KeySealed               string
 	TokenEndpointAuthMethod string
+	AuthMethodChosen        bool
 	CallbackURL             string
+	RedirectURIs            string `gorm:"column:redirect_uris"` // JSON, those beyond the callback URL
+	GrantTypes              string // JSON
+	PreviousKeyHash         string
+	PreviousKeyExpiry       database.Micros
 	DisplayName             string
 	Description             string
 	Active                  bool
@@ -38,7 +43,8 @@ func (s store) find(ctx context.Context, tenantID, clientID string) (row, bool, 
 	}
 	r := row{TenantID: tenantID, ClientID: clientID}
 	found, err := s.db.QueryRow(ctx, findQuery, []any{tenantID, clientID}, &r.Owner, &r.KeyHash, &r.KeySealed,
-		&r.TokenEndpointAuthMethod, &r.CallbackURL, &r.DisplayName, &r.Description, &r.Active, &r.CreateTime, &r.LastUpdateTime)
+		&r.TokenEndpointAuthMethod, &r.AuthMethodChosen, &r.CallbackURL, &r.RedirectURIs, &r.GrantTypes, &r.PreviousKeyHash,
+		&r.PreviousKeyExpiry, &r.DisplayName, &r.Description, &r.Active, &r.CreateTime, &r.LastUpdateTime)
 	if err != nil {
 		return row{}, false, fmt.Errorf("read client: %w", err)
 	}
@@ -46,7 +52,8 @@ func (s store) find(ctx context.Context, tenantID, clientID string) (row, bool, 
 }
 
 const findQuery = `
-SELECT owner, key_hash, key_sealed, token_endpoint_auth_method, callback_url, display_name, description, active, create_time, last_update_time
+SELECT owner, key_hash, key_sealed, token_endpoint_auth_method, auth_method_chosen, callback_url, redirect_uris, grant_types,
+       previous_key_hash, previous_key_expiry, display_name, description, active, create_time, last_update_time
   FROM clients WHERE tenant_id = ? AND client_id = ?`
 
 // list returns a window over one owner's clients, oldest first, and how many

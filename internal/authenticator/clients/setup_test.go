@@ -1,6 +1,7 @@
 package clients_test
 
 import (
+	"context"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -40,8 +41,13 @@ func newWorld(t *testing.T, db *database.DB) *world {
 	w := &world{db: db, box: box, clock: &clock{}}
 	w.clock.micros.Store(time.Date(2020, 7, 18, 19, 9, 47, 500_000_000, time.UTC).UnixMicro())
 	revoker := tokens.New(tokens.Deps{DB: db, Box: box, Now: w.clock.now, Log: testlog.New(t)})
-	w.Service = clients.New(db, box, revoker, w.clock.now)
+	w.Service = clients.New(clients.Deps{DB: db, Box: box, Revoker: revoker, WebApp: webApp, Now: w.clock.now})
 	return w
+}
+
+// webApp is where the web applications of these tests are called back.
+func webApp(_ context.Context, tenantID string) (string, error) {
+	return "https://" + tenantID + ".example.org/v3/oauth2/webapp/callback", nil
 }
 
 // each runs test on every database.

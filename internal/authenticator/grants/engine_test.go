@@ -15,7 +15,7 @@ import (
 
 // L-16: nothing is done outside an order, which names tenant and client.
 func TestTheManagerDoesNothingWithoutAnOrder(t *testing.T) {
-	e := newEngine(nil) // a nil mint: using it would panic
+	e := newEngine(nil, nil) // a nil mint: using it would panic
 	ask := &oauth2.TokenGenerateRequest{ClientID: "app", UserID: "ada", Refresh: "x"}
 	if _, err := e.manager.GenerateAccessToken(t.Context(), oauth2.PasswordCredentials, ask); !errors.Is(err, errNoOrder) {
 		t.Errorf("minted without an order: %v", err)

@@ -3,11 +3,13 @@ package grants
 import (
 	"context"
 	"errors"
+	"time"
 
 	"gatehouse/internal/apierr"
 	"gatehouse/internal/authenticator/attempts"
 	"gatehouse/internal/authenticator/directory"
 	"gatehouse/internal/authenticator/tenancy"
+	"gatehouse/internal/authenticator/tokens"
 )
 
 // Directory is where the people of a tenant are.
@@ -24,9 +26,10 @@ type Directories func(ctx context.Context, tenant tenancy.Tenant) (Directory, bo
 type password struct {
 	directories Directories
 	guard       *attempts.Guard
+	now         func() time.Time
 }
 
-func (password) clientOptional() bool { return true }
+func (password) client() clientRule { return clientOptional }
 
 func (g password) authorize(ctx context.Context, a attempt) (grantee, error) {
 	if a.Username == "" || a.Password == "" {
@@ -55,5 +58,11 @@ func (g password) authorize(ctx context.Context, a attempt) (grantee, error) {
 		return grantee{}, err
 	}
 	attempt.Succeed()
-	return grantee{username: person.Username}, nil
+	if err := reserved(person.Username); err != nil {
+		return grantee{}, err
+	}
+	return grantee{
+		username: person.Username,
+		login:    tokens.Login{Scope: Granted(a.Scope), AuthTime: g.now(), AMR: []string{"pwd"}},
+	}, nil
 }

@@ -5,10 +5,13 @@ import (
 	"errors"
 	"log/slog"
 	"strings"
+	"time"
 
 	"gatehouse/internal/apierr"
 	"gatehouse/internal/authenticator/attempts"
 	"gatehouse/internal/authenticator/clients"
+	"gatehouse/internal/authenticator/codes"
+	"gatehouse/internal/authenticator/device"
 	"gatehouse/internal/authenticator/tenancy"
 	"gatehouse/internal/authenticator/tenantconfig"
 	"gatehouse/internal/authenticator/tokens"
@@ -22,21 +25,31 @@ type Request struct {
 	Username     string
 	Password     string
 	RefreshToken string
+	Code         string
+	RedirectURI  string
+	CodeVerifier string
+	DeviceCode   string
 	Scope        string
 	Address      string // of the caller, for throttling
 }
 
-// Credentials are how a client says who it is.
-type Credentials struct {
-	ID, Secret string
-	Basic      bool // sent in the Authorization header rather than the body
+// Outcome is what a token request yields: tokens, and what was asked of the
+// mint for them.
+type Outcome struct {
+	tokens.Pair
+
+	Request tokens.Request
+}
+
+// askedBefore reports whether the scope was asked for in an earlier request.
+func (o Outcome) askedBefore() bool {
+	return o.Request.GrantType == tenantconfig.AuthorizationCode || o.Request.GrantType == tenantconfig.DeviceCode
 }
 
 // grant says who is granted what. It checks only what is its own: the shared
 // checks are the pipeline's, so that no grant can forget one.
 type grant interface {
-	// clientOptional reports whether the grant works without a client.
-	clientOptional() bool
+	client() clientRule
 	authorize(ctx context.Context, a attempt) (grantee, error)
 }
 
@@ -54,12 +67,31 @@ type grantee struct {
 	username    string
 	redirectURI string
 	idpID       string
-	previous    *tokens.Refresh // the refresh token that is being continued
+	login       tokens.Login
+	narrowed    *string           // scope of the access token, where a refresh asked for less
+	accessTTL   time.Duration     // 0: the tenant's default
+	family      *tokens.Family    // chosen before; nil: a refresh token begins a new one
+	previous    *tokens.Refresh   // the refresh token that is being continued
+	redemption  *codes.Redemption // the authorization code that was redeemed
+	alone       bool              // no refresh token is due
 }
 
-// Clients authenticates OAuth clients.
+// Clients finds and authenticates OAuth clients.
 type Clients interface {
+	Find(ctx context.Context, tenantID, clientID string) (clients.Client, error)
 	Authenticate(ctx context.Context, tenantID, clientID, secret string) (clients.Client, error)
+}
+
+// Codes keeps authorization codes.
+type Codes interface {
+	Issue(ctx context.Context, a codes.Approval, familyTTL time.Duration) (string, error)
+	Redeem(ctx context.Context, tenantID, clientID, code string) (codes.Redemption, error)
+}
+
+// Devices keeps device codes.
+type Devices interface {
+	Request(ctx context.Context, tenantID, clientID, scope, address string) (device.Issued, error)
+	Redeem(ctx context.Context, tenantID, clientID, deviceCode string) (device.Approval, error)
 }
 
 // Settings finds what a tenant permits.
@@ -81,6 +113,9 @@ type Deps struct {
 	Settings    Settings
 	Directories Directories
 	Mint        Mint
+	Codes       Codes
+	Devices     Devices
+	Now         func() time.Time
 	Guard       *attempts.Guard // shared with all that check passwords
 }
 
@@ -88,6 +123,7 @@ type Deps struct {
 type Pipeline struct {
 	clients  Clients
 	settings Settings
+	devices  Devices
 	guard    *attempts.Guard
 	engine   *engine
 	grants   map[string]grant
@@ -96,13 +132,22 @@ type Pipeline struct {
 // New returns a Pipeline with every grant there is.
 func New(d Deps) *Pipeline {
 	return &Pipeline{
-		clients: d.Clients, settings: d.Settings, guard: d.Guard, engine: newEngine(d.Mint),
+		clients: d.Clients, settings: d.Settings, guard: d.Guard, engine: newEngine(d.Mint, d.Codes),
+		devices: d.Devices,
 		grants: map[string]grant{
-			tenantconfig.Password:     password{directories: d.Directories, guard: d.Guard},
-			tenantconfig.RefreshToken: refresh{directories: d.Directories, mint: d.Mint},
+			tenantconfig.Password:          password{directories: d.Directories, guard: d.Guard, now: d.Now},
+			tenantconfig.RefreshToken:      refresh{directories: d.Directories, mint: d.Mint},
+			tenantconfig.AuthorizationCode: authorizationCode{codes: d.Codes, now: d.Now},
+			tenantconfig.DeviceCode:        deviceCode{devices: d.Devices},
+			tenantconfig.ClientCredentials: clientCredentials{},
+			tenantconfig.Implicit:          nil, // known, but not at the token endpoint
 		},
 	}
 }
+
+// deviceURN is the name of the device grant in RFC 8628; tokens and settings
+// have the short one.
+const deviceURN = "urn:ietf:params:oauth:grant-type:device_code"
 
 // GrantTypes returns those of the given grant types that are served.
 func (p *Pipeline) GrantTypes(permitted []string) []string {
@@ -115,135 +160,116 @@ func (p *Pipeline) GrantTypes(permitted []string) []string {
 	return served
 }
 
+// Permits fails unless a tenant and a client both permit a grant type, with
+// the OAuth error to answer, or to send to the client's redirect URI.
+func (p *Pipeline) Permits(ctx context.Context, tenant tenancy.Tenant, client clients.Client, grantType string) error {
+	settings, err := p.settings.For(ctx, tenant.ID)
+	if err != nil {
+		return err
+	}
+	if err := permitted(tenant, settings, grantType); err != nil {
+		return err
+	}
+	return permittedFor(&client, grantType)
+}
+
 // Exchange carries out a token request in five steps. Its errors carry the
 // codes of RFC 6749 section 5.2.
-func (p *Pipeline) Exchange(ctx context.Context, tenant tenancy.Tenant, req Request) (tokens.Pair, error) {
+func (p *Pipeline) Exchange(ctx context.Context, tenant tenancy.Tenant, req Request) (Outcome, error) {
+	if req.GrantType == deviceURN {
+		req.GrantType = tenantconfig.DeviceCode
+	}
 	// 1. Is the grant there, and permitted in this tenant?
 	settings, err := p.settings.For(ctx, tenant.ID)
 	if err != nil {
-		return tokens.Pair{}, err
+		return Outcome{}, err
 	}
 	grant, err := p.choose(tenant, settings, req.GrantType)
 	if err != nil {
-		return tokens.Pair{}, err
+		return Outcome{}, err
 	}
-	// 2. Who is the client?
+	// 2. Who is the client, and may it use the grant?
 	client, err := p.authenticate(ctx, tenant, grant, req)
 	if err != nil {
-		return tokens.Pair{}, err
+		return Outcome{}, err
+	}
+	if err := permittedFor(client, req.GrantType); err != nil {
+		return Outcome{}, err
 	}
 	a := attempt{Request: req, tenant: tenant, settings: settings, client: client}
-	pair, err := p.issue(ctx, grant, a)
+	out, err := p.issue(ctx, grant, a)
 	if errors.Is(err, tokens.ErrRotated) {
 		// A parallel request was faster; asking again finds its successor.
-		pair, err = p.issue(ctx, grant, a)
+		out, err = p.issue(ctx, grant, a)
 	}
 	if errors.Is(err, tokens.ErrRotated) || errors.Is(err, tokens.ErrRefused) {
-		return tokens.Pair{}, invalidRefreshToken(err)
+		return Outcome{}, invalidRefreshToken(err)
 	}
-	return pair, err
+	return out, err
 }
 
-func (p *Pipeline) issue(ctx context.Context, grant grant, a attempt) (tokens.Pair, error) {
+func (p *Pipeline) issue(ctx context.Context, grant grant, a attempt) (Outcome, error) {
 	// 3. Who is granted what?
 	who, err := grant.authorize(ctx, a)
 	if err != nil {
-		return tokens.Pair{}, err
+		return Outcome{}, err
 	}
 	httpapi.Annotate(ctx, slog.String("user", who.username))
+	out := Outcome{Request: a.order(who)}
 	if who.previous != nil && who.previous.Successor != nil {
-		return *who.previous.Successor, nil
+		out.Pair = *who.previous.Successor
+		return out, nil
 	}
 	// 4. and 5. The one mint, and the pair.
-	return p.engine.issue(ctx, a, a.order(who), who.previous)
+	out.Pair, err = p.engine.issue(ctx, a, out.Request, who)
+	return out, err
 }
 
 func (p *Pipeline) choose(tenant tenancy.Tenant, settings tenantconfig.Settings, grantType string) (grant, error) {
 	if grantType == "" {
 		return nil, apierr.Invalidf("Missing the required grant_type parameter.")
 	}
-	grant, ok := p.grants[grantType]
-	if !ok {
+	grant := p.grants[grantType]
+	if grant == nil {
 		return nil, apierr.OAuth(apierr.Invalid, "unsupported_grant_type", "Invalid grant_type; this tenant offers %s.",
 			strings.Join(p.GrantTypes(settings.GrantTypes), ", "))
 	}
+	return grant, permitted(tenant, settings, grantType)
+}
+
+func permitted(tenant tenancy.Tenant, settings tenantconfig.Settings, grantType string) error {
 	if !settings.Allows(grantType) {
-		return nil, apierr.OAuth(apierr.Invalid, "unauthorized_client",
+		return apierr.OAuth(apierr.Invalid, "unauthorized_client",
 			"Invalid grant_type (%s); this grant type is not allowed for this tenant.", grantType)
 	}
 	if tenant.SiteAdmin {
-		return nil, apierr.OAuth(apierr.Invalid, "unauthorized_client",
+		return apierr.OAuth(apierr.Invalid, "unauthorized_client",
 			"The tenant %s administers its site; people cannot get tokens in it.", tenant.ID)
 	}
-	return grant, nil
+	return nil
 }
 
-func (p *Pipeline) authenticate(ctx context.Context, tenant tenancy.Tenant, grant grant, req Request) (*clients.Client, error) {
-	if req.Credentials == nil {
-		if grant.clientOptional() {
-			return nil, nil // no client took part, and none is needed
-		}
-		e := invalidClient(false).Because(errors.New("no client credentials"))
-		e.Message = "Invalid client credentials: this grant type needs a client, by HTTP Basic or by client_id and client_key."
-		return nil, e
+func permittedFor(client *clients.Client, grantType string) error {
+	if client != nil && !client.Allows(grantType) {
+		return apierr.OAuth(apierr.Invalid, "unauthorized_client",
+			"Invalid grant_type (%s); this grant type is not allowed for this client.", grantType)
 	}
-	forms := req.Credentials.forms()
-	attempt, err := p.guard.Client(ctx, tenant.ID, forms[0].ID, req.Address)
-	if err != nil {
-		return nil, err
-	}
-	defer attempt.Cancel()
-	var client clients.Client
-	for _, form := range forms {
-		client, err = p.clients.Authenticate(ctx, tenant.ID, form.ID, form.Secret)
-		if !errors.Is(err, clients.ErrCredentials) {
-			break
-		}
-	}
-	switch {
-	case errors.Is(err, clients.ErrCredentials):
-		if errors.Is(err, clients.ErrWrongSecret) {
-			attempt.Fail()
-		}
-		return nil, invalidClient(req.Credentials.Basic).Because(err)
-	case err != nil:
-		return nil, err
-	}
-	attempt.Succeed()
-	httpapi.Annotate(ctx, slog.String("client", client.ID))
-	return &client, nil
-}
-
-// forms returns the credentials as they were sent and, where that differs,
-// with the form encoding of RFC 6749 section 2.3.1 removed, which Tapis
-// clients do not apply. All name the same client: ids contain no percent sign,
-// so that one with it can only be meant encoded.
-func (c Credentials) forms() []Credentials {
-	if !c.Basic {
-		return []Credentials{c}
-	}
-	decoded := httpapi.Basic{Name: c.ID, Secret: c.Secret}.Decoded()
-	id := c.ID
-	if strings.Contains(id, "%") {
-		id = decoded.Name
-	}
-	forms := []Credentials{{ID: id, Secret: c.Secret, Basic: true}}
-	if decoded.Secret != c.Secret {
-		forms = append(forms, Credentials{ID: id, Secret: decoded.Secret, Basic: true})
-	}
-	return forms
+	return nil
 }
 
 // order says what the mint shall make for a grantee.
 func (a attempt) order(who grantee) tokens.Request {
 	r := tokens.Request{
 		Tenant: tokenTenant(a.tenant), Username: who.username, GrantType: a.GrantType,
-		RedirectURI: who.redirectURI, IDPID: who.idpID,
-		AccessTTL: a.settings.AccessTTL, FamilyTTL: a.settings.MaxRefreshTTL,
+		RedirectURI: who.redirectURI, IDPID: who.idpID, Login: who.login, Narrowed: who.narrowed,
+		AccessTTL: a.settings.AccessTTL, FamilyTTL: a.settings.MaxRefreshTTL, Family: who.family,
+	}
+	if who.accessTTL > 0 {
+		r.AccessTTL = min(who.accessTTL, a.settings.MaxAccessTTL)
 	}
 	if a.client != nil {
 		r.ClientID = a.client.ID
-		if a.settings.Allows(tenantconfig.RefreshToken) {
+		if !who.alone && a.settings.Allows(tenantconfig.RefreshToken) && a.client.Allows(tenantconfig.RefreshToken) {
 			r.RefreshTTL = a.settings.RefreshTTL
 		}
 	}
@@ -259,14 +285,6 @@ func (a attempt) rotates() bool { return a.settings.RotateRefresh || a.client.Pu
 
 func tokenTenant(t tenancy.Tenant) tokens.Tenant {
 	return tokens.Tenant{ID: t.ID, Issuer: t.TokenService}
-}
-
-func invalidClient(basic bool) *apierr.Error {
-	e := apierr.OAuth(apierr.Unauthenticated, "invalid_client", "Invalid client credentials.")
-	if basic {
-		e.Challenge = `Basic realm="tapis"`
-	}
-	return e
 }
 
 func invalidGrant(message string, cause error) error {

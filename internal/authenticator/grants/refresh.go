@@ -16,7 +16,7 @@ type refresh struct {
 	mint        Mint
 }
 
-func (refresh) clientOptional() bool { return false }
+func (refresh) client() clientRule { return clientNeeded }
 
 func (g refresh) authorize(ctx context.Context, a attempt) (grantee, error) {
 	if a.RefreshToken == "" {
@@ -32,8 +32,13 @@ func (g refresh) authorize(ctx context.Context, a attempt) (grantee, error) {
 	if err := g.stillAllowed(ctx, a, previous.Username); err != nil {
 		return grantee{}, err
 	}
+	narrowed, err := narrow(previous.Login.Scope, a.Scope)
+	if err != nil {
+		return grantee{}, err
+	}
 	return grantee{
-		username: previous.Username, redirectURI: previous.RedirectURI, idpID: previous.IDPID, previous: previous,
+		username: previous.Username, redirectURI: previous.RedirectURI, idpID: previous.IDPID, login: previous.Login,
+		narrowed: narrowed, previous: previous,
 	}, nil
 }
 

@@ -10,6 +10,7 @@ import (
 
 	"gatehouse/internal/apierr"
 	"gatehouse/internal/authenticator/tenancy"
+	"gatehouse/internal/authenticator/tenantconfig"
 	"gatehouse/internal/authenticator/tokens"
 	"gatehouse/internal/httpapi"
 )
@@ -33,7 +34,8 @@ func (h *Handler) Mount(r gin.IRoutes) {
 
 // parameters are all that the token endpoint reads.
 var parameters = []string{
-	"grant_type", "username", "password", "refresh_token", "client_id", "client_key", "client_secret", "scope",
+	"grant_type", "username", "password", "code", "redirect_uri", "code_verifier", "device_code", "refresh_token",
+	"client_id", "client_key", "client_secret", "scope",
 }
 
 // tokenJSON is one token inside the Tapis envelope.
@@ -59,7 +61,7 @@ type replyJSON struct {
 	TokenType    string  `json:"token_type"`
 	ExpiresIn    int64   `json:"expires_in"`
 	RefreshToken string  `json:"refresh_token,omitempty"`
-	Scope        *string `json:"scope,omitempty"`
+	Scope        *string `json:"scope,omitempty"` // what was granted; absent: none was asked for
 }
 
 // expiresAtLayout is ISO 8601 with six fraction digits and a numeric offset,
@@ -80,29 +82,34 @@ func (h *Handler) create(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	pair, err := h.exchange(ctx, tenant, Request{
+	out, err := h.exchange(ctx, tenant, Request{
 		GrantType: params["grant_type"], Credentials: credentials, Username: params["username"], Password: params["password"],
-		RefreshToken: params["refresh_token"], Scope: params["scope"], Address: c.ClientIP(),
+		Code: params["code"], RedirectURI: params["redirect_uri"], CodeVerifier: params["code_verifier"],
+		DeviceCode: params["device_code"], RefreshToken: params["refresh_token"], Scope: params["scope"], Address: c.ClientIP(),
 	})
 	if err != nil {
 		return err
 	}
-	httpapi.Annotate(ctx, slog.String("grant", params["grant_type"]), slog.String("jti", pair.Access.ID))
-	reply := newReply(pair)
-	if params["scope"] != "" {
-		reply.Scope = new(string) // unknown scopes are ignored, and that is said
+	httpapi.Annotate(ctx, slog.String("grant", out.Request.GrantType), slog.String("jti", out.Access.ID))
+	reply := newReply(out)
+	scope := out.Request.Scope()
+	if scope != "" || params["scope"] != "" || out.askedBefore() {
+		reply.Scope = &scope // unknown scopes are ignored, and that is said
 	}
-	reply.Envelope = httpapi.Success(ctx, newPairJSON(pair), "Token created successfully.")
+	reply.Envelope = httpapi.Success(ctx, newPairJSON(out.Pair), "Token created successfully.")
 	return httpapi.JSON(c, http.StatusOK, reply)
 }
 
 // exchange passes a request on and counts it.
-func (h *Handler) exchange(ctx context.Context, tenant tenancy.Tenant, req Request) (tokens.Pair, error) {
-	pair, err := h.pipeline.Exchange(ctx, tenant, req)
+func (h *Handler) exchange(ctx context.Context, tenant tenancy.Tenant, req Request) (Outcome, error) {
+	out, err := h.pipeline.Exchange(ctx, tenant, req)
 	if h.count == nil {
-		return pair, err
+		return out, err
 	}
 	grantType, outcome := req.GrantType, "ok"
+	if grantType == deviceURN {
+		grantType = tenantconfig.DeviceCode
+	}
 	if len(h.pipeline.GrantTypes([]string{grantType})) == 0 {
 		grantType = "other"
 	}
@@ -110,7 +117,7 @@ func (h *Handler) exchange(ctx context.Context, tenant tenancy.Tenant, req Reque
 		outcome = httpapi.Code(err)
 	}
 	h.count(grantType, outcome)
-	return pair, err
+	return out, err
 }
 
 func newPairJSON(pair tokens.Pair) pairJSON {
@@ -128,10 +135,12 @@ func newTokenJSON(t tokens.Token) tokenJSON {
 	return tokenJSON{ExpiresAt: t.ExpiresAt.UTC().Format(expiresAtLayout), ExpiresIn: int64(t.TTL.Seconds()), ID: t.ID}
 }
 
-func newReply(pair tokens.Pair) replyJSON {
-	r := replyJSON{AccessToken: pair.Access.Value, TokenType: "Bearer", ExpiresIn: int64(pair.Access.TTL.Seconds())}
-	if pair.Refresh != nil {
-		r.RefreshToken = pair.Refresh.Value
+func newReply(out Outcome) replyJSON {
+	r := replyJSON{
+		AccessToken: out.Access.Value, TokenType: "Bearer", ExpiresIn: int64(out.Access.TTL.Seconds()),
+	}
+	if out.Refresh != nil {
+		r.RefreshToken = out.Refresh.Value
 	}
 	return r
 }

@@ -39,12 +39,32 @@ type Request struct {
 	ClientID      string // empty: no client took part
 	RedirectURI   string // of an authorization code, and of refreshes of such tokens
 	IDPID         string // external identity provider, if one was used
-	Extra         Extra  // further claims, as ParseExtra returned them
+	Login         Login
+	Extra         Extra // further claims, as ParseExtra returned them
 	AccessTTL     time.Duration
 	RefreshTTL    time.Duration // 0: no refresh token
-	Family        *Family       // the family to go on with; nil: a refresh token begins a new one
+	Family        *Family       // the family that the tokens belong to; nil: a refresh token begins a new one
 	FamilyTTL     time.Duration // absolute lifetime of a new family; 0, of Direct ones: it has no end
 	Count         int           // refresh count, 0 for the first token of a family
+	Narrowed      *string       // scope of this access token, where a refresh asked for less than Login.Scope
+}
+
+// Scope returns the scope of the access token.
+func (r Request) Scope() string {
+	if r.Narrowed != nil {
+		return *r.Narrowed
+	}
+	return r.Login.Scope
+}
+
+// Login is what is known of the sign-in and of the request behind a grant. No
+// access or refresh token shows it: it is recorded with the tokens, carried
+// over refreshes, and read by ID tokens and introspection.
+type Login struct {
+	Scope    string    // granted, separated by spaces
+	Nonce    string    // of the authorization request
+	AuthTime time.Time // when the person signed in; zero: not in a browser
+	AMR      []string  // how, RFC 8176
 }
 
 // Token is one signed token and what its reply and its row say.

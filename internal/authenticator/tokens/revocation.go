@@ -107,6 +107,16 @@ func (s *Service) revokeIssued(ctx context.Context, tenantID, kind, name string)
 	return err
 }
 
+// RevokeFamily voids, for good, every token of a family: those issued and
+// those that a request in flight may still record. The mark is kept until end,
+// which no token of the family outlives.
+func (s *Service) RevokeFamily(ctx context.Context, tenantID, familyID string, end time.Time) error {
+	defer s.recent.forget()
+	return s.away(s.store.mark(ctx, markRow{
+		TenantID: tenantID, Kind: "family", Name: familyID, IssuedBefore: forever, ExpiryTime: database.At(end),
+	}))
+}
+
 // RevokeClient voids, for good, every token of a client: those issued and
 // those that a request in flight may still record. It joins the caller's
 // transaction.

@@ -71,9 +71,10 @@ func (i *Issued) rows() []tokenRow {
 	}
 	access := tokenRow{
 		TenantID: i.request.Tenant.ID, JTI: i.Access.ID, TokenType: authn.AccessToken, Username: i.request.Username,
-		ClientID: clientID, GrantType: i.request.GrantType,
+		ClientID: clientID, GrantType: i.request.GrantType, loginRow: newLoginRow(i.request.Login),
 		CreateTime: database.At(i.at), ExpiryTime: database.At(i.Access.ExpiresAt),
 	}
+	access.Scope = i.request.Scope()
 	if i.family != nil {
 		access.FamilyID, access.FamilyEnd = i.family.ID, database.At(i.family.ExpiresAt)
 	}
@@ -81,6 +82,7 @@ func (i *Issued) rows() []tokenRow {
 		return []tokenRow{access}
 	}
 	refresh := access
+	refresh.Scope = i.request.Login.Scope // the whole of it, RFC 6749 section 6
 	refresh.JTI, refresh.TokenType, refresh.ExpiryTime = i.Refresh.ID, authn.RefreshToken, database.At(i.Refresh.ExpiresAt)
 	return []tokenRow{access, refresh}
 }
@@ -91,6 +93,7 @@ type Refresh struct {
 	Username    string
 	RedirectURI string
 	IDPID       string
+	Login       Login
 	Count       int           // refresh count of the token presented
 	AccessTTL   time.Duration // lifetime of the access token it came with
 	Family      Family
@@ -122,9 +125,9 @@ func (s *Service) Present(ctx context.Context, tenant Tenant, clientID, raw stri
 	}
 	r := &Refresh{
 		Username: state.Username, RedirectURI: claims.Access.RedirectURI, IDPID: claims.Access.IDPID,
-		AccessTTL: claims.Access.ttl(),
-		Family:    Family{ID: state.FamilyID, ExpiresAt: state.FamilyEnd.Time()},
-		tenantID:  tenant.ID, jti: claims.ID,
+		Login: state.login(), AccessTTL: claims.Access.ttl(),
+		Family:   Family{ID: state.FamilyID, ExpiresAt: state.FamilyEnd.Time()},
+		tenantID: tenant.ID, jti: claims.ID,
 	}
 	if claims.Access.RefreshCount != nil {
 		r.Count = *claims.Access.RefreshCount
@@ -149,12 +152,9 @@ func (s *Service) again(ctx context.Context, r *Refresh, state standing) (*Refre
 		}
 		return r, nil
 	}
-	// The mark outlives the family by nothing: its tokens all end with it.
-	mark := markRow{TenantID: r.tenantID, Kind: "family", Name: state.FamilyID, IssuedBefore: forever, ExpiryTime: state.FamilyEnd}
-	if err := s.store.mark(ctx, mark); err != nil {
-		return nil, s.away(err)
+	if err := s.RevokeFamily(ctx, r.tenantID, state.FamilyID, state.FamilyEnd.Time()); err != nil {
+		return nil, err
 	}
-	s.recent.forget()
 	s.log.WarnContext(ctx, "refresh token reused, family revoked", slog.String("tenant", r.tenantID),
 		slog.String("client", state.ClientID), slog.String("user", state.Username), slog.String("family", state.FamilyID))
 	return nil, ErrReused

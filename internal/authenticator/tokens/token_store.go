@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"strings"
 
 	"gatehouse/internal/authn"
 	"gatehouse/internal/database"
@@ -23,6 +24,24 @@ type tokenRow struct {
 	RevokeTime database.Micros
 	RotateTime database.Micros
 	Successor  string // sealed Pair that replaced this refresh token; purged after the grace
+
+	loginRow
+}
+
+// loginRow is a Login as columns.
+type loginRow struct {
+	Scope    string
+	Nonce    string
+	AuthTime database.Micros
+	AMR      string // separated by spaces
+}
+
+func newLoginRow(l Login) loginRow {
+	return loginRow{Scope: l.Scope, Nonce: l.Nonce, AuthTime: database.At(l.AuthTime), AMR: strings.Join(l.AMR, " ")}
+}
+
+func (r loginRow) login() Login {
+	return Login{Scope: r.Scope, Nonce: r.Nonce, AuthTime: r.AuthTime.Time(), AMR: strings.Fields(r.AMR)}
 }
 
 // TableName names the table for GORM.
@@ -53,12 +72,15 @@ type standing struct {
 	RotateTime   database.Micros
 	Successor    string
 	IssuedBefore database.Micros
+
+	loginRow
 }
 
 func (s standing) revoked() bool { return s.RevokeTime != 0 || s.CreateTime < s.IssuedBefore }
 
 const standingQuery = `
 SELECT t.token_type, t.family_id, t.family_end, t.username, t.client_id, t.grant_type, t.create_time, t.revoke_time, t.rotate_time, t.successor,
+       t.scope, t.nonce, t.auth_time, t.amr,
        (SELECT COALESCE(MAX(m.issued_before), 0) FROM revocation_marks m
          WHERE m.tenant_id = t.tenant_id
            AND ((m.kind = 'client' AND m.name = t.client_id) OR (m.kind = 'user' AND m.name = t.username)
@@ -72,7 +94,8 @@ type store struct{ db *database.DB }
 func (s store) standing(ctx context.Context, tenantID, jti string) (standing, bool, error) {
 	var r standing
 	found, err := s.db.QueryRow(ctx, standingQuery, []any{tenantID, jti}, &r.TokenType, &r.FamilyID, &r.FamilyEnd, &r.Username,
-		&r.ClientID, &r.GrantType, &r.CreateTime, &r.RevokeTime, &r.RotateTime, &r.Successor, &r.IssuedBefore)
+		&r.ClientID, &r.GrantType, &r.CreateTime, &r.RevokeTime, &r.RotateTime, &r.Successor,
+		&r.Scope, &r.Nonce, &r.AuthTime, &r.AMR, &r.IssuedBefore)
 	if err != nil {
 		return standing{}, false, fmt.Errorf("read token record: %w", err)
 	}
@@ -82,9 +105,11 @@ func (s store) standing(ctx context.Context, tenantID, jti string) (standing, bo
 // insertQuery records one token; insertTokens appends a second row for pairs.
 const (
 	insertQuery = `
-INSERT INTO issued_tokens (tenant_id, jti, token_type, family_id, family_end, username, client_id, grant_type, create_time, expiry_time)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
-	insertPairQuery = insertQuery + `, (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
+INSERT INTO issued_tokens (tenant_id, jti, token_type, family_id, family_end, username, client_id, grant_type, create_time, expiry_time,
+  scope, nonce, auth_time, amr)
+VALUES ` + insertValues
+	insertPairQuery = insertQuery + `, ` + insertValues
+	insertValues    = `(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
 )
 
 // insertTokens records one token, or the two of a pair, in one statement.
@@ -93,10 +118,10 @@ func (s store) insertTokens(ctx context.Context, rows []tokenRow) error {
 	if len(rows) == 2 {
 		query = insertPairQuery
 	}
-	args := make([]any, 0, 20)
+	args := make([]any, 0, 28)
 	for _, r := range rows {
 		args = append(args, r.TenantID, r.JTI, r.TokenType, r.FamilyID, int64(r.FamilyEnd), r.Username, r.ClientID,
-			r.GrantType, int64(r.CreateTime), int64(r.ExpiryTime))
+			r.GrantType, int64(r.CreateTime), int64(r.ExpiryTime), r.Scope, r.Nonce, int64(r.AuthTime), r.AMR)
 	}
 	if _, err := s.db.Exec(ctx, query, args...); err != nil {
 		return fmt.Errorf("record tokens: %w", err)

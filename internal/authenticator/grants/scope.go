@@ -1,0 +1,39 @@
+package grants
+
+import (
+	"slices"
+	"strings"
+
+	"gatehouse/internal/apierr"
+)
+
+// Scopes are those that mean something here, all of them OpenID Connect's.
+// Tapis itself has none: what a token may do is what its person may do.
+func Scopes() []string { return []string{"openid", "profile", "email", "offline_access"} }
+
+// Granted returns what is granted of a requested scope: the members that mean
+// something, each once, in the order in which they were asked for.
+func Granted(requested string) string {
+	var granted []string
+	for _, name := range strings.Fields(requested) {
+		if slices.Contains(Scopes(), name) && !slices.Contains(granted, name) {
+			granted = append(granted, name)
+		}
+	}
+	return strings.Join(granted, " ")
+}
+
+// narrow returns the scope of a refreshed access token; nil: the whole of what
+// was granted. Asking for more is an error, RFC 6749 section 6.
+func narrow(granted, requested string) (*string, error) {
+	if requested == "" {
+		return nil, nil // the whole
+	}
+	less := Granted(requested)
+	for _, name := range strings.Fields(less) {
+		if !slices.Contains(strings.Fields(granted), name) {
+			return nil, apierr.OAuth(apierr.Invalid, "invalid_scope", "The scope %s was not granted; a refresh cannot widen the scope.", name)
+		}
+	}
+	return &less, nil
+}
