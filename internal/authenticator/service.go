@@ -75,6 +75,7 @@ type Service struct {
 	devices     *device.Service
 	callers     *callers.Service
 	accounts    *security.Service
+	kernel      *security.Handler
 	clients     *clients.Handler
 	grants      *grants.Handler
 	metadata    *metadata.Handler
@@ -111,6 +112,7 @@ func New(d Deps) *Service {
 	s.codes = codes.New(codes.Deps{DB: d.DB, Revoker: s.tokens, Now: d.Now, Log: d.Log})
 	s.devices = device.New(d.DB, d.Now)
 	guard := attempts.New(d.Now)
+	s.kernel = s.newKernel(d.SiteID, guard)
 	pipeline := grants.New(grants.Deps{
 		Clients: registered, Settings: settings, Mint: s.tokens, Guard: guard,
 		Codes: s.codes, Devices: s.devices, Now: d.Now,
@@ -131,6 +133,8 @@ func New(d Deps) *Service {
 func (s *Service) Mount(r gin.IRouter) {
 	httpapi.MountHealth(r, "/v3/oauth2", s.Ready)
 	apidoc.Mount(r, "/v3/oauth2", apidoc.Document{Name: "authenticator", Path: "/v3/oauth2/openapi.yaml"})
+	apidoc.Mount(r, "/v3/security", apidoc.Document{Name: "security", Path: "/v3/security/openapi.yaml"})
+	s.kernel.Mount(r.Group("/v3/security"), s.callers.For("security"))
 	oauth := r.Group("/v3/oauth2", httpapi.OAuthErrors, s.registry.Middleware())
 	s.metadata.Mount(oauth)
 	s.grants.Mount(oauth.Group("", httpapi.NoStore))

@@ -81,6 +81,11 @@ func (g *Guard) Client(ctx context.Context, tenantID, clientID, from string) (At
 	return g.acquire(ctx, "client", tenantID, clientID, from)
 }
 
+// Service is Password for the password of a service account.
+func (g *Guard) Service(ctx context.Context, tenantID, service, from string) (Attempt, error) {
+	return g.acquire(ctx, "service", tenantID, service, from)
+}
+
 // UserCode is Password for the user code of a device, which a person who is
 // signed in types. Here it is the person who must not guess.
 func (g *Guard) UserCode(ctx context.Context, tenantID, username, from string) (Attempt, error) {

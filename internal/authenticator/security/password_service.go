@@ -25,12 +25,13 @@ type Service struct {
 	box   *seal.Box
 	now   func() time.Time
 
-	ensured ensured
+	ensured    ensured
+	generating chan struct{} // holds one while a key pair is generated
 }
 
 // New returns a Service on db.
 func New(db *database.DB, box *seal.Box, now func() time.Time) *Service {
-	return &Service{store: store{db}, box: box, now: now}
+	return &Service{store: store{db}, box: box, now: now, generating: make(chan struct{}, 1)}
 }
 
 // SetPassword gives a service account of a tenant its password.

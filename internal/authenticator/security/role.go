@@ -73,3 +73,22 @@ func checkUsername(username string) error {
 	}
 	return nil
 }
+
+// roleType says what kind of role a name stands for, in the words of the
+// Security Kernel.
+func roleType(name string) string {
+	switch {
+	case name == AdminRole:
+		return "TENANT_ADMIN"
+	case IsBuiltin(name):
+		return "RESTRICTED_SVC"
+	}
+	return "USER"
+}
+
+// IsBuiltin reports whether a name is kept for roles that mean something to
+// the services, in whatever tenant.
+func IsBuiltin(name string) bool {
+	return strings.HasPrefix(name, "$") || name == TenantCreator || name == DefinitionUpdater ||
+		strings.HasSuffix(name, generatorSuffix)
+}

@@ -69,7 +69,8 @@ func TestARoleIsHeldByThoseWhoWereGrantedItInThatTenantAlone(t *testing.T) {
 		} {
 			wantRole(t, s, no[0], no[1], no[2], false)
 		}
-		wantRole(t, s, "tacc", "bob", "$$bob", true) // everyone's default role
+		wantRole(t, s, "tacc", "bob", "$$bob", true)                 // everyone's default role
+		wantRole(t, newService(t, db), "tacc", "bob", "staff", true) // at once on every replica
 
 		if users, err := s.UsersWithRole(t.Context(), "tacc", "staff"); err != nil || !slices.Equal(users, []string{"Bob", "ann", "bob"}) {
 			t.Errorf("users with staff: %v, %v", users, err)

@@ -39,6 +39,16 @@ func (r *Registry) Tenant(ctx context.Context, id string) (authn.Tenant, bool, e
 	return authn.Tenant{ID: t.ID, SiteID: t.SiteID, Issuer: t.TokenService, SiteAdmin: t.SiteAdmin}, true, nil
 }
 
+// At returns the active tenant of any site whose host this is, as far as it
+// is known now.
+func (r *Registry) At(host string) (Tenant, bool) {
+	v := r.view.Load()
+	if v == nil {
+		return Tenant{}, false
+	}
+	return v.tenantFor(host)
+}
+
 // RunsItself implements authn.Realm.
 func (r *Registry) RunsItself(_ context.Context, siteID, service string) (bool, error) {
 	site, err := r.Site(siteID)
