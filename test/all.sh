@@ -3,7 +3,7 @@
 # want: the race detector, SQLite and Postgres, slapd, the Python SDK. Then
 # searches what was logged for secrets. Under CI=true a skipped test fails.
 # Without arguments it also runs the tests of what operators install, which are
-# a module of their own.
+# a module of their own, and whose files Go does not watch.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -34,4 +34,4 @@ export GATEHOUSE_TEST_POSTGRES GATEHOUSE_TEST_LOGS
 
 go test -race -json -timeout 5m "${@:-./...}" | go run ./test/verdict
 go run ./test/logscan "$GATEHOUSE_TEST_LOGS"
-[ $# -gt 0 ] || go -C test/deploy test -json -timeout 15m ./... | go run ./test/verdict
+[ $# -gt 0 ] || go -C test/deploy test -count=1 -json -timeout 15m ./... | go run ./test/verdict

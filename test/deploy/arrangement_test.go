@@ -3,6 +3,7 @@ package deploy
 import (
 	"encoding/json"
 	"net"
+	"net/http"
 	"net/url"
 	"os"
 	"os/exec"
@@ -20,6 +21,8 @@ import (
 // ports.
 type arrangement struct {
 	project            *types.Project
+	sources            string // a copy of what the commands need of the sources
+	bin                string // of the stand-ins for docker and kubectl
 	secrets            string // the folder of secrets.sh
 	config             string // the folder of the configs, with addresses of here
 	database           *url.URL
@@ -45,8 +48,24 @@ exec setpriv --reuid=65532 --regid=65532 --clear-groups --no-new-privs "$@"
 func arrange(t *testing.T) *arrangement {
 	t.Helper()
 	needRoot(t)
-	needProgram(t, "nginx", "slapd", "psql", "openssl")
-	a := &arrangement{project: composed(t), secrets: secrets(t), config: tempDir(t), registry: freeAddr(t), issuance: freeAddr(t), directory: freeAddr(t)}
+	needProgram(t, "nginx", "slapd", "psql", "openssl", "curl")
+	a := &arrangement{
+		project: composed(t), sources: tempDir(t), bin: tempDir(t), config: tempDir(t),
+		registry: freeAddr(t), issuance: freeAddr(t), directory: freeAddr(t),
+	}
+	for _, name := range []string{"first.sh", "secrets.sh"} {
+		script(t, filepath.Join(a.sources, "deploy/docker", name), read(t, "deploy/docker/"+name))
+	}
+	a.secrets = filepath.Join(a.sources, "deploy/docker/secrets")
+	for name, text := range engines {
+		script(t, filepath.Join(a.bin, name), text)
+	}
+	return a
+}
+
+// begin starts what is not ours, with the secrets that are made by now.
+func (a *arrangement) begin(t *testing.T) {
+	t.Helper()
 	a.startPostgres(t)
 	a.startDirectory(t)
 	for _, name := range []string{"tenants", "authenticator"} {
@@ -65,7 +84,6 @@ func arrange(t *testing.T) *arrangement {
 	} {
 		write(t, filepath.Join(a.config, name), replaced(t, read(t, "deploy/docker/"+name), pairs...))
 	}
-	return a
 }
 
 // startPostgres starts a cluster and runs the script of the Postgres image in it.
@@ -160,72 +178,70 @@ func (a *arrangement) jail(t testing.TB, service string) *jail {
 	return j
 }
 
-// compose writes a stand-in for docker compose that can run the authenticator.
-func (a *arrangement) compose(t testing.TB) string {
-	t.Helper()
-	j := a.jail(t, "authenticator")
-	var b strings.Builder
-	b.WriteString("#!/bin/sh\nset -eu\n[ \"$1 $2 $3 $4\" = 'run --rm --no-TTY authenticator' ]\nshift 4\nexec env")
-	for _, word := range append(append([]string{}, j.env...), "PATH="+os.Getenv("PATH")) {
-		b.WriteString(" '" + strings.ReplaceAll(word, "'", `'\''`) + "'")
-	}
-	for _, word := range j.argv() {
-		b.WriteString(" '" + strings.ReplaceAll(word, "'", `'\''`) + "'")
-	}
-	b.WriteString(" \"$@\"\n")
-	file := write(t, filepath.Join(tempDir(t), "compose"), b.String())
-	if err := os.Chmod(file, 0o755); err != nil {
-		t.Fatal(err)
-	}
-	return file
-}
-
-func TestTheArrangementOfComposeLeadsToALogin(t *testing.T) {
+// The commands of docs/deploy.md, one after the other; what an engine would do
+// besides, the test does.
+func TestTheDocumentedCommandsLeadToALogin(t *testing.T) {
 	a := arrange(t)
-
-	migrate := a.jail(t, "authenticator-migrations")
-	succeed(t, migrate.command(nil, a.project.Services["authenticator-migrations"].Command...))
-	for range 2 { // it may run again
-		first := exec.Command(filepath.Join(top, "deploy/docker/first.sh"))
-		first.Env = []string{"PATH=" + os.Getenv("PATH"), "COMPOSE=" + a.compose(t), "SECRETS=" + a.secrets}
-		succeed(t, first)
+	migrate := func(program string) {
+		j := a.jail(t, program+"-migrations")
+		succeed(t, j.command(nil, a.project.Services[program+"-migrations"].Command...))
 	}
-	migrate = a.jail(t, "tenants-migrations")
-	succeed(t, migrate.command(nil, a.project.Services["tenants-migrations"].Command...))
-
-	tenants, authenticator := a.jail(t, "tenants"), a.jail(t, "authenticator")
-	issuing := start(t, authenticator.command(nil, "serve"))
-	serving := start(t, tenants.command(nil, "serve"))
-	await(t, serving, "the registry is healthy", func() bool { return tenants.health(t, nil) == nil })
-	await(t, issuing, "the authenticator is healthy", func() bool { return authenticator.health(t, nil) == nil })
-	succeed(t, tenants.command(nil, "apply", "-f", "/etc/gatehouse/site.yaml"))
-	nginx := serve(t, map[string][]string{"tenants": {a.registry}, "authenticator": {a.issuance}})
-
-	password := strings.TrimSpace(read(t, filepath.Join(a.secrets, "ldap-people-password")))
-	login := func(password string) (int, string) {
-		form := url.Values{"grant_type": {"password"}, "username": {"testuser1"}, "password": {password}}
-		resp, body := do(t, "POST", nginx.url+"/v3/oauth2/tokens", form.Encode(), "Host", "dev.localhost:8080", "Content-Type", "application/x-www-form-urlencoded")
-		return resp.StatusCode, body
+	login := func(string) (int, string) { return 0, "" }
+	var issuing, serving *process
+	var nginx *proxy
+	var password, said string
+	for _, command := range steps(t, "One machine: Docker Compose") {
+		switch {
+		case strings.HasPrefix(command, "docker compose build"):
+			a.begin(t)
+		case strings.HasPrefix(command, "deploy/docker/first.sh"):
+			migrate("authenticator")
+			a.offer(t, "authenticator")
+			a.shell(t, command) // it may run again
+		case strings.HasPrefix(command, "docker compose up"):
+			migrate("tenants")
+			tenants, authenticator := a.offer(t, "tenants"), a.jail(t, "authenticator")
+			issuing = start(t, authenticator.command(nil, "serve"))
+			serving = start(t, tenants.command(nil, "serve"))
+			await(t, serving, "the registry is healthy", func() bool { return tenants.health(t, nil) == nil })
+			await(t, issuing, "the authenticator is healthy", func() bool { return authenticator.health(t, nil) == nil })
+			nginx = serve(t, map[string][]string{"tenants": {a.registry}, "authenticator": {a.issuance}})
+			// The document's address leads to this nginx.
+			_, port, _ := net.SplitHostPort(strings.TrimPrefix(nginx.url, "http://"))
+			curl, err := exec.LookPath("curl")
+			if err != nil {
+				t.Fatal(err)
+			}
+			script(t, filepath.Join(a.bin, "curl"), "#!/bin/sh\nexec "+curl+" --connect-to dev.localhost:8080:127.0.0.1:"+port+" \"$@\"\n")
+		case strings.HasPrefix(command, "curl"):
+			password = strings.TrimSpace(read(t, filepath.Join(a.secrets, "ldap-people-password")))
+			login = func(password string) (int, string) {
+				form := url.Values{"grant_type": {"password"}, "username": {"testuser1"}, "password": {password}}
+				resp, body := do(t, "POST", nginx.url+"/v3/oauth2/tokens", form.Encode(), "Host", "dev.localhost:8080", "Content-Type", "application/x-www-form-urlencoded")
+				return resp.StatusCode, body
+			}
+			// The authenticator asks the registry every few seconds: dev is new to it.
+			await(t, issuing, "somebody can sign in", func() bool { status, _ := login(password); return status == http.StatusOK })
+		}
+		said = a.shell(t, command)
 	}
-	// The authenticator asks the registry every few seconds: dev is new to it.
-	await(t, issuing, "somebody can sign in", func() bool { status, _ := login(password); return status == 200 })
 	if status, body := login(password + "x"); status != 400 || !strings.Contains(body, "invalid_grant") {
 		t.Errorf("a wrong password: %d, %s", status, body)
 	}
-	_, body := login(password)
 	var issued struct {
 		Token string `json:"access_token"`
 	}
-	if err := json.Unmarshal([]byte(body), &issued); err != nil || issued.Token == "" {
-		t.Fatalf("no token: %v, %s", err, body)
+	if err := json.Unmarshal([]byte(said), &issued); err != nil || issued.Token == "" {
+		t.Fatalf("no token: %v, %s", err, said)
 	}
 	resp, body := do(t, "GET", nginx.url+"/v3/oauth2/userinfo", "", "Host", "dev.localhost:8080", "X-Tapis-Token", issued.Token)
-	if resp.StatusCode != 200 || !strings.Contains(body, "testuser1") {
+	if resp.StatusCode != http.StatusOK || !strings.Contains(body, "testuser1") {
 		t.Errorf("the token's owner: %s, %s", resp.Status, body)
 	}
-	if resp, body := do(t, "GET", nginx.url+"/v3/tenants", ""); resp.StatusCode != 200 || !strings.Contains(body, `"dev"`) || !strings.Contains(body, `"admin"`) {
+	if resp, body := do(t, "GET", nginx.url+"/v3/tenants", ""); resp.StatusCode != http.StatusOK || !strings.Contains(body, `"dev"`) || !strings.Contains(body, `"admin"`) {
 		t.Errorf("the tenants: %s, %s", resp.Status, body)
 	}
+	a.kubernetes(t)
 
 	logs := serving.said() + issuing.said() + nginx.said()
 	for name, secret := range secretValues(t, a.secrets) {

@@ -137,7 +137,7 @@ func TestNginxRoutesByPathAndChangesNothing(t *testing.T) {
 	for prefix, want := range routes {
 		for _, rest := range []string{"", "/", "/x/y%2Fz?a=b%20c&d", "/a//b", "?select=tenant_id"} {
 			resp, body := do(t, "GET", p.url+prefix+rest, "", "Host", "dev.tapis.example.org:8443", "X-Forwarded-For", "192.0.2.1", "X-Tapis-Token", "t")
-			if got := `{"program":"` + want + `","uri":"` + prefix + rest + `"}`; resp.StatusCode != 200 || body != got {
+			if got := `{"program":"` + want + `","uri":"` + prefix + rest + `"}`; resp.StatusCode != http.StatusOK || body != got {
 				t.Errorf("%s: %s, %s; want %s", prefix+rest, resp.Status, body, got)
 			}
 			if got := resp.Header.Values("Content-Type"); !slices.Equal(got, []string{"application/json"}) {
@@ -149,7 +149,7 @@ func TestNginxRoutesByPathAndChangesNothing(t *testing.T) {
 			t.Errorf("%s: the program sees %s, %v", prefix, seen.Host, seen.Header)
 		}
 	}
-	if resp, body := do(t, "POST", p.url+"/v3/oauth2/tokens", strings.Repeat("x", 1<<20+1)); resp.StatusCode != 200 {
+	if resp, body := do(t, "POST", p.url+"/v3/oauth2/tokens", strings.Repeat("x", 1<<20+1)); resp.StatusCode != http.StatusOK {
 		t.Errorf("the program cannot refuse what is too large for it: %s, %s", resp.Status, body)
 	}
 	if said := p.said(); strings.Contains(said, "b%20c") || !strings.Contains(said, `"path":"/v3/tenants/x/y%2Fz"`) {
@@ -241,10 +241,10 @@ func TestWhatNginxAnswersItselfIsAnEnvelopeToo(t *testing.T) {
 		_ = resp.Body.Close()
 		_ = c.Close()
 	}
-	if resp, body := do(t, "HEAD", p.url+"/v3/oauth2/jwks", ""); resp.StatusCode != 503 || body != "" {
+	if resp, body := do(t, "HEAD", p.url+"/v3/oauth2/jwks", ""); resp.StatusCode != http.StatusServiceUnavailable || body != "" {
 		t.Errorf("HEAD: %s, %q", resp.Status, body)
 	}
-	if resp, body := do(t, "GET", p.url+"/healthz", ""); resp.StatusCode != 200 || !strings.Contains(body, `"status":"success"`) {
+	if resp, body := do(t, "GET", p.url+"/healthz", ""); resp.StatusCode != http.StatusOK || !strings.Contains(body, `"status":"success"`) {
 		t.Errorf("/healthz: %s, %s", resp.Status, body)
 	}
 }
@@ -254,7 +254,7 @@ func TestAReplicaThatIsAwayCostsNoRequest(t *testing.T) {
 	p := serve(t, map[string][]string{"tenants": {freeAddr(t)}, "authenticator": {freeAddr(t), alive.addr()}})
 	for range 20 {
 		for _, method := range []string{"GET", "POST", "PUT", "DELETE"} {
-			if resp, body := do(t, method, p.url+"/v3/oauth2/clients", ""); resp.StatusCode != 200 {
+			if resp, body := do(t, method, p.url+"/v3/oauth2/clients", ""); resp.StatusCode != http.StatusOK {
 				t.Fatalf("%s: %s, %s", method, resp.Status, body)
 			}
 		}
@@ -272,7 +272,7 @@ func TestOnlyWhatMayBeRepeatedIsSentAgain(t *testing.T) {
 		failed := 0
 		for range 20 {
 			resp, _ := do(t, method, p.url+"/v3/oauth2/clients/x", "")
-			if resp.StatusCode != 200 {
+			if resp.StatusCode != http.StatusOK {
 				failed++
 			}
 		}
@@ -288,7 +288,7 @@ func TestOnlyWhatMayBeRepeatedIsSentAgain(t *testing.T) {
 func TestAReplicaThatComesBackIsUsedAtOnce(t *testing.T) {
 	addr := freeAddr(t)
 	p := serve(t, map[string][]string{"tenants": {addr}, "authenticator": {freeAddr(t)}})
-	if resp, _ := do(t, "GET", p.url+"/v3/tenants", ""); resp.StatusCode != 503 {
+	if resp, _ := do(t, "GET", p.url+"/v3/tenants", ""); resp.StatusCode != http.StatusServiceUnavailable {
 		t.Fatalf("nobody there: %s", resp.Status)
 	}
 	l, err := net.Listen("tcp", addr)
@@ -298,7 +298,7 @@ func TestAReplicaThatComesBackIsUsedAtOnce(t *testing.T) {
 	server := &http.Server{Handler: http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})}
 	go func() { _ = server.Serve(l) }()
 	defer server.Close()
-	if resp, _ := do(t, "GET", p.url+"/v3/tenants", ""); resp.StatusCode != 200 {
+	if resp, _ := do(t, "GET", p.url+"/v3/tenants", ""); resp.StatusCode != http.StatusOK {
 		t.Errorf("somebody there: %s", resp.Status)
 	}
 }

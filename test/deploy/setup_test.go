@@ -139,10 +139,10 @@ func start(t testing.TB, cmd *exec.Cmd) *process {
 	go func() { p.done <- cmd.Wait() }()
 	t.Cleanup(func() {
 		_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
-		<-p.done
+		err := <-p.done
 		_ = logs.Close()
 		if t.Failed() {
-			t.Logf("%v said:\n%s", cmd.Args, p.said())
+			t.Logf("%v ended with %v and said:\n%s", cmd.Args, err, p.said())
 		}
 	})
 	return p
