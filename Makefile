@@ -6,10 +6,10 @@ export FUZZTIME ?= 10s
 TOOLS := .cache/bin/installed
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test quicktest e2e fuzz bench check fmt clean
+.PHONY: help run build test quicktest e2e fuzz bench benchservices check fmt clean
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / {printf "  %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: ## Start a primary site on http://localhost:8080, data in ./data
 	@echo "Building gatehouse; the first time this takes a minute ..."
@@ -33,6 +33,10 @@ fuzz: ## Fuzz every target for FUZZTIME each (default 10s)
 
 bench: ## Measure tokens and tenant listings a second
 	go run ./bench
+
+benchservices: ## Measure the authenticator on Postgres and slapd; installs them
+	test/install.sh
+	go test -run '^$$' -bench Services -benchtime 1x -timeout 20m ./test/e2e
 
 check: $(TOOLS) ## Check format, vet, lint, go.mod and dead code
 	test/check.sh

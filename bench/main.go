@@ -26,6 +26,9 @@
 //     and what they cost is counted.
 //   - A reply with an access and a refresh token counts as one token. The
 //     refresh grant verifies one signature and makes two.
+//   - With -at, -host and -pid an authenticator that runs already is measured,
+//     without the listing, which is another program's there: `make
+//     benchservices` does so with Postgres and slapd.
 //   - GET /v3/tenants is compared, in turns, with a bare Gin handler in
 //     another process that writes the same bytes under the same headers.
 package main
@@ -49,6 +52,9 @@ func main() {
 // plan says how much is measured.
 type plan struct {
 	server string        // a built server; empty: build one
+	at     string        // address of a running authenticator; empty: start a server
+	host   string        // by which that knows the tenant dev
+	pid    int           // its process
 	tokens int           // issued before memory is read
 	phase  time.Duration // of the token endpoint, after its warm-up
 	turn   time.Duration // of one server in the comparison of listings
@@ -65,6 +71,9 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	bare := flags.Bool("bare", false, "be the bare server that listings are compared with; bench starts itself so")
 	flags.IntVar(&p.tokens, "tokens", 100_000, "tokens to issue before memory is read")
 	flags.StringVar(&p.server, "server", "", "measure this built gatehouse `file` instead of building one")
+	flags.StringVar(&p.at, "at", "", "measure the authenticator that runs at this `address`, with -host and -pid")
+	flags.StringVar(&p.host, "host", "", "`host` and port of its tenant dev, with the people of cmd/gatehouse")
+	flags.IntVar(&p.pid, "pid", 0, "its `process`")
 	if err := flags.Parse(args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
 			return 0

@@ -23,9 +23,11 @@ func measure(ctx context.Context, p plan, stderr io.Writer) (_ *report, err erro
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
 	started := time.Now()
-	s, err := startGatehouse(ctx, p.server, dir, stderr)
-	if err != nil {
-		return nil, err
+	s := &server{process: process{p.pid}, addr: p.at, host: p.host, stop: func() {}}
+	if p.at == "" {
+		if s, err = startGatehouse(ctx, p.server, dir, stderr); err != nil {
+			return nil, err
+		}
 	}
 	defer s.stop()
 	r := &report{Go: runtime.Version(), Cores: runtime.NumCPU()}
@@ -36,8 +38,10 @@ func measure(ctx context.Context, p plan, stderr io.Writer) (_ *report, err erro
 	if err != nil {
 		return nil, err
 	}
-	if r.Listings, err = compareListings(ctx, p, s); err != nil {
-		return nil, fmt.Errorf("listings: %w", err)
+	if p.at == "" {
+		if r.Listings, err = compareListings(ctx, p, s); err != nil {
+			return nil, fmt.Errorf("listings: %w", err)
+		}
 	}
 	office, err := openOffice(ctx, s)
 	if err != nil {

@@ -371,7 +371,7 @@ func (o *output) String() string {
 }
 
 // freePort returns a loopback port that nobody listens on.
-func freePort(t *testing.T) string {
+func freePort(t testing.TB) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

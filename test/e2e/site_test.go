@@ -27,7 +27,7 @@ import (
 
 // program is one of our programs, or nginx, as a process.
 type program struct {
-	t    *testing.T
+	t    testing.TB
 	path string
 	args []string
 	env  []string
@@ -72,7 +72,7 @@ func (p *program) signal(s syscall.Signal) {
 // site is the arrangement of a centre: both programs on Postgres, people in a
 // slapd that speaks TLS, nginx in front.
 type services struct {
-	t                      *testing.T
+	t                      testing.TB
 	port                   string
 	registry, issuer       *program
 	directory              *slapdtest.Server
@@ -114,7 +114,7 @@ func (s *services) built(name string) string {
 }
 
 // startServices makes a site as an operator would, and waits for a login.
-func startServices(t *testing.T, through func(ldaps string) string) *services {
+func startServices(t testing.TB, through func(ldaps string) string) *services {
 	t.Helper()
 	s := prepareServices(t, through)
 	s.call("authenticator", s.issuerEnv, "migrate")
@@ -146,7 +146,7 @@ func (s *services) file(name, content string) string {
 // prepareServices makes what an operator has before the first command: the
 // databases, the directory, and the settings of both programs. The programs
 // reach the directory, host:port, at what through makes of it.
-func prepareServices(t *testing.T, through func(ldaps string) string) *services {
+func prepareServices(t testing.TB, through func(ldaps string) string) *services {
 	t.Helper()
 	if testing.Short() {
 		t.Skip("the end-to-end tests are not short")
