@@ -21,6 +21,7 @@ import (
 	"gatehouse/internal/authenticator/codes"
 	"gatehouse/internal/authenticator/connections"
 	"gatehouse/internal/authenticator/device"
+	"gatehouse/internal/authenticator/directory"
 	"gatehouse/internal/authenticator/grants"
 	"gatehouse/internal/authenticator/identity"
 	"gatehouse/internal/authenticator/keys"
@@ -80,6 +81,7 @@ type Service struct {
 	grants      *grants.Handler
 	metadata    *metadata.Handler
 	profiles    *profiles.Handler
+	configs     *tenantconfig.Handler
 }
 
 // New builds the service. It asks nothing of the network.
@@ -97,11 +99,15 @@ func New(d Deps) *Service {
 	})
 	self := identity.New(s.registry, s.tokens, d.Now)
 	s.callers = callers.New(s.registry, s.keys, s.tokens, d.SiteID, d.Now)
+	settings := tenantconfig.New(tenantconfig.Deps{
+		DB: d.DB, Box: d.Box, Now: d.Now, Log: d.Log,
+		LDAP: tenantconfig.LDAP{CheckFilter: directory.CheckFilter, CheckDN: directory.CheckDN},
+	})
+	s.configs = tenantconfig.NewHandler(settings, s.accounts, s.isOwn)
 	s.connections = connections.New(connections.Deps{
-		Registry: s.registry, Secrets: s.accounts, Authorize: self.Authorize, RootCAs: d.LDAPRootCAs,
+		Registry: s.registry, Secrets: s.accounts, Rules: rulesOf(settings), Authorize: self.Authorize, RootCAs: d.LDAPRootCAs,
 		AllowPlaintext: d.LDAPPlaintext, Now: d.Now, Log: d.Log,
 	})
-	settings := tenantconfig.New(d.DB, d.Now)
 	registered := clients.New(clients.Deps{
 		DB: d.DB, Box: d.Box, Revoker: s.tokens, Now: d.Now,
 		WebApp: func(ctx context.Context, tenantID string) (string, error) {
@@ -125,8 +131,25 @@ func New(d Deps) *Service {
 	s.metadata = metadata.NewHandler(s.keys, settings, pipeline)
 	s.profiles = profiles.NewHandler(func(ctx context.Context, t tenancy.Tenant) (profiles.Directory, bool, error) {
 		return s.connections.For(ctx, t)
-	})
+	}, settings, s.accounts)
 	return s
+}
+
+// rulesOf says which people of a directory are a tenant's, by its settings.
+func rulesOf(settings *tenantconfig.Service) connections.Rules {
+	return func(ctx context.Context, tenantID string) (directory.Rules, bool, error) {
+		s, err := settings.For(ctx, tenantID)
+		if err != nil || s.IdentitySource != tenantconfig.LDAPSource {
+			return directory.Rules{}, false, err
+		}
+		return directory.Rules{Filter: s.People.Filter, GroupBaseDN: s.People.GroupBaseDN, Groups: s.People.Groups}, true, nil
+	}
+}
+
+// isOwn reports whether a service account is this authenticator's own.
+func (s *Service) isOwn(caller authn.Caller) (bool, error) {
+	admin, _, err := s.registry.Self()
+	return err == nil && caller.Username == identity.Name && caller.TenantID == admin.ID, err
 }
 
 // Mount registers the routes.
@@ -140,7 +163,9 @@ func (s *Service) Mount(r gin.IRouter) {
 	s.grants.Mount(oauth.Group("", httpapi.NoStore))
 	people := oauth.Group("", httpapi.NoStore, authn.RequireUser(s.verify))
 	s.clients.Mount(people)
-	s.profiles.Mount(people)
+	ofTenant := r.Group("/v3/oauth2", httpapi.OAuthErrors, httpapi.NoStore).Group("", s.callers.InTenant("authenticator")...)
+	s.profiles.Mount(ofTenant)
+	s.configs.Mount(ofTenant)
 }
 
 // verify checks an access token against the tenant of the request.

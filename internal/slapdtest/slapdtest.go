@@ -41,6 +41,7 @@ type Options struct {
 	People []Person // below their units, which are made as needed
 	Hosts  []string // whom the certificate names; nil: localhost and 127.0.0.1
 	LDIF   string   // further entries
+	Limits string   // how many entries a search may return; empty: slapd's default, 500
 }
 
 // Server is a running slapd.
@@ -83,7 +84,7 @@ func Start(t testing.TB, o Options) *Server {
 		hosts = []string{"localhost", "127.0.0.1"}
 	}
 	s.CA = issue(t, s.dir, hosts)
-	s.configure()
+	s.configure(o)
 	s.load(o)
 	t.Cleanup(s.kill)
 	for range attempts {
@@ -191,7 +192,7 @@ func freeAddr(t testing.TB) string {
 }
 
 // configure writes slapd.conf.
-func (s *Server) configure() {
+func (s *Server) configure(o Options) {
 	s.t.Helper()
 	var b strings.Builder
 	for _, schema := range []string{"core", "cosine", "nis", "inetorgperson"} {
@@ -204,6 +205,9 @@ func (s *Server) configure() {
 	fmt.Fprintf(&b, "pidfile %[1]s/slapd.pid\nargsfile %[1]s/slapd.args\n", s.dir)
 	fmt.Fprintf(&b, "TLSCACertificateFile %[1]s/ca.pem\nTLSCertificateFile %[1]s/server.pem\nTLSCertificateKeyFile %[1]s/server.key\n", s.dir)
 	fmt.Fprintf(&b, "threads 4\ndatabase mdb\nmaxsize 67108864\ndbnosync\nsuffix %q\ndirectory %s/db\n", s.BaseDN, s.dir)
+	if o.Limits != "" {
+		fmt.Fprintf(&b, "sizelimit %s\n", o.Limits)
+	}
 	b.WriteString("index objectClass,uid,cn eq\n")
 	b.WriteString("access to attrs=userPassword by anonymous auth by * none\n")
 	fmt.Fprintf(&b, "access to * by dn.exact=%q read by self read by * none\n", s.BindDN)

@@ -47,9 +47,14 @@ type Secrets interface {
 	Secret(ctx context.Context, a security.SecretAddress) (map[string]string, bool, error)
 }
 
+// Rules says which of a connection's people are a tenant's own; false when
+// the tenant's people are not in a directory at all.
+type Rules func(ctx context.Context, tenantID string) (directory.Rules, bool, error)
+
 // Deps are what a Service uses.
 type Deps struct {
 	Registry  Registry
+	Rules     Rules
 	Secrets   Secrets
 	Authorize tenancy.Authorize
 	RootCAs   *x509.CertPool // nil: the system's
@@ -73,6 +78,13 @@ type entry struct {
 	directory   *directory.Directory
 	settings    settings
 	lastChecked time.Time
+	views       map[string]view // by tenant, whose rules may differ
+}
+
+// view is a directory as one tenant sees it.
+type view struct {
+	rules     directory.Rules
+	directory *directory.Directory
 }
 
 // settings are what decides whether a connection has changed.
@@ -81,12 +93,27 @@ type settings struct{ url, userDN, bindDN, password string }
 // New returns a Service without connections.
 func New(d Deps) *Service { return &Service{deps: d, entries: map[string]*entry{}} }
 
-// For returns the directory of a tenant's people; false when it has none.
+// For returns the directory of a tenant's people, narrowed by the tenant's
+// rules; false when it has none.
 func (s *Service) For(ctx context.Context, t tenancy.Tenant) (*directory.Directory, bool, error) {
-	id := t.UserLDAP
-	if id == "" {
+	if t.UserLDAP == "" {
 		return nil, false, nil
 	}
+	rules, has, err := s.deps.Rules(ctx, t.ID)
+	if err != nil || !has {
+		return nil, false, err
+	}
+	e, err := s.connection(ctx, t.UserLDAP)
+	if err != nil {
+		return nil, false, err
+	}
+	d, err := s.view(e, t.ID, rules)
+	return d, err == nil, err
+}
+
+// connection returns what is known of a connection, and has it looked at
+// again when it is stale.
+func (s *Service) connection(ctx context.Context, id string) (*entry, error) {
 	s.mu.Lock()
 	e := s.entries[id]
 	stale := e != nil && s.deps.Now().Sub(e.lastChecked) >= freshFor
@@ -96,8 +123,7 @@ func (s *Service) For(ctx context.Context, t tenancy.Tenant) (*directory.Directo
 	s.mu.Unlock()
 	switch {
 	case e == nil:
-		d, err := s.look(ctx, id)
-		return d, err == nil, err
+		return s.look(ctx, id)
 	case stale:
 		go func() {
 			if _, err := s.look(context.WithoutCancel(ctx), id); err != nil {
@@ -105,11 +131,27 @@ func (s *Service) For(ctx context.Context, t tenancy.Tenant) (*directory.Directo
 			}
 		}()
 	}
-	return e.directory, true, nil
+	return e, nil
+}
+
+// view returns the directory of e under a tenant's rules. Changed rules begin
+// with nobody remembered.
+func (s *Service) view(e *entry, tenantID string, rules directory.Rules) (*directory.Directory, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if v, ok := e.views[tenantID]; ok && v.rules.Equal(rules) {
+		return v.directory, nil
+	}
+	d, err := e.directory.Under(rules)
+	if err != nil {
+		return nil, apierr.Away(fmt.Errorf("rules of tenant %s: %w", tenantID, err), "The directory")
+	}
+	e.views[tenantID] = view{rules: rules, directory: d}
+	return d, nil
 }
 
 // look asks for the connection and its secret and puts what they say in place.
-func (s *Service) look(ctx context.Context, id string) (*directory.Directory, error) {
+func (s *Service) look(ctx context.Context, id string) (*entry, error) {
 	found, err, _ := s.looking.Do(id, func() (any, error) {
 		ctx := context.WithoutCancel(ctx)
 		want, err := s.wanted(ctx, id)
@@ -121,7 +163,7 @@ func (s *Service) look(ctx context.Context, id string) (*directory.Directory, er
 	if err != nil {
 		return nil, err
 	}
-	return found.(*directory.Directory), nil // the function above returns nothing else
+	return found.(*entry), nil // the function above returns nothing else
 }
 
 func (s *Service) wanted(ctx context.Context, id string) (settings, error) {
@@ -163,13 +205,13 @@ func addressOf(c tenancy.LDAPConnection) (string, error) {
 	return scheme + "://" + net.JoinHostPort(u.Hostname(), strconv.Itoa(c.Port)), nil
 }
 
-func (s *Service) install(id string, want settings) (*directory.Directory, error) {
+func (s *Service) install(id string, want settings) (*entry, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	old := s.entries[id]
 	if old != nil && old.settings == want {
 		old.lastChecked = s.deps.Now()
-		return old.directory, nil
+		return old, nil
 	}
 	if s.closed {
 		return nil, apierr.Away(errors.New("the service is closing"), "The directory")
@@ -182,11 +224,12 @@ func (s *Service) install(id string, want settings) (*directory.Directory, error
 	if err != nil {
 		return nil, apierr.Away(fmt.Errorf("LDAP connection %s: %w", id, err), "The directory")
 	}
-	s.entries[id] = &entry{directory: d, settings: want, lastChecked: s.deps.Now()}
+	e := &entry{directory: d, settings: want, lastChecked: s.deps.Now(), views: map[string]view{}}
+	s.entries[id] = e
 	if old != nil {
 		time.AfterFunc(retireAfter, func() { _ = old.directory.Close() })
 	}
-	return d, nil
+	return e, nil
 }
 
 // Close closes the connections that are in use.

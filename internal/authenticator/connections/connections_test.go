@@ -31,6 +31,8 @@ type world struct {
 	secrets    map[security.SecretAddress]map[string]string
 	now        time.Time
 	looks      int
+	rules      map[string]directory.Rules
+	elsewhere  bool // the people are in no directory
 }
 
 func (w *world) LDAPConnection(context.Context, string, tenancy.Authorize) (tenancy.LDAPConnection, error) {
@@ -49,6 +51,12 @@ func (w *world) Secret(_ context.Context, a security.SecretAddress) (map[string]
 	defer w.mu.Unlock()
 	content, found := w.secrets[a]
 	return content, found, nil
+}
+
+func (w *world) Rules(_ context.Context, tenantID string) (directory.Rules, bool, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.rules[tenantID], !w.elsewhere, nil
 }
 
 func (w *world) Now() time.Time {
@@ -95,8 +103,8 @@ func (w *world) serve(t *testing.T, person, password string) {
 
 func newWorld(t *testing.T) (*world, *connections.Service) {
 	t.Helper()
-	w := &world{secrets: map[security.SecretAddress]map[string]string{}, now: time.Now()}
-	s := connections.New(connections.Deps{Registry: w, Secrets: w, AllowPlaintext: true, Now: w.Now, Log: testlog.New(t)})
+	w := &world{secrets: map[security.SecretAddress]map[string]string{}, rules: map[string]directory.Rules{}, now: time.Now()}
+	s := connections.New(connections.Deps{Registry: w, Secrets: w, Rules: w.Rules, AllowPlaintext: true, Now: w.Now, Log: testlog.New(t)})
 	t.Cleanup(func() { _ = s.Close() })
 	return w, s
 }
@@ -196,5 +204,50 @@ func TestManyRequestsCauseOneLook(t *testing.T) {
 	defer w.mu.Unlock()
 	if w.looks > 3 { // those who came while the first look ended may look once more
 		t.Errorf("the registry was asked %d times", w.looks)
+	}
+}
+
+func TestEachTenantOfAConnectionHasItsOwnRulesAtOnce(t *testing.T) {
+	w, s := newWorld(t)
+	password := seal.NewSecret()
+	testlog.Secret(t, password)
+	w.serve(t, "ada", password)
+	other := tenancy.Tenant{ID: "lab", UserLDAP: "people"}
+	signInTo := func(tenant tenancy.Tenant) error {
+		d, found, err := s.For(t.Context(), tenant)
+		if err != nil || !found {
+			t.Fatalf("no directory: %v", err)
+		}
+		_, err = d.Authenticate(t.Context(), "ada", password)
+		return err
+	}
+	for range 2 { // remembered the second time
+		if err := errors.Join(signInTo(tenant), signInTo(other)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w.change(func() { w.rules["lab"] = directory.Rules{Filter: "(uid=somebody)"} })
+	if err := signInTo(other); !errors.Is(err, directory.ErrRefused) {
+		t.Errorf("outside the new filter: %v", err)
+	}
+	if err := signInTo(tenant); err != nil {
+		t.Errorf("the other tenant: %v", err)
+	}
+	w.change(func() { w.rules["lab"] = directory.Rules{Filter: "(uid=ada)"} })
+	if err := signInTo(other); err != nil {
+		t.Errorf("inside the next filter: %v", err)
+	}
+	w.change(func() { w.rules["lab"] = directory.Rules{Filter: "(uid=ada"} })
+	if _, _, err := s.For(t.Context(), other); !apierr.Is(err, apierr.Unavailable) {
+		t.Errorf("a filter that is none: %v", err)
+	}
+}
+
+func TestATenantWhosePeopleAreElsewhereHasNoDirectory(t *testing.T) {
+	w, s := newWorld(t)
+	w.serve(t, "ada", "x")
+	w.change(func() { w.elsewhere = true })
+	if _, found, err := s.For(t.Context(), tenant); found || err != nil {
+		t.Errorf("found %v, %v", found, err)
 	}
 }

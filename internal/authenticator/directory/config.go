@@ -39,9 +39,8 @@ type Config struct {
 	UserDN string
 	// BindDN and BindPassword are the service account that looks people up.
 	BindDN, BindPassword string
-	// Filter is an LDAP filter (RFC 4515) that people must match to sign in
-	// and to be found; empty admits everyone.
-	Filter string
+	// Rules say who of those below UserDN counts.
+	Rules
 
 	// AllowPlaintext permits ldap:// without StartTLS. It is for development.
 	AllowPlaintext bool

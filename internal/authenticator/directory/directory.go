@@ -32,6 +32,7 @@ var (
 type Profile struct {
 	Username    string // the directory's own spelling of the name
 	DN          string
+	Name        string // given and last name, or cn
 	GivenName   string
 	LastName    string
 	Email       string
@@ -45,9 +46,12 @@ type Profile struct {
 // concurrent use.
 type Directory struct {
 	naming     naming
+	userDN     string
+	bindDN     string
 	timeout    time.Duration
-	service    *pool // bound as the service account: look-ups only
-	people     *pool // bound as people: password checks only
+	service    *pool         // bound as the service account: look-ups only
+	people     *pool         // bound as people: password checks only
+	listing    chan struct{} // one element for each list being read
 	known      *cache
 	impossible string // the DN of nobody
 	log        *slog.Logger
@@ -74,9 +78,12 @@ func New(cfg Config, log *slog.Logger) (*Directory, error) {
 	dial := &dialer{server: at, timeout: cfg.DialTimeout, bindDN: cfg.BindDN, bindPassword: cfg.BindPassword, log: log}
 	return &Directory{
 		naming:     names,
+		userDN:     cfg.UserDN,
+		bindDN:     cfg.BindDN,
 		timeout:    cfg.Timeout,
 		service:    newPool(cfg.PoolSize, cfg.Now, dial.openService),
 		people:     newPool(cfg.PoolSize, cfg.Now, dial.open),
+		listing:    make(chan struct{}, max(1, cfg.PoolSize/4)),
 		known:      newCache(cfg.EntryTTL, cfg.Now),
 		impossible: names.attribute + "=" + rand.Text() + "," + names.base,
 		log:        log,
@@ -203,35 +210,64 @@ func isAboutThePerson(code uint16) bool {
 	return false
 }
 
-// search looks a person up with the rights of the service account.
+// search looks a person up with the rights of the service account, and asks
+// whether they are in a group that may sign in. It asks that of strangers as
+// well: the time must not tell who is known.
 func (d *Directory) search(ctx context.Context, username string) (Profile, error) {
-	request := d.naming.search(username)
-	request.TimeLimit = int(d.timeout/time.Second) + 1
-	var found *ldap.SearchResult
-	err := d.service.do(ctx, func(c *ldap.Conn) (err error) {
-		found, err = c.Search(request)
-		return err
-	})
+	p, number, err := d.entry(ctx, username)
+	if d.naming.groups.everyone() || (err != nil && !errors.Is(err, ErrNotFound)) {
+		return p, err
+	}
+	name := username
+	if err == nil {
+		name = p.Username
+	}
+	admitted, asking := d.member(ctx, name, number)
+	switch {
+	case err != nil:
+		return Profile{}, err
+	case asking != nil:
+		return Profile{}, asking
+	case !admitted:
+		return Profile{}, ErrNotFound
+	}
+	return p, nil
+}
+
+// entry finds the one entry of a person, and their group number.
+func (d *Directory) entry(ctx context.Context, username string) (p Profile, number string, err error) {
+	found, err := d.ask(ctx, d.naming.search(username))
 	code, answered := resultCode(err)
 	switch {
 	case err == nil:
 	case answered && (code == ldap.LDAPResultNoSuchObject || code == ldap.LDAPResultInvalidDNSyntax):
-		return Profile{}, ErrNotFound
+		return Profile{}, "", ErrNotFound
 	case answered && (code == ldap.LDAPResultReferral || code == ldap.LDAPResultSizeLimitExceeded):
 		d.log.WarnContext(ctx, "directory gave no definite entry for a name", "result_code", code)
-		return Profile{}, ErrNotFound
+		return Profile{}, "", ErrNotFound
 	default:
-		return Profile{}, apierr.Away(fmt.Errorf("look a person up: %w", err), dependency)
+		return Profile{}, "", apierr.Away(fmt.Errorf("look a person up: %w", err), dependency)
 	}
 	if len(found.Entries) > 1 || len(found.Referrals) > 0 {
 		d.log.WarnContext(ctx, "directory gave no definite entry for a name",
 			"entries", len(found.Entries), "referrals", len(found.Referrals))
-		return Profile{}, ErrNotFound
+		return Profile{}, "", ErrNotFound
 	}
 	if len(found.Entries) == 0 {
-		return Profile{}, ErrNotFound
+		return Profile{}, "", ErrNotFound
 	}
-	return d.naming.profile(found.Entries[0], username)
+	p, err = d.naming.profile(found.Entries[0], username)
+	return p, found.Entries[0].GetEqualFoldAttributeValue(groupNumberAttribute), err
+}
+
+// ask carries out a search with the rights of the service account.
+func (d *Directory) ask(ctx context.Context, request *ldap.SearchRequest) (found *ldap.SearchResult, err error) {
+	request.TimeLimit = int(d.timeout/time.Second) + 1
+	err = d.service.do(ctx, func(c *ldap.Conn) (err error) {
+		found, err = c.Search(request)
+		return err
+	})
+	return found, err
 }
 
 // resultCode returns the result code that the server answered with, if it

@@ -69,7 +69,7 @@ func TestAllAttributesOfTheProfileAreRead(t *testing.T) {
 	}}})
 	got, err := open(t, slapdConfig(s)).Profile(t.Context(), "ann")
 	want := directory.Profile{
-		Username: "ann", DN: got.DN, GivenName: "Ann", LastName: "Berg", Email: "a@example.org",
+		Username: "ann", DN: got.DN, Name: "Ann Berg", GivenName: "Ann", LastName: "Berg", Email: "a@example.org",
 		Phone: "+1 512 1", MobilePhone: "+1 512 2", UID: "4711", CreateTime: got.CreateTime,
 	}
 	if err != nil || got != want {

@@ -18,6 +18,8 @@ const (
 	maxName, maxPassword = 255, 1024
 	// everyone is the filter that every entry matches.
 	everyone = "(objectClass=*)"
+	// groupNumberAttribute is a person's, and a group's, group number (RFC 2307).
+	groupNumberAttribute = "gidNumber"
 	// entryLimit is the most entries that a look-up of one name asks for: the
 	// second shows that the first is not the only one.
 	entryLimit = 2
@@ -33,6 +35,7 @@ type naming struct {
 	base       string // people are below it
 	templated  bool   // people are directly below it, named by attribute
 	filter     string // people must match it; never empty
+	groups     membership
 	attributes []string
 }
 
@@ -41,8 +44,12 @@ func newNaming(c Config) (naming, error) {
 	if n.filter == "" {
 		n.filter = everyone
 	}
-	if _, err := ldap.CompileFilter(n.filter); err != nil {
-		return naming{}, fmt.Errorf("directory: the filter cannot be used: %w", err)
+	if err := CheckFilter(n.filter); err != nil {
+		return naming{}, err
+	}
+	var err error
+	if n.groups, err = newMembership(c.Rules); err != nil {
+		return naming{}, err
 	}
 	if before, after, found := strings.Cut(c.UserDN, placeholder); found {
 		attribute, isEqual := strings.CutSuffix(strings.TrimSpace(before), "=")
@@ -61,7 +68,13 @@ func newNaming(c Config) (naming, error) {
 		return naming{}, errors.New("directory: the user DN is not a distinguished name")
 	}
 	n.attributes = []string{
-		n.attribute, "givenName", "sn", "mail", "telephoneNumber", "mobile", "uidNumber", "createTimestamp",
+		n.attribute, "cn", "givenName", "sn", "mail", "telephoneNumber", "mobile", "uidNumber", "createTimestamp",
+	}
+	if n.attribute == "cn" {
+		n.attributes = n.attributes[1:]
+	}
+	if !n.groups.everyone() {
+		n.attributes = append(n.attributes, groupNumberAttribute)
 	}
 	return n, nil
 }
@@ -96,7 +109,12 @@ func (n naming) profile(e *ldap.Entry, typed string) (Profile, error) {
 	if !ok || !sameName(name, typed) {
 		return Profile{}, ErrNotFound
 	}
-	return Profile{
+	return n.describe(e, name), nil
+}
+
+// describe returns the profile in an entry whose name is established.
+func (n naming) describe(e *ldap.Entry, name string) Profile {
+	p := Profile{
 		Username:    name,
 		DN:          e.DN,
 		GivenName:   e.GetEqualFoldAttributeValue("givenName"),
@@ -106,7 +124,13 @@ func (n naming) profile(e *ldap.Entry, typed string) (Profile, error) {
 		MobilePhone: e.GetEqualFoldAttributeValue("mobile"),
 		UID:         e.GetEqualFoldAttributeValue("uidNumber"),
 		CreateTime:  generalizedTime(e.GetEqualFoldAttributeValue("createTimestamp")),
-	}, nil
+	}
+	if p.GivenName != "" && p.LastName != "" {
+		p.Name = p.GivenName + " " + p.LastName
+	} else {
+		p.Name = e.GetEqualFoldAttributeValue("cn")
+	}
+	return p
 }
 
 // spelling returns the one name of an entry. An attribute can have several

@@ -97,7 +97,7 @@ func FuzzNothingTypedChangesTheStructure(f *testing.F) {
 	}
 	names := make([]naming, 0, 2)
 	for _, userDN := range []string{"uid=${username},ou=People,dc=example", "ou=People,dc=example"} {
-		n, err := newNaming(Config{UserDN: userDN, BindDN: "cn=a", Filter: "(|(mail=*)(!(cn=x)))"})
+		n, err := newNaming(Config{UserDN: userDN, BindDN: "cn=a", Rules: Rules{Filter: "(|(mail=*)(!(cn=x)))"}})
 		if err != nil {
 			f.Fatal(err)
 		}

@@ -36,6 +36,10 @@ func (g password) authorize(ctx context.Context, a attempt) (grantee, error) {
 		return grantee{}, apierr.Invalidf(
 			"Missing required payload data; username and password are required for the password grant type.")
 	}
+	if a.settings.PasswordNeedsMFA() {
+		return grantee{}, apierr.OAuth(apierr.Invalid, "unauthorized_client",
+			"The tenant %s asks for a second factor; the password grant type is not available.", a.tenant.ID)
+	}
 	people, found, err := g.directories(ctx, a.tenant)
 	if err != nil {
 		return grantee{}, err

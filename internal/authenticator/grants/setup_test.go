@@ -159,7 +159,10 @@ func newWorld(t *testing.T, db *database.DB) *world {
 	}})
 	w.codes = codes.New(codes.Deps{DB: db, Revoker: w.tokens, Now: w.now, Log: log})
 	w.devices = device.New(db, w.now)
-	w.settings = tenantconfig.New(db, w.now)
+	w.settings = tenantconfig.New(tenantconfig.Deps{
+		DB: db, Box: box, Now: w.now, Log: log,
+		LDAP: tenantconfig.LDAP{CheckFilter: directory.CheckFilter, CheckDN: directory.CheckDN},
+	})
 	w.mint = &faulty{Service: w.tokens}
 	w.Pipeline = grants.New(grants.Deps{
 		Clients: w.clients, Settings: w.settings, Mint: w.mint, Codes: w.codes, Devices: w.devices, Now: w.now,
@@ -216,9 +219,21 @@ func (w *world) registerIn(in tenancy.Tenant, r clients.Registration) clients.Cl
 // allow sets the grant types of a tenant.
 func (w *world) allow(in tenancy.Tenant, grantTypes ...string) {
 	w.t.Helper()
-	settings := tenantconfig.Defaults()
-	settings.GrantTypes = grantTypes
-	if err := w.settings.Put(w.t.Context(), in.ID, settings); err != nil {
+	sent, err := json.Marshal(grantTypes)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.configure(in, `{"allowable_grant_types":`+string(sent)+`}`)
+}
+
+// configure changes the configuration of a tenant.
+func (w *world) configure(in tenancy.Tenant, change string) {
+	w.t.Helper()
+	var c tenantconfig.Change
+	if err := json.Unmarshal([]byte(change), &c); err != nil {
+		w.t.Fatal(err)
+	}
+	if _, err := w.settings.Update(w.t.Context(), in.ID, "ada", c); err != nil {
 		w.t.Fatal(err)
 	}
 }

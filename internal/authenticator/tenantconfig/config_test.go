@@ -1,6 +1,7 @@
 package tenantconfig_test
 
 import (
+	"encoding/json"
 	"reflect"
 	"sync"
 	"sync/atomic"
@@ -10,9 +11,12 @@ import (
 	"gorm.io/gorm"
 
 	"gatehouse/internal/apierr"
+	"gatehouse/internal/authenticator/directory"
 	"gatehouse/internal/authenticator/tenantconfig"
 	"gatehouse/internal/database"
+	"gatehouse/internal/seal"
 	"gatehouse/internal/testdb"
+	"gatehouse/internal/testlog"
 	"gatehouse/migrations"
 )
 
@@ -33,11 +37,46 @@ func each(t *testing.T, test func(t *testing.T, db *database.DB)) {
 	testdb.Each(t, migrations.Authenticator, test)
 }
 
-func put(t *testing.T, s *tenantconfig.Service, tenantID string, settings tenantconfig.Settings) {
+// newService returns a service with a fresh master key.
+func newService(t *testing.T, db *database.DB, c *clock) *tenantconfig.Service {
 	t.Helper()
-	if err := s.Put(t.Context(), tenantID, settings); err != nil {
+	return tenantconfig.New(deps(t, db, c, newBox(t)))
+}
+
+func deps(t *testing.T, db *database.DB, c *clock, box *seal.Box) tenantconfig.Deps {
+	t.Helper()
+	return tenantconfig.Deps{
+		DB: db, Box: box, Now: c.now, Log: testlog.New(t),
+		LDAP: tenantconfig.LDAP{CheckFilter: directory.CheckFilter, CheckDN: directory.CheckDN},
+	}
+}
+
+func newBox(t *testing.T) *seal.Box {
+	t.Helper()
+	box, err := seal.New(seal.NewKey())
+	if err != nil {
 		t.Fatal(err)
 	}
+	return box
+}
+
+// update changes settings, which must succeed.
+func update(t *testing.T, s *tenantconfig.Service, tenantID, change string) tenantconfig.Config {
+	t.Helper()
+	c, err := s.Update(t.Context(), tenantID, "ada", parse(t, change))
+	if err != nil {
+		t.Fatalf("%s: %v", change, err)
+	}
+	return c
+}
+
+func parse(t *testing.T, change string) tenantconfig.Change {
+	t.Helper()
+	var c tenantconfig.Change
+	if err := json.Unmarshal([]byte(change), &c); err != nil {
+		t.Fatal(err)
+	}
+	return c
 }
 
 func wantSettings(t *testing.T, s *tenantconfig.Service, tenantID string, want tenantconfig.Settings) {
@@ -60,22 +99,31 @@ func insert(t *testing.T, db *database.DB, tenantID, settings string) {
 
 const day = 24 * time.Hour
 
-// ours differs from the defaults in everything.
+// ours differs from the defaults in much.
 func ours() tenantconfig.Settings {
-	return tenantconfig.Settings{
-		GrantTypes: []string{tenantconfig.Password, tenantconfig.Implicit}, AccessTTL: time.Hour, RefreshTTL: 2 * day,
-		MaxAccessTTL: 3 * time.Hour, MaxRefreshTTL: 4 * day, RotateRefresh: true,
-	}
+	s := tenantconfig.Defaults()
+	s.GrantTypes, s.RotateRefresh = []string{tenantconfig.Password, tenantconfig.Implicit}, true
+	s.AccessTTL, s.RefreshTTL, s.MaxAccessTTL, s.MaxRefreshTTL = time.Hour, 2*day, 3*time.Hour, 4*day
+	return s
 }
+
+const (
+	oursSent = `{"allowable_grant_types":["password","implicit"],"rotate_refresh_tokens":true,"default_access_token_ttl":3600,
+"default_refresh_token_ttl":172800,"max_access_token_ttl":10800,"max_refresh_token_ttl":345600}`
+	defaultsSent = `{"allowable_grant_types":null,"rotate_refresh_tokens":null,"default_access_token_ttl":null,
+"default_refresh_token_ttl":null,"max_access_token_ttl":null,"max_refresh_token_ttl":null}`
+)
 
 func TestATenantWithoutSettingsHasTheDefaults(t *testing.T) {
 	each(t, func(t *testing.T, db *database.DB) {
-		s := tenantconfig.New(db, newClock().now)
+		s := newService(t, db, newClock())
 		got, err := s.For(t.Context(), "dev")
 		want := tenantconfig.Settings{
 			GrantTypes: []string{"password", "authorization_code", "refresh_token", "device_code"},
 			AccessTTL:  14400 * time.Second, RefreshTTL: 31536000 * time.Second,
 			MaxAccessTTL: 31536000 * time.Second, MaxRefreshTTL: 63072000 * time.Second,
+			UseTokenWebapp: true, ProfileVisibility: "full", ImplicitResponseMode: "fragment", IdentitySource: "ldap",
+			People: tenantconfig.People{PageLimit: 100},
 		}
 		if err != nil || !reflect.DeepEqual(got, want) {
 			t.Errorf("got %+v, %v; want %+v", got, err, want)
@@ -94,24 +142,24 @@ func TestATenantWithoutSettingsHasTheDefaults(t *testing.T) {
 func TestSettingsAreKept(t *testing.T) {
 	each(t, func(t *testing.T, db *database.DB) {
 		c := newClock()
-		s := tenantconfig.New(db, c.now)
-		put(t, s, "dev", ours())
+		s := newService(t, db, c)
+		update(t, s, "dev", oursSent)
 		wantSettings(t, s, "dev", ours())
-		wantSettings(t, tenantconfig.New(db, c.now), "dev", ours())
-		put(t, s, "dev", tenantconfig.Defaults()) // and replaced
-		wantSettings(t, tenantconfig.New(db, c.now), "dev", tenantconfig.Defaults())
+		wantSettings(t, newService(t, db, c), "dev", ours())
+		update(t, s, "dev", defaultsSent) // and replaced
+		wantSettings(t, newService(t, db, c), "dev", tenantconfig.Defaults())
 	})
 }
 
 func TestSettingsOfOneTenantAreNotThoseOfAnother(t *testing.T) {
 	each(t, func(t *testing.T, db *database.DB) {
 		c := newClock()
-		s := tenantconfig.New(db, c.now)
-		two := ours()
-		two.GrantTypes, two.RotateRefresh = []string{tenantconfig.DeviceCode}, false
-		put(t, s, "one", ours())
-		put(t, s, "two", two)
-		for _, service := range []*tenantconfig.Service{s, tenantconfig.New(db, c.now)} {
+		s := newService(t, db, c)
+		two := tenantconfig.Defaults()
+		two.GrantTypes = []string{tenantconfig.DeviceCode}
+		update(t, s, "one", oursSent)
+		update(t, s, "two", `{"allowable_grant_types":["device_code"]}`)
+		for _, service := range []*tenantconfig.Service{s, newService(t, db, c)} {
 			wantSettings(t, service, "one", ours())
 			wantSettings(t, service, "two", two)
 			for _, other := range []string{"ONE", "one ", "", "three"} {
@@ -129,7 +177,7 @@ func TestAStoredMemberOverridesItsDefaultAlone(t *testing.T) {
 		}{
 			"nothing":     {`{}`, func(*tenantconfig.Settings) {}},
 			"null":        {`{"allowable_grant_types":null,"default_access_token_ttl":null}`, func(*tenantconfig.Settings) {}},
-			"unknown":     {`{"use_ldap":true}`, func(*tenantconfig.Settings) {}},
+			"unknown":     {`{"of the future":true}`, func(*tenantconfig.Settings) {}},
 			"grants":      {`{"allowable_grant_types":["implicit"]}`, func(s *tenantconfig.Settings) { s.GrantTypes = []string{"implicit"} }},
 			"no-grants":   {`{"allowable_grant_types":[]}`, func(s *tenantconfig.Settings) { s.GrantTypes = []string{} }},
 			"access":      {`{"default_access_token_ttl":60}`, func(s *tenantconfig.Settings) { s.AccessTTL = time.Minute }},
@@ -147,59 +195,18 @@ func TestAStoredMemberOverridesItsDefaultAlone(t *testing.T) {
 			insert(t, db, tenantID, c.stored)
 			want := tenantconfig.Defaults()
 			c.change(&want)
-			wantSettings(t, tenantconfig.New(db, newClock().now), tenantID, want)
+			wantSettings(t, newService(t, db, newClock()), tenantID, want)
 		}
 	})
-}
-
-func TestWhatIsPutIsReadAlikeHereAndElsewhere(t *testing.T) {
-	each(t, func(t *testing.T, db *database.DB) {
-		c := newClock()
-		for tenantID, change := range map[string]func(s *tenantconfig.Settings) (want tenantconfig.Settings){
-			"above the maxima": func(s *tenantconfig.Settings) tenantconfig.Settings {
-				s.AccessTTL, s.RefreshTTL = 5*time.Hour, 5*day
-				want := ours()
-				want.AccessTTL, want.RefreshTTL = 3*time.Hour, 4*day
-				return want
-			},
-			"parts of seconds": func(s *tenantconfig.Settings) tenantconfig.Settings {
-				s.AccessTTL += 999 * time.Millisecond
-				return ours()
-			},
-			"no grants, nil": func(s *tenantconfig.Settings) tenantconfig.Settings {
-				s.GrantTypes = nil
-				want := ours()
-				want.GrantTypes = []string{}
-				return want
-			},
-			"no grants, empty": func(s *tenantconfig.Settings) tenantconfig.Settings {
-				s.GrantTypes = []string{}
-				return *s
-			},
-		} {
-			s, settings := tenantconfig.New(db, c.now), ours()
-			want := change(&settings)
-			put(t, s, tenantID, settings)
-			wantSettings(t, s, tenantID, want)
-			wantSettings(t, tenantconfig.New(db, c.now), tenantID, want)
-		}
-	})
-}
-
-func TestAListThatWasPutIsTheServicesOwn(t *testing.T) {
-	s, settings := tenantconfig.New(testdb.New(t, migrations.Authenticator), newClock().now), ours()
-	put(t, s, "dev", settings)
-	settings.GrantTypes[0] = tenantconfig.ClientCredentials
-	wantSettings(t, s, "dev", ours())
 }
 
 func TestAChangeIsSeenHereAtOnceAndElsewhereAfterTwoSeconds(t *testing.T) {
 	each(t, func(t *testing.T, db *database.DB) {
 		c := newClock()
-		here, there := tenantconfig.New(db, c.now), tenantconfig.New(db, c.now)
+		here, there := newService(t, db, c), newService(t, db, c)
 		wantSettings(t, here, "dev", tenantconfig.Defaults())
 		wantSettings(t, there, "dev", tenantconfig.Defaults())
-		put(t, here, "dev", ours())
+		update(t, here, "dev", oursSent)
 		wantSettings(t, here, "dev", ours())
 		c.advance(2*time.Second - time.Microsecond)
 		wantSettings(t, there, "dev", tenantconfig.Defaults()) // it asked a moment ago
@@ -211,10 +218,12 @@ func TestAChangeIsSeenHereAtOnceAndElsewhereAfterTwoSeconds(t *testing.T) {
 
 func TestAReaderThatWasSlowDoesNotBringOldSettingsBack(t *testing.T) {
 	each(t, func(t *testing.T, db *database.DB) {
-		s := tenantconfig.New(db, newClock().now)
-		var once sync.Once
+		s := newService(t, db, newClock())
+		var changed atomic.Bool // the change reads too
 		err := db.Conn(t.Context()).Callback().Query().After("gorm:query").Register("change meanwhile", func(*gorm.DB) {
-			once.Do(func() { put(t, s, "dev", ours()) })
+			if !changed.Swap(true) {
+				update(t, s, "dev", oursSent)
+			}
 		})
 		if err != nil {
 			t.Fatal(err)
@@ -228,9 +237,11 @@ func TestSettingsThatCannotBeReadAreNotTheDefaults(t *testing.T) {
 	each(t, func(t *testing.T, db *database.DB) {
 		for tenantID, stored := range map[string]string{
 			"half": `{"allowable_grant_types":[`, "text": `x`, "nothing": ``, "list": `[]`, "type": `{"default_access_token_ttl":"4h"}`,
+			"mfa": `{"mfa_config":[]}`, "source": `{"custom_idp_configuration":"x"}`, "sources": `{"custom_idp_configuration":{"github":{},"ldap":{}}}`,
+			"people": `{"custom_idp_configuration":{"ldap":[]}}`,
 		} {
 			insert(t, db, tenantID, stored)
-			got, err := tenantconfig.New(db, newClock().now).For(t.Context(), tenantID)
+			got, err := newService(t, db, newClock()).For(t.Context(), tenantID)
 			if !apierr.Is(err, apierr.Internal) || !reflect.DeepEqual(got, tenantconfig.Settings{}) {
 				t.Errorf("%s: got %+v, %v", tenantID, got, err)
 			}
@@ -241,14 +252,14 @@ func TestSettingsThatCannotBeReadAreNotTheDefaults(t *testing.T) {
 func TestWithoutADatabaseSettingsAreNotAvailable(t *testing.T) {
 	each(t, func(t *testing.T, db *database.DB) {
 		c := newClock()
-		s := tenantconfig.New(db, c.now)
-		put(t, s, "dev", ours())
+		s := newService(t, db, c)
+		update(t, s, "dev", oursSent)
 		if err := db.Close(); err != nil {
 			t.Fatal(err)
 		}
 		wantSettings(t, s, "dev", ours()) // for as long as they are fresh
-		if err := s.Put(t.Context(), "dev", tenantconfig.Defaults()); !apierr.Is(err, apierr.Unavailable) {
-			t.Errorf("put: %v", err)
+		if _, err := s.Update(t.Context(), "dev", "ada", parse(t, defaultsSent)); !apierr.Is(err, apierr.Unavailable) {
+			t.Errorf("update: %v", err)
 		}
 		wantSettings(t, s, "dev", ours())
 		c.advance(2 * time.Second)
@@ -261,7 +272,7 @@ func TestWithoutADatabaseSettingsAreNotAvailable(t *testing.T) {
 func TestReadersAndWritersMayMeet(t *testing.T) {
 	each(t, func(t *testing.T, db *database.DB) {
 		c := newClock()
-		s := tenantconfig.New(db, c.now)
+		s := newService(t, db, c)
 		var all sync.WaitGroup
 		for range 4 {
 			all.Go(func() {
@@ -274,7 +285,7 @@ func TestReadersAndWritersMayMeet(t *testing.T) {
 			})
 			all.Go(func() {
 				for range 5 {
-					if err := s.Put(t.Context(), "dev", ours()); err != nil {
+					if _, err := s.Update(t.Context(), "dev", "ada", parse(t, oursSent)); err != nil {
 						t.Error(err)
 					}
 				}

@@ -1,8 +1,11 @@
-// Package tenantconfig holds what each tenant permits: grants, lifetimes and
-// rotation. A tenant without settings of its own has the defaults.
+// Package tenantconfig holds what each tenant permits: grants, lifetimes,
+// rotation, and where its people are. A tenant without settings of its own has
+// the defaults. docs/tenant-configuration.md describes every setting.
 //
-// Reading and writing the settings over HTTP belongs to a handler of its own;
-// which tenant a request is for belongs to tenancy.
+// Settings are kept as one JSON document a tenant, in which every secret is
+// sealed; schemas say what may stand in it. Acting on the settings belongs to
+// those who read them; which tenant a request is for belongs to tenancy, who
+// administers it to the Security Kernel.
 package tenantconfig
 
 import (
@@ -20,6 +23,18 @@ const (
 	ClientCredentials = "client_credentials"
 )
 
+// LDAPSource is the identity source whose people are in an LDAP directory.
+const LDAPSource = "ldap"
+
+// What others may see of a person's profile, and how the implicit grant
+// answers.
+const (
+	FullProfiles  = "full"
+	BasicProfiles = "basic" // the name only
+	InFragment    = "fragment"
+	InQuery       = "query"
+)
+
 // Settings are what one tenant permits.
 type Settings struct {
 	GrantTypes    []string
@@ -28,6 +43,26 @@ type Settings struct {
 	MaxAccessTTL  time.Duration
 	MaxRefreshTTL time.Duration // absolute lifetime of a refresh token family
 	RotateRefresh bool          // rotate the refresh tokens of confidential clients too
+
+	UseTokenWebapp       bool
+	ProfileVisibility    string // FullProfiles or BasicProfiles
+	ImplicitResponseMode string // InFragment or InQuery
+	// IdentitySource is where the tenant's people sign in: LDAPSource, or the
+	// type of its custom identity provider.
+	IdentitySource string
+	People         People // meaningful where IdentitySource is LDAPSource
+
+	// HasMFA and PasswordWithoutMFA: see MFA and PasswordNeedsMFA.
+	HasMFA             bool
+	PasswordWithoutMFA bool
+}
+
+// People says which entries of the tenant's directory are its people.
+type People struct {
+	Filter      string // LDAP filter; empty: everybody
+	GroupBaseDN string
+	Groups      []string // POSIX groups of which a person must be in one; empty: everybody
+	PageLimit   int      // how many profiles a list has unless the caller says
 }
 
 // Defaults returns the settings of a tenant that has none of its own.
@@ -36,8 +71,16 @@ func Defaults() Settings {
 		GrantTypes: []string{Password, AuthorizationCode, RefreshToken, DeviceCode},
 		AccessTTL:  4 * time.Hour, RefreshTTL: 365 * 24 * time.Hour,
 		MaxAccessTTL: 365 * 24 * time.Hour, MaxRefreshTTL: 2 * 365 * 24 * time.Hour,
+		UseTokenWebapp: true, ProfileVisibility: FullProfiles, ImplicitResponseMode: InFragment,
+		IdentitySource: LDAPSource, People: People{PageLimit: 100},
 	}
 }
 
 // Allows reports whether the tenant permits a grant type.
 func (s Settings) Allows(grantType string) bool { return slices.Contains(s.GrantTypes, grantType) }
+
+// MFA reports whether people must show a second factor to sign in.
+func (s Settings) MFA() bool { return s.HasMFA }
+
+// PasswordNeedsMFA reports whether a password alone must not give tokens.
+func (s Settings) PasswordNeedsMFA() bool { return s.HasMFA && !s.PasswordWithoutMFA }
