@@ -41,7 +41,7 @@ func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) 
 				s, err := load(std.Environ)
 				return s.Listen, err
 			}),
-		}, command.Config(load)),
+		}, roleCommands(), command.Config(load)),
 	}.Run(ctx, args, environ, stdout, stderr)
 }
 

@@ -89,3 +89,25 @@ func TestKeysAndSecretsAreMadeOnTheCommandLine(t *testing.T) {
 	call(t, env, 1, "must have 1 to", "secret", "set", "ldap.dev", file)
 	call(t, env, 1, "no such file", "secret", "set", "ldap.dev", file+"x")
 }
+
+func TestRolesAreGrantedOnTheCommandLine(t *testing.T) {
+	env := environ("sqlite:" + filepath.Join(t.TempDir(), "a.db"))
+	call(t, env, 0, "schema version", "migrate")
+	call(t, env, 0, "Granted $!tenant_admin.", "role", "grant", "dev", "ada", "$!tenant_admin")
+	call(t, env, 0, "has $!tenant_admin already", "role", "grant", "dev", "ada", "$!tenant_admin")
+	call(t, env, 0, "Granted staff.", "role", "grant", "dev", "bob", "staff")
+	call(t, env, 0, "Granted staff.", "role", "grant", "dev", "ada", "staff")
+	if got := call(t, env, 0, "", "role", "list", "dev"); got != "$!tenant_admin: ada\nstaff: ada bob\n" {
+		t.Errorf("got %q", got)
+	}
+	call(t, env, 0, "", "role", "list", "tacc")
+	call(t, env, 0, "Revoked staff.", "role", "revoke", "dev", "bob", "staff")
+	call(t, env, 0, "does not have staff", "role", "revoke", "dev", "bob", "staff")
+	call(t, env, 1, "last administrator", "role", "revoke", "dev", "ada", "$!tenant_admin")
+	call(t, env, 1, "There is no such role", "role", "revoke", "dev", "ada", "nothing")
+	call(t, env, 1, "The field roleName ", "role", "grant", "dev", "ada", "a b")
+	call(t, env, 1, "The field user ", "role", "grant", "dev", " ", "staff")
+	for _, args := range [][]string{{"role", "grant", "dev", "ada"}, {"role", "revoke"}, {"role", "list"}} {
+		call(t, env, 2, "takes", args...)
+	}
+}

@@ -94,6 +94,16 @@ func TestAServiceOwnsWhatItMakesForItself(t *testing.T) {
 	k.refused("bob@dev", 403, mutations("dev", "not_bobs")[1:])
 }
 
+func TestTheNameOfWhoRunsTheSiteOwnsNothing(t *testing.T) {
+	k := primary(t)
+	_, err := k.CreateRole(t.Context(), security.Role{TenantID: "dev", Name: "staff", Owner: "operator"}) // as on the command line
+	if err != nil {
+		t.Fatal(err)
+	}
+	k.refused("operator@dev", 403, mutations("dev", "staff"))
+	k.refused("security@admin!", 403, mutations("admin", security.GeneratorRole("dev"))) // who is said to own the built-in ones
+}
+
 func TestATokenGeneratorRoleMadeInAnotherTenantGainsNothing(t *testing.T) {
 	k := primary(t)
 	generator := security.GeneratorRole("tacc")

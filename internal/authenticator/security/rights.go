@@ -95,7 +95,7 @@ func (r rights) mayChange(ctx context.Context, caller authn.Caller, tenant authn
 	switch {
 	case role == AdminRole && admin:
 		return nil
-	case IsBuiltin(role):
+	case isBuiltin(role):
 		return forbidden("The role is kept for the site: only its administrators may change it.")
 	case tenant.SiteAdmin && !caller.Service(): // a person may share the name of a service that owns a role
 		return forbidden("Only the administrators of the tenant may do that.")

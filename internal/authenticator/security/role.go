@@ -80,15 +80,15 @@ func roleType(name string) string {
 	switch {
 	case name == AdminRole:
 		return "TENANT_ADMIN"
-	case IsBuiltin(name):
+	case isBuiltin(name):
 		return "RESTRICTED_SVC"
 	}
 	return "USER"
 }
 
-// IsBuiltin reports whether a name is kept for roles that mean something to
+// isBuiltin reports whether a name is kept for roles that mean something to
 // the services, in whatever tenant.
-func IsBuiltin(name string) bool {
+func isBuiltin(name string) bool {
 	return strings.HasPrefix(name, "$") || name == TenantCreator || name == DefinitionUpdater ||
 		strings.HasSuffix(name, generatorSuffix)
 }

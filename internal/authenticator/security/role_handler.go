@@ -77,7 +77,7 @@ func (h *Handler) createRole(c *gin.Context) error {
 	}
 	owner := ownerOf(caller, tenant.ID)
 	role := Role{TenantID: tenant.ID, Name: body.RoleName, Owner: owner.Username, OwnerTenant: owner.TenantID, Description: *body.Description}
-	if err := role.validate(); err != nil && !IsBuiltin(role.Name) {
+	if err := role.validate(); err != nil && !isBuiltin(role.Name) {
 		return err
 	}
 	ctx := c.Request.Context()
