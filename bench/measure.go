@@ -47,20 +47,8 @@ func measure(ctx context.Context, p plan, stderr io.Writer) (_ *report, err erro
 	if err != nil {
 		return nil, err
 	}
-	if err := bare.sample(); err != nil {
+	if r.Grants, err = measureGrants(ctx, p, office, bare); err != nil {
 		return nil, err
-	}
-	for _, g := range grants {
-		for _, n := range connections {
-			row, err := measureGrant(ctx, p, office, bare, g, n)
-			if err != nil {
-				return nil, fmt.Errorf("%s at %d connections: %w", g.name, n, err)
-			}
-			r.Grants = append(r.Grants, row)
-			if err := bare.sample(); err != nil {
-				return nil, err
-			}
-		}
 	}
 	if err := fill(ctx, p, office); err != nil {
 		return nil, fmt.Errorf("issue %d tokens: %w", p.tokens, err)
@@ -74,6 +62,26 @@ func measure(ctx context.Context, p plan, stderr io.Writer) (_ *report, err erro
 	}
 	r.finish(bare, time.Since(started))
 	return r, nil
+}
+
+// measureGrants measures all phases, with quiet signatures around each.
+func measureGrants(ctx context.Context, p plan, o *office, bare *signer) (rows []grantRow, err error) {
+	if err := bare.sample(); err != nil {
+		return nil, err
+	}
+	for _, g := range grants {
+		for _, n := range connections {
+			row, err := measureGrant(ctx, p, o, bare, g, n)
+			if err != nil {
+				return nil, fmt.Errorf("%s at %d connections: %w", g.name, n, err)
+			}
+			rows = append(rows, row)
+			if err := bare.sample(); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return rows, nil
 }
 
 // measureGrant warms up and measures one phase.
