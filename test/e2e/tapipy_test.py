@@ -457,5 +457,41 @@ class Refusals(unittest.TestCase):
             )
 
 
+class SecurityKernel(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.sk = log_in().sk
+
+    def test_everyone_has_a_default_role(self):
+        answer = self.sk.hasRole(tenant="dev", user=USER, roleName="$$" + USER)
+        self.assertIs(answer.isAuthorized, True)
+        self.assertIs(self.sk.isAdmin(tenant="dev", user=USER).isAuthorized, False)
+
+    def test_people_make_no_roles_and_ask_about_their_tenant_only(self):
+        with self.assertRaises(errors.ForbiddenError):
+            self.sk.createRole(roleTenant="dev", roleName="mine", description="")
+        with self.assertRaises(errors.ForbiddenError):
+            self.sk.getAdmins(tenant="admin")
+        with self.assertRaises(errors.NotFoundError):
+            self.sk.getUsersWithRole(tenant="dev", roleName="no_such_role")
+
+    def test_a_secret_is_kept_in_versions(self):
+        where = {"secretType": "user", "secretName": "e2e+secret"}
+        mine = {"tenant": "dev", "user": USER}
+        first, second = random_secret(), random_secret()
+        version = self.sk.writeSecret(**where, **mine, data={"password": first}).version
+        self.sk.writeSecret(**where, **mine, data={"password": second})
+        self.assertEqual(self.sk.readSecret(**where, **mine, version=0).secretMap.password, second)
+        self.assertEqual(self.sk.readSecret(**where, **mine, version=version).secretMap.password, first)
+        self.assertIn("e2e/", self.sk.listSecretMeta(secretType="user", **mine).keys)
+        self.sk.destroySecret(**where, **mine, versions=[])
+        with self.assertRaises(errors.NotFoundError):
+            self.sk.readSecret(**where, **mine, version=0)
+
+    def test_the_probes_answer(self):
+        self.assertGreater(self.sk.checkHealth().checkNum, 0)
+        self.assertGreater(self.sk.readycheck().checkNum, 0)
+
+
 if __name__ == "__main__":
     unittest.main(verbosity=2)

@@ -34,7 +34,7 @@ func (s *Service) UsersWithRole(ctx context.Context, tenantID, role string) ([]s
 	if _, err := s.Role(ctx, tenantID, role); err != nil {
 		return nil, err
 	}
-	return s.sorted(s.store.usersWith(ctx, tenantID, role))
+	return sorted(s.store.usersWith(ctx, tenantID, role))
 }
 
 // Admins returns, sorted, who administers a tenant.
@@ -42,7 +42,7 @@ func (s *Service) Admins(ctx context.Context, tenantID string) ([]string, error)
 	if !isName(tenantID) {
 		return []string{}, nil
 	}
-	return s.sorted(s.store.usersWith(ctx, tenantID, AdminRole))
+	return sorted(s.store.usersWith(ctx, tenantID, AdminRole))
 }
 
 // RolesOf returns, sorted, the roles of a tenant that were granted to an
@@ -51,16 +51,16 @@ func (s *Service) RolesOf(ctx context.Context, tenantID, username string) ([]str
 	if !isName(tenantID) || !isName(username) {
 		return []string{}, nil
 	}
-	return s.sorted(s.store.rolesOf(ctx, tenantID, username))
+	return sorted(s.store.rolesOf(ctx, tenantID, username))
 }
 
 // RoleNames returns the roles of a tenant, sorted.
 func (s *Service) RoleNames(ctx context.Context, tenantID string) ([]string, error) {
-	return s.sorted(s.store.roleNames(ctx, tenantID))
+	return sorted(s.store.roleNames(ctx, tenantID))
 }
 
 // sorted sorts here, because databases sort by their own rules.
-func (s *Service) sorted(names []string, err error) ([]string, error) {
+func sorted(names []string, err error) ([]string, error) {
 	if err != nil {
 		return nil, away(err)
 	}

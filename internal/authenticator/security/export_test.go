@@ -1,0 +1,4 @@
+package security
+
+// CanonicalName is canonicalName.
+var CanonicalName = canonicalName
