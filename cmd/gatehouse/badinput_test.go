@@ -262,7 +262,25 @@ func TestTheMetadataDescribesWhatIsServed(t *testing.T) {
 			t.Errorf("%s is %v and %v, want %s", member, got.body[member], got.result(t)[member], want)
 		}
 	}
-	if types := fmt.Sprint(got.body["grant_types_supported"]); types != "[password authorization_code refresh_token device_code]" {
+	if types := fmt.Sprint(got.body["grant_types_supported"]); types != "[password authorization_code refresh_token device_code urn:ietf:params:oauth:grant-type:device_code]" {
 		t.Errorf("grant types %s", types)
+	}
+	// The same at the path that RFC 8414 makes of the issuer, and, without the
+	// envelope, for OpenID Connect clients: every endpoint that is named is there.
+	root := r.send(http.MethodGet, r.ada.host, "/.well-known/oauth-authorization-server/v3/oauth2", nil, "").want(t, 200, "")
+	if root.raw != got.raw {
+		t.Errorf("the root says %s", root.raw)
+	}
+	openID := r.send(http.MethodGet, r.ada.host, "/v3/oauth2/.well-known/openid-configuration", nil, "").want(t, 200, "")
+	for member, value := range openID.body {
+		if address, isURL := value.(string); isURL && member != "issuer" {
+			path := strings.TrimPrefix(address, "http://localhost:"+r.port)
+			if there := r.send(http.MethodOptions, r.ada.host, path, nil, ""); there.status != http.StatusMethodNotAllowed {
+				t.Errorf("%s is %s, where nothing is served: %d", member, address, there.status)
+			}
+		}
+	}
+	if openID.body["userinfo_endpoint"] != base+"/userinfo/oidc" || openID.body["token_endpoint"] != base+"/tokens/oidc" {
+		t.Errorf("discovery says %s", openID.raw)
 	}
 }

@@ -26,6 +26,7 @@ import (
 	"gatehouse/internal/authenticator/identity"
 	"gatehouse/internal/authenticator/keys"
 	"gatehouse/internal/authenticator/metadata"
+	"gatehouse/internal/authenticator/oidc"
 	"gatehouse/internal/authenticator/profiles"
 	"gatehouse/internal/authenticator/security"
 	"gatehouse/internal/authenticator/tenancy"
@@ -82,6 +83,7 @@ type Service struct {
 	metadata    *metadata.Handler
 	profiles    *profiles.Handler
 	configs     *tenantconfig.Handler
+	oidc        *oidc.Service
 }
 
 // New builds the service. It asks nothing of the network.
@@ -126,9 +128,12 @@ func New(d Deps) *Service {
 			return s.connections.For(ctx, t)
 		},
 	})
-	s.grants = grants.NewHandler(pipeline, d.CountTokens)
+	s.oidc = oidc.New(func(ctx context.Context, t tenancy.Tenant) (oidc.Directory, bool, error) {
+		return s.connections.For(ctx, t)
+	}, s.tokens)
+	s.grants = grants.NewHandler(pipeline, s.oidc, d.CountTokens)
 	s.clients = clients.NewHandler(registered, d.ShowClientKeys)
-	s.metadata = metadata.NewHandler(s.keys, settings, pipeline)
+	s.metadata = metadata.NewHandler(metadata.Deps{Keys: s.keys, Settings: settings, Served: pipeline, Scopes: oidc.Scopes()})
 	s.profiles = profiles.NewHandler(func(ctx context.Context, t tenancy.Tenant) (profiles.Directory, bool, error) {
 		return s.connections.For(ctx, t)
 	}, settings, s.accounts)
@@ -160,9 +165,11 @@ func (s *Service) Mount(r gin.IRouter) {
 	s.kernel.Mount(r.Group("/v3/security"), s.callers.For("security"))
 	oauth := r.Group("/v3/oauth2", httpapi.OAuthErrors, s.registry.Middleware())
 	s.metadata.Mount(oauth)
+	s.metadata.MountRoot(r.Group("", httpapi.OAuthErrors, s.registry.Middleware()))
 	s.grants.Mount(oauth.Group("", httpapi.NoStore))
 	people := oauth.Group("", httpapi.NoStore, authn.RequireUser(s.verify))
 	s.clients.Mount(people)
+	s.oidc.Mount(people)
 	ofTenant := r.Group("/v3/oauth2", httpapi.OAuthErrors, httpapi.NoStore).Group("", s.callers.InTenant("authenticator")...)
 	s.profiles.Mount(ofTenant)
 	s.configs.Mount(ofTenant)

@@ -5,18 +5,16 @@ import (
 	"strings"
 
 	"gatehouse/internal/apierr"
+	"gatehouse/internal/authenticator/oidc"
 )
 
-// Scopes are those that mean something here, all of them OpenID Connect's.
-// Tapis itself has none: what a token may do is what its person may do.
-func Scopes() []string { return []string{"openid", "profile", "email", "offline_access"} }
-
 // Granted returns what is granted of a requested scope: the members that mean
-// something, each once, in the order in which they were asked for.
+// something, each once, in the order in which they were asked for. All of them
+// are OpenID Connect's: what a Tapis token may do is what its person may do.
 func Granted(requested string) string {
 	var granted []string
 	for _, name := range strings.Fields(requested) {
-		if slices.Contains(Scopes(), name) && !slices.Contains(granted, name) {
+		if slices.Contains(oidc.Scopes(), name) && !slices.Contains(granted, name) {
 			granted = append(granted, name)
 		}
 	}

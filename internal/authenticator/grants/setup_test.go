@@ -27,6 +27,7 @@ import (
 	"gatehouse/internal/authenticator/directory"
 	"gatehouse/internal/authenticator/grants"
 	"gatehouse/internal/authenticator/keys"
+	"gatehouse/internal/authenticator/oidc"
 	"gatehouse/internal/authenticator/tenancy"
 	"gatehouse/internal/authenticator/tenantconfig"
 	"gatehouse/internal/authenticator/tokens"
@@ -181,7 +182,9 @@ func newWorld(t *testing.T, db *database.DB) *world {
 			c.Request = c.Request.WithContext(tenancy.With(c.Request.Context(), found))
 		}
 	})
-	grants.NewHandler(w.Pipeline, nil).Mount(group)
+	grants.NewHandler(w.Pipeline, oidc.New(func(context.Context, tenancy.Tenant) (oidc.Directory, bool, error) {
+		return w.people, true, nil
+	}, w.mint), nil).Mount(group)
 	w.handler = apitest.New(t, engine, "authenticator")
 	return w
 }

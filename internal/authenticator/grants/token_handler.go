@@ -18,18 +18,26 @@ import (
 // Handler serves POST /v3/oauth2/tokens.
 type Handler struct {
 	pipeline *Pipeline
+	ids      IDTokens
 	count    func(grantType, outcome string)
+}
+
+// IDTokens makes the ID token that goes with an access token made for r, or
+// "" where none is due.
+type IDTokens interface {
+	IDToken(ctx context.Context, tenant tenancy.Tenant, r tokens.Request, accessToken string) (string, error)
 }
 
 // NewHandler returns a Handler that tells count of every request: its grant
 // type, or other, and ok or the OAuth error code. count may be nil.
-func NewHandler(p *Pipeline, count func(grantType, outcome string)) *Handler {
-	return &Handler{pipeline: p, count: count}
+func NewHandler(p *Pipeline, ids IDTokens, count func(grantType, outcome string)) *Handler {
+	return &Handler{pipeline: p, ids: ids, count: count}
 }
 
 // Mount registers the route on r, below which the tenant is known.
 func (h *Handler) Mount(r gin.IRoutes) {
 	r.POST("/tokens", httpapi.Handle(h.create))
+	r.POST("/tokens/oidc", httpapi.Handle(h.createFlat))
 }
 
 // parameters are all that the token endpoint reads.
@@ -45,6 +53,7 @@ type tokenJSON struct {
 	ExpiresAt    string `json:"expires_at"`
 	ExpiresIn    int64  `json:"expires_in"`
 	ID           string `json:"jti"`
+	IDToken      string `json:"id_token,omitempty"`
 }
 
 type pairJSON struct {
@@ -56,11 +65,17 @@ type pairJSON struct {
 // members of RFC 6749 section 5.1, so that any OAuth library reads it.
 type replyJSON struct {
 	httpapi.Envelope
+	grantedJSON
+}
 
+// grantedJSON are the members of RFC 6749 section 5.1, and the ID token of
+// OpenID Connect Core section 3.1.3.3.
+type grantedJSON struct {
 	AccessToken  string  `json:"access_token"`
 	TokenType    string  `json:"token_type"`
 	ExpiresIn    int64   `json:"expires_in"`
 	RefreshToken string  `json:"refresh_token,omitempty"`
+	IDToken      string  `json:"id_token,omitempty"`
 	Scope        *string `json:"scope,omitempty"` // what was granted; absent: none was asked for
 }
 
@@ -69,18 +84,41 @@ type replyJSON struct {
 const expiresAtLayout = "2006-01-02T15:04:05.000000-07:00"
 
 func (h *Handler) create(c *gin.Context) error {
+	out, granted, err := h.grant(c)
+	if err != nil {
+		return err
+	}
+	pair := newPairJSON(out.Pair)
+	pair.AccessToken.IDToken = granted.IDToken
+	return httpapi.JSON(c, http.StatusOK, replyJSON{
+		Envelope: httpapi.Success(c.Request.Context(), pair, "Token created successfully."), grantedJSON: granted,
+	})
+}
+
+// createFlat answers without the envelope, for OpenID Connect clients that
+// were told of this endpoint.
+func (h *Handler) createFlat(c *gin.Context) error {
+	_, granted, err := h.grant(c)
+	if err != nil {
+		return err
+	}
+	return httpapi.JSON(c, http.StatusOK, granted)
+}
+
+// grant reads a token request and carries it out.
+func (h *Handler) grant(c *gin.Context) (Outcome, grantedJSON, error) {
 	ctx := c.Request.Context()
 	tenant, err := tenancy.From(ctx)
 	if err != nil {
-		return err
+		return Outcome{}, grantedJSON{}, err
 	}
 	params, err := httpapi.ReadParams(c, parameters...)
 	if err != nil {
-		return err
+		return Outcome{}, grantedJSON{}, err
 	}
 	credentials, err := credentialsOf(c.GetHeader("Authorization"), params)
 	if err != nil {
-		return err
+		return Outcome{}, grantedJSON{}, err
 	}
 	out, err := h.exchange(ctx, tenant, Request{
 		GrantType: params["grant_type"], Credentials: credentials, Username: params["username"], Password: params["password"],
@@ -88,16 +126,17 @@ func (h *Handler) create(c *gin.Context) error {
 		DeviceCode: params["device_code"], RefreshToken: params["refresh_token"], Scope: params["scope"], Address: c.ClientIP(),
 	})
 	if err != nil {
-		return err
+		return Outcome{}, grantedJSON{}, err
 	}
 	httpapi.Annotate(ctx, slog.String("grant", out.Request.GrantType), slog.String("jti", out.Access.ID))
-	reply := newReply(out)
-	scope := out.Request.Scope()
-	if scope != "" || params["scope"] != "" || out.askedBefore() {
-		reply.Scope = &scope // unknown scopes are ignored, and that is said
+	granted, scope := newGranted(out), out.Request.Scope()
+	if granted.IDToken, err = h.ids.IDToken(ctx, tenant, out.Request, out.Access.Value); err != nil {
+		return Outcome{}, grantedJSON{}, err
 	}
-	reply.Envelope = httpapi.Success(ctx, newPairJSON(out.Pair), "Token created successfully.")
-	return httpapi.JSON(c, http.StatusOK, reply)
+	if scope != "" || params["scope"] != "" || out.askedBefore() {
+		granted.Scope = &scope // unknown scopes are ignored, and that is said
+	}
+	return out, granted, nil
 }
 
 // exchange passes a request on and counts it.
@@ -135,8 +174,8 @@ func newTokenJSON(t tokens.Token) tokenJSON {
 	return tokenJSON{ExpiresAt: t.ExpiresAt.UTC().Format(expiresAtLayout), ExpiresIn: int64(t.TTL.Seconds()), ID: t.ID}
 }
 
-func newReply(out Outcome) replyJSON {
-	r := replyJSON{
+func newGranted(out Outcome) grantedJSON {
+	r := grantedJSON{
 		AccessToken: out.Access.Value, TokenType: "Bearer", ExpiresIn: int64(out.Access.TTL.Seconds()),
 	}
 	if out.Refresh != nil {

@@ -1,5 +1,6 @@
 // Package metadata tells clients what the authenticator of a tenant offers
-// and where: the authorization server metadata of RFC 8414 and the JWK Set.
+// and where: the authorization server metadata of RFC 8414, the discovery
+// document of OpenID Connect, and the JWK Set.
 //
 // It describes and decides nothing; every value comes from where it is
 // decided.
@@ -8,6 +9,7 @@ package metadata
 import (
 	"context"
 	"net/http"
+	"slices"
 
 	"github.com/gin-gonic/gin"
 
@@ -32,22 +34,34 @@ type Served interface {
 	GrantTypes(permitted []string) []string
 }
 
-// Handler serves the metadata of each tenant.
-type Handler struct {
-	keys     Keys
-	settings Settings
-	served   Served
+// Deps are what a Handler describes.
+type Deps struct {
+	Keys     Keys
+	Settings Settings
+	Served   Served
+	Scopes   []string
+	// The paths below /v3/oauth2 of what is served; empty: it is not.
+	Authorization, Device, Revocation, Introspection, EndSession string
 }
+
+// Handler serves the metadata of each tenant.
+type Handler struct{ deps Deps }
 
 // NewHandler returns a Handler.
-func NewHandler(k Keys, s Settings, g Served) *Handler {
-	return &Handler{keys: k, settings: s, served: g}
-}
+func NewHandler(d Deps) *Handler { return &Handler{deps: d} }
 
-// Mount registers the routes on r, below which the tenant is known.
+// Mount registers the routes on r, which is /v3/oauth2 and below which the
+// tenant is known.
 func (h *Handler) Mount(r gin.IRoutes) {
 	httpapi.Get(r, "/jwks", h.jwks)
 	httpapi.Get(r, "/.well-known/oauth-authorization-server", h.server)
+	httpapi.Get(r, "/.well-known/openid-configuration", h.openID)
+}
+
+// MountRoot registers, on the root of the host, the path that RFC 8414 section
+// 3.1 makes of an issuer with a path.
+func (h *Handler) MountRoot(r gin.IRoutes) {
+	httpapi.Get(r, "/.well-known/oauth-authorization-server/v3/oauth2", h.server)
 }
 
 // cacheControl is how long clients may keep what is published here.
@@ -63,7 +77,7 @@ func (h *Handler) jwks(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	set, err := h.keys.JWKS(c.Request.Context(), tenant.ID)
+	set, err := h.deps.Keys.JWKS(c.Request.Context(), tenant.ID)
 	if err != nil {
 		return err
 	}
@@ -74,13 +88,21 @@ func (h *Handler) jwks(c *gin.Context) error {
 // serverJSON are the members of RFC 8414 section 2 that apply to what is
 // served.
 type serverJSON struct {
-	Issuer               string   `json:"issuer"`
-	TokenEndpoint        string   `json:"token_endpoint"`
-	JWKSURI              string   `json:"jwks_uri"`
-	RegistrationEndpoint string   `json:"registration_endpoint"`
-	ResponseTypes        []string `json:"response_types_supported"`
-	GrantTypes           []string `json:"grant_types_supported"`
-	AuthMethods          []string `json:"token_endpoint_auth_methods_supported"`
+	Issuer                string   `json:"issuer"`
+	AuthorizationEndpoint string   `json:"authorization_endpoint,omitempty"`
+	TokenEndpoint         string   `json:"token_endpoint"`
+	DeviceEndpoint        string   `json:"device_authorization_endpoint,omitempty"`
+	RevocationEndpoint    string   `json:"revocation_endpoint,omitempty"`
+	IntrospectionEndpoint string   `json:"introspection_endpoint,omitempty"`
+	JWKSURI               string   `json:"jwks_uri"`
+	RegistrationEndpoint  string   `json:"registration_endpoint"`
+	Scopes                []string `json:"scopes_supported"`
+	ResponseTypes         []string `json:"response_types_supported"`
+	ResponseModes         []string `json:"response_modes_supported,omitempty"`
+	GrantTypes            []string `json:"grant_types_supported"`
+	AuthMethods           []string `json:"token_endpoint_auth_methods_supported"`
+	ChallengeMethods      []string `json:"code_challenge_methods_supported"`
+	IssuerInAnswer        bool     `json:"authorization_response_iss_parameter_supported,omitempty"` // RFC 9207
 }
 
 // serverReply has the members at the top level for OAuth clients and under
@@ -92,22 +114,9 @@ type serverReply struct {
 
 func (h *Handler) server(c *gin.Context) error {
 	ctx := c.Request.Context()
-	tenant, err := tenancy.From(ctx)
+	server, err := h.describe(ctx)
 	if err != nil {
 		return err
-	}
-	settings, err := h.settings.For(ctx, tenant.ID)
-	if err != nil {
-		return err
-	}
-	server := serverJSON{
-		Issuer:               tenant.OAuthURL(""),
-		TokenEndpoint:        tenant.OAuthURL("/tokens"),
-		JWKSURI:              tenant.OAuthURL("/jwks"),
-		RegistrationEndpoint: tenant.OAuthURL("/clients"),
-		ResponseTypes:        []string{},
-		GrantTypes:           h.served.GrantTypes(settings.GrantTypes),
-		AuthMethods:          []string{"client_secret_basic", "client_secret_post", "none"},
 	}
 	c.Header("Cache-Control", cacheControl)
 	return httpapi.JSON(c, http.StatusOK, serverReply{
@@ -115,3 +124,48 @@ func (h *Handler) server(c *gin.Context) error {
 		serverJSON: server,
 	})
 }
+
+// describe says what is served in the tenant of the request.
+func (h *Handler) describe(ctx context.Context) (serverJSON, error) {
+	tenant, err := tenancy.From(ctx)
+	if err != nil {
+		return serverJSON{}, err
+	}
+	settings, err := h.deps.Settings.For(ctx, tenant.ID)
+	if err != nil {
+		return serverJSON{}, err
+	}
+	at := func(path string) string {
+		if path == "" {
+			return ""
+		}
+		return tenant.OAuthURL(path)
+	}
+	s := serverJSON{
+		Issuer: tenant.OAuthURL(""), TokenEndpoint: at("/tokens"), DeviceEndpoint: at(h.deps.Device),
+		AuthorizationEndpoint: at(h.deps.Authorization), RevocationEndpoint: at(h.deps.Revocation),
+		IntrospectionEndpoint: at(h.deps.Introspection), JWKSURI: at("/jwks"), RegistrationEndpoint: at("/clients"),
+		Scopes: h.deps.Scopes, ResponseTypes: []string{}, GrantTypes: h.deps.Served.GrantTypes(settings.GrantTypes),
+		AuthMethods:      []string{"client_secret_basic", "client_secret_post", "none"},
+		ChallengeMethods: []string{"S256"}, IssuerInAnswer: h.deps.Authorization != "",
+	}
+	if slices.Contains(s.GrantTypes, tenantconfig.DeviceCode) {
+		s.GrantTypes = append(s.GrantTypes, deviceURN)
+	} else {
+		s.DeviceEndpoint = ""
+	}
+	if h.deps.Authorization == "" {
+		return s, nil
+	}
+	if settings.Allows(tenantconfig.AuthorizationCode) {
+		s.ResponseTypes = append(s.ResponseTypes, "code")
+	}
+	if settings.Allows(tenantconfig.Implicit) {
+		s.ResponseTypes = append(s.ResponseTypes, "token")
+	}
+	s.ResponseModes = []string{"query", "fragment"}
+	return s, nil
+}
+
+// deviceURN is the standard's name of the device grant, RFC 8628 section 3.4.
+const deviceURN = "urn:ietf:params:oauth:grant-type:device_code"

@@ -165,7 +165,7 @@ func (s *Service) Issue(ctx context.Context, r Request) (Pair, error) {
 
 func (r Request) claims() accessClaims {
 	c := accessClaims{
-		Issuer: r.Tenant.Issuer, Subject: r.Username + "@" + r.Tenant.ID, TenantID: r.Tenant.ID,
+		Issuer: r.Tenant.Issuer, Subject: subject(r.Username, r.Tenant.ID), TenantID: r.Tenant.ID,
 		TokenType: authn.AccessToken, Username: r.Username, AccountType: r.AccountType, TargetSite: r.TargetSite,
 		extra: r.Extra,
 	}

@@ -42,6 +42,7 @@ type Service struct {
 	store     store
 	box       *seal.Box
 	signers   Signers
+	keys      authn.Keys
 	verifier  *authn.Verifier
 	now       func() time.Time
 	log       *slog.Logger
@@ -52,7 +53,7 @@ type Service struct {
 // New returns a Service.
 func New(d Deps) *Service {
 	return &Service{
-		store: store{d.DB}, box: d.Box, signers: d.Signers, verifier: authn.NewVerifier(d.Keys, d.Now),
+		store: store{d.DB}, box: d.Box, signers: d.Signers, keys: d.Keys, verifier: authn.NewVerifier(d.Keys, d.Now),
 		now: d.Now, log: d.Log, retention: d.Retention,
 	}
 }

@@ -1,0 +1,61 @@
+package tokens_test
+
+import (
+	"testing"
+	"time"
+
+	"gatehouse/internal/apierr"
+	"gatehouse/internal/authenticator/tokens"
+)
+
+const issuer = "https://tacc.tapis.io/v3/oauth2"
+
+func idToken(t *testing.T, w *world, tenant tokens.Tenant, issuer string) string {
+	t.Helper()
+	raw, err := w.IDToken(t.Context(), tokens.IDRequest{Issuer: issuer, Request: request(tenant, "portal"), AccessToken: "x"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return raw
+}
+
+func TestAnIDTokenThatComesBackIsReadEvenWhenItHasExpired(t *testing.T) {
+	w := onSQLite(t)
+	raw := idToken(t, w, tacc, issuer)
+	for range 2 {
+		hint, err := w.ReadIDHint(t.Context(), tacc.ID, issuer, raw)
+		if want := (tokens.IDHint{Username: "apitest", ClientID: "portal"}); err != nil || hint != want {
+			t.Errorf("got %+v, %v", hint, err)
+		}
+		w.clock.advance(48 * time.Hour)
+	}
+}
+
+func TestWhatIsNoIDTokenOfTheTenantIsNoHint(t *testing.T) {
+	w := onSQLite(t)
+	good := idToken(t, w, tacc, issuer)
+	for name, raw := range map[string]string{
+		"nothing":             "",
+		"an access token":     w.issue(t, request(tacc, "portal")).Access.Value,
+		"a refresh token":     w.issue(t, request(tacc, "portal")).Refresh.Value,
+		"another tenant's":    idToken(t, w, dev, issuer),
+		"another issuer's":    idToken(t, w, tacc, "https://elsewhere.tapis.io/v3/oauth2"),
+		"a changed signature": good[:len(good)-6] + "AAAAAA",
+		"no signature":        "eyJhbGciOiJub25lIn0.e30.",
+	} {
+		if hint, err := w.ReadIDHint(t.Context(), tacc.ID, issuer, raw); !apierr.Is(err, apierr.Invalid) {
+			t.Errorf("%s: got %+v, %v", name, hint, err)
+		}
+	}
+}
+
+func FuzzReadIDHint(f *testing.F) {
+	f.Add("eyJhbGciOiJub25lIn0.e30.")
+	f.Add("a.b.c")
+	f.Fuzz(func(t *testing.T, raw string) {
+		w := onSQLite(t)
+		if _, err := w.ReadIDHint(t.Context(), tacc.ID, issuer, raw); err == nil {
+			t.Error("it was read")
+		}
+	})
+}
