@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"gatehouse/internal/authenticator"
+	"gatehouse/internal/authenticator/issuance"
 	"gatehouse/internal/command"
 	"gatehouse/internal/database"
 	"gatehouse/internal/metrics"
@@ -36,6 +37,8 @@ func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) 
 			{Name: "keys init", Usage: "TENANT", Summary: "Make a tenant's first signing key if it has none, and print its public half.", Run: keysInit},
 			{Name: "service-password set", Usage: "NAME [FILE]", Summary: "Give a service account the password in a file, or on standard input.", Run: setServicePassword},
 			{Name: "secret set", Usage: "NAME [FILE]", Summary: "Store the password for binding to a directory, from a file or standard input.", Run: setSecret},
+			{Name: "tokens revoke-user", Usage: "TENANT USER", Summary: "Void every token that a person or service of a tenant has until now.", Run: revokeUser},
+			{Name: "tokens revoke-client", Usage: "TENANT CLIENT", Summary: "Void every token that an OAuth client of a tenant has until now.", Run: revokeClient},
 			command.Version("authenticator", version),
 			command.Healthcheck(func(std command.IO, _ []string) (string, error) {
 				s, err := load(std.Environ)
@@ -76,6 +79,9 @@ func open(ctx context.Context, std command.IO) (*opened, error) {
 		RegistryURL: set.Registry.URL, RegistryPoll: set.Registry.Poll, SiteID: set.SiteID,
 		TokenRetention: set.TokenRetention, ShowClientKeys: set.ClientKeyDisplay == "owner", LDAPRootCAs: authorities,
 		CountTokens: o.metrics.Token,
+		TokenLifetimes: issuance.Lifetimes{
+			Access: set.Tokens.AccessTTL, Refresh: set.Tokens.RefreshTTL, MaxService: set.Tokens.MaxServiceTTL,
+		},
 	})
 	return o, nil
 }

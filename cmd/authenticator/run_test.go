@@ -83,6 +83,9 @@ func TestKeysAndSecretsAreMadeOnTheCommandLine(t *testing.T) {
 	call(t, env, 0, "Stored ldap.dev.", "secret", "set", "ldap.dev", file)
 	call(t, env, 0, "Stored tenants.", "service-password", "set", "tenants", file)
 	call(t, env, 2, "secret set takes", "secret", "set")
+	call(t, env, 0, "Every token that ada has in the tenant dev", "tokens", "revoke-user", "dev", "ada")
+	call(t, env, 0, "Every token that portal has in the tenant dev", "tokens", "revoke-client", "dev", "portal")
+	call(t, env, 2, "tokens revoke-user takes", "tokens", "revoke-user", "dev")
 	if err := os.WriteFile(file, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}

@@ -24,6 +24,7 @@ type settings struct {
 
 	Registry registrySettings `key:"registry"`
 	LDAP     ldapSettings     `key:"ldap"`
+	Tokens   tokenSettings    `key:"tokens"`
 }
 
 type registrySettings struct {
@@ -33,6 +34,14 @@ type registrySettings struct {
 
 type ldapSettings struct {
 	CAFile string `key:"ca_file" env:"GATEHOUSE_LDAP_CA_FILE" doc:"PEM file of the authorities that may sign the certificates of LDAP servers; empty: the system's."`
+}
+
+// tokenSettings are about the tokens of /v3/tokens. How long those of people
+// may live is a setting of their tenant.
+type tokenSettings struct {
+	AccessTTL     time.Duration `key:"access_ttl" env:"GATEHOUSE_TOKENS_ACCESS_TTL" default:"5m" doc:"Lifetime of an access token from /v3/tokens where none is asked for."`
+	RefreshTTL    time.Duration `key:"refresh_ttl" env:"GATEHOUSE_TOKENS_REFRESH_TTL" default:"10m" doc:"Lifetime of a refresh token from /v3/tokens where none is asked for."`
+	MaxServiceTTL time.Duration `key:"max_service_ttl" env:"GATEHOUSE_TOKENS_MAX_SERVICE_TTL" default:"8760h" doc:"Longest lifetime of a service's tokens; more is cut to it."`
 }
 
 // Validate implements config.Validator.
@@ -49,6 +58,18 @@ func (s settings) Validate() []config.Fault {
 	}
 	if s.TokenRetention < 0 {
 		faults = append(faults, config.Fault{Key: "token_retention", Problem: "must not be negative"})
+	}
+	return append(faults, s.Tokens.faults()...)
+}
+
+func (s tokenSettings) faults() (faults []config.Fault) {
+	for _, ttl := range []struct {
+		key   string
+		value time.Duration
+	}{{"tokens.access_ttl", s.AccessTTL}, {"tokens.refresh_ttl", s.RefreshTTL}, {"tokens.max_service_ttl", s.MaxServiceTTL}} {
+		if ttl.value < time.Second {
+			faults = append(faults, config.Fault{Key: ttl.key, Problem: "must be at least 1s"})
+		}
 	}
 	return faults
 }

@@ -97,7 +97,7 @@ func startIn(t *testing.T, dir string, earlier *running) *running {
 		secret(t, site.newPassword)
 	}
 	r.site, r.server = site, server
-	server.Config.Handler = apitest.New(t, site.engine, "tenants", "authenticator", "security")
+	server.Config.Handler = apitest.New(t, site.engine, "tenants", "authenticator", "security", "tokens")
 	server.Start()
 	t.Cleanup(r.halt)
 	return r

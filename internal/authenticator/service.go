@@ -24,6 +24,7 @@ import (
 	"gatehouse/internal/authenticator/directory"
 	"gatehouse/internal/authenticator/grants"
 	"gatehouse/internal/authenticator/identity"
+	"gatehouse/internal/authenticator/issuance"
 	"gatehouse/internal/authenticator/keys"
 	"gatehouse/internal/authenticator/metadata"
 	"gatehouse/internal/authenticator/oidc"
@@ -54,6 +55,8 @@ type Deps struct {
 	SiteID         string
 	RegistryPoll   time.Duration
 	TokenRetention time.Duration
+	// TokenLifetimes are those of tokens at /v3/tokens.
+	TokenLifetimes issuance.Lifetimes
 	// ShowClientKeys lets owners read the keys of their clients again later.
 	ShowClientKeys bool
 	// CountTokens is told of every token request: its grant type, or other, and
@@ -84,6 +87,7 @@ type Service struct {
 	profiles    *profiles.Handler
 	configs     *tenantconfig.Handler
 	oidc        *oidc.Service
+	issuance    *issuance.Handler
 }
 
 // New builds the service. It asks nothing of the network.
@@ -137,6 +141,9 @@ func New(d Deps) *Service {
 	s.profiles = profiles.NewHandler(func(ctx context.Context, t tenancy.Tenant) (profiles.Directory, bool, error) {
 		return s.connections.For(ctx, t)
 	}, settings, s.accounts)
+	s.issuance = issuance.NewHandler(issuance.New(issuance.Deps{
+		Registry: s.registry, Accounts: s.accounts, Settings: settings, Tokens: s.tokens, Guard: guard, Lifetimes: d.TokenLifetimes, Log: d.Log,
+	}), s.callers.For("tokens"))
 	return s
 }
 
@@ -173,6 +180,11 @@ func (s *Service) Mount(r gin.IRouter) {
 	ofTenant := r.Group("/v3/oauth2", httpapi.OAuthErrors, httpapi.NoStore).Group("", s.callers.InTenant("authenticator")...)
 	s.profiles.Mount(ofTenant)
 	s.configs.Mount(ofTenant)
+	apidoc.Mount(r, "/v3/tokens", apidoc.Document{Name: "tokens", Path: "/v3/tokens/openapi.yaml"})
+	for _, prefix := range []string{"/v3/tokens", "/v3/site-router"} {
+		httpapi.MountHealth(r, prefix, s.Ready)
+	}
+	s.issuance.Mount(r)
 }
 
 // verify checks an access token against the tenant of the request.
@@ -193,6 +205,18 @@ func (s *Service) EnsureKey(ctx context.Context, tenantID string) (string, error
 // SetServicePassword gives a service account of a tenant its password.
 func (s *Service) SetServicePassword(ctx context.Context, tenantID, service, password string) error {
 	return s.accounts.SetPassword(ctx, tenantID, service, password)
+}
+
+// RevokeUser voids every token that a person or service of a tenant has until
+// now.
+func (s *Service) RevokeUser(ctx context.Context, tenantID, username string) error {
+	return s.tokens.RevokeUser(ctx, tenantID, username)
+}
+
+// RevokeIssuedTo voids every token that an OAuth client of a tenant has until
+// now.
+func (s *Service) RevokeIssuedTo(ctx context.Context, tenantID, clientID string) error {
+	return s.tokens.RevokeIssuedTo(ctx, tenantID, clientID)
 }
 
 // SetBindPassword stores, sealed, the password with which the authenticator

@@ -64,7 +64,7 @@ func RequireUser(verify Verify) gin.HandlerFunc {
 		ctx := c.Request.Context()
 		caller, err := verify(ctx, raw)
 		if err != nil {
-			return refusal(err)
+			return Refusal(err)
 		}
 		if caller.AccountType != UserAccount {
 			return apierr.New(apierr.Forbidden, "Service accounts cannot use this endpoint.")
@@ -89,7 +89,7 @@ func Require(check Check) gin.HandlerFunc {
 		ctx := c.Request.Context()
 		caller, err := check(ctx, raw, behalfOf(c))
 		if err != nil {
-			return refusal(err)
+			return Refusal(err)
 		}
 		annotate(ctx, caller)
 		c.Request = c.Request.WithContext(with(ctx, caller))
@@ -167,7 +167,9 @@ func tokenOf(c *gin.Context) (string, error) {
 	return bearer, nil
 }
 
-func refusal(err error) error {
+// Refusal turns an error for which IsRefusal holds into the answer to the
+// bearer of the access token, and leaves others as they are.
+func Refusal(err error) error {
 	if !IsRefusal(err) {
 		return err
 	}
@@ -176,6 +178,8 @@ func refusal(err error) error {
 		return unauthenticated("The access token has expired.").Because(err)
 	case errors.Is(err, ErrMalformed):
 		return unauthenticated("The access token is malformed; was it cut, or sent with more than the token?").Because(err)
+	case errors.Is(err, ErrRevoked):
+		return unauthenticated("The access token has been revoked.").Because(err)
 	case errors.Is(err, ErrTokenType):
 		return unauthenticated("The token is not an access token.").Because(err)
 	case errors.Is(err, ErrTargetSite):

@@ -144,7 +144,7 @@ func TestATokenThatIsNotGoodIsRefusedByTheMiddleware(t *testing.T) {
 	const notValid, expired = "The access token is not valid for this request.", "The access token has expired."
 	for name, test := range map[string]struct{ token, message string }{
 		"expired":             {signed(t, header(nil), claims(object{"exp": 1})), expired},
-		"revoked":             {signed(t, header(nil), claims(object{"jti": "revoked"})), notValid},
+		"revoked":             {signed(t, header(nil), claims(object{"jti": "revoked"})), "The access token has been revoked."},
 		"of another tenant":   {signed(t, header(nil), claims(object{"tapis/tenant_id": "other"})), notValid},
 		"a refresh token":     {signed(t, header(nil), claims(object{"tapis/token_type": "refresh"})), "The token is not an access token."},
 		"expired and foreign": {signed(t, header(nil), claims(object{"exp": 1, "tapis/tenant_id": "other"})), notValid},

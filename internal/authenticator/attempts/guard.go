@@ -83,7 +83,12 @@ func (g *Guard) Client(ctx context.Context, tenantID, clientID, from string) (At
 
 // Service is Password for the password of a service account.
 func (g *Guard) Service(ctx context.Context, tenantID, service, from string) (Attempt, error) {
-	return g.acquire(ctx, "service", tenantID, service, from)
+	attempt, err := g.acquire(ctx, "service", tenantID, service, from)
+	var refused *apierr.Error
+	if errors.As(err, &refused) {
+		refused.Code = "" // no OAuth endpoint asks
+	}
+	return attempt, err
 }
 
 // UserCode is Password for the user code of a device, which a person who is

@@ -50,16 +50,32 @@ func (s *Service) SetPassword(ctx context.Context, tenantID, service, password s
 
 // PasswordMatches checks a service account's password in constant time.
 func (s *Service) PasswordMatches(ctx context.Context, tenantID, service, password string) (bool, error) {
-	hash := ""
-	// Other names cannot have a password, and may be more than the database can take.
-	if serviceName.MatchString(service) && utf8.ValidString(tenantID) && !strings.ContainsRune(tenantID, 0) {
-		var err error
-		if hash, err = s.store.passwordHash(ctx, tenantID, service); err != nil {
-			return false, apierr.Away(err, "The database")
-		}
+	hash, err := s.passwordHash(ctx, tenantID, service)
+	if err != nil {
+		return false, err
 	}
 	matches := s.box.HashMatches(purpose(tenantID, service), password, hash)
 	return matches && hash != "", nil
+}
+
+// HasPassword reports whether there is a service account of that name that can
+// show who it is.
+func (s *Service) HasPassword(ctx context.Context, tenantID, service string) (bool, error) {
+	hash, err := s.passwordHash(ctx, tenantID, service)
+	return hash != "", err
+}
+
+// passwordHash returns the hash of an account's password, "" when there is none.
+func (s *Service) passwordHash(ctx context.Context, tenantID, service string) (string, error) {
+	// Other names cannot have a password, and may be more than the database can take.
+	if !serviceName.MatchString(service) || !utf8.ValidString(tenantID) || strings.ContainsRune(tenantID, 0) {
+		return "", nil
+	}
+	hash, err := s.store.passwordHash(ctx, tenantID, service)
+	if err != nil {
+		return "", apierr.Away(err, "The database")
+	}
+	return hash, nil
 }
 
 // purpose binds a hash to its account, so that rows cannot be exchanged.
