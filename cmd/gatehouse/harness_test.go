@@ -49,6 +49,7 @@ type running struct {
 	bob     person // in dev
 	labAda  person // in lab, with the same name as ada
 	dataDir string
+	admin   string // ada's token, once adminToken was asked
 }
 
 type person struct{ host, name, password string }
