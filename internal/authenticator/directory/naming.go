@@ -36,11 +36,12 @@ type naming struct {
 	templated  bool   // people are directly below it, named by attribute
 	filter     string // people must match it; never empty
 	groups     membership
+	groupBase  string // groups are below it; empty: none are known
 	attributes []string
 }
 
 func newNaming(c Config) (naming, error) {
-	n := naming{filter: c.Filter, base: c.UserDN, attribute: "uid"}
+	n := naming{filter: c.Filter, base: c.UserDN, attribute: "uid", groupBase: c.GroupBaseDN}
 	if n.filter == "" {
 		n.filter = everyone
 	}
@@ -73,7 +74,7 @@ func newNaming(c Config) (naming, error) {
 	if n.attribute == "cn" {
 		n.attributes = n.attributes[1:]
 	}
-	if !n.groups.everyone() {
+	if n.groupBase != "" {
 		n.attributes = append(n.attributes, groupNumberAttribute)
 	}
 	return n, nil

@@ -21,7 +21,8 @@ type Rules struct {
 	Filter string
 	// GroupBaseDN and Groups admit only members of at least one of the named
 	// POSIX groups (RFC 2307) below the base: those whom memberUid names, and
-	// those whose gidNumber is the group's. No groups admit everyone.
+	// those whose gidNumber is the group's. No groups admit everyone; the base
+	// then only says where Directory.Groups looks.
 	GroupBaseDN string
 	Groups      []string
 }
@@ -93,12 +94,8 @@ func (m membership) everyone() bool { return m.base == "" }
 
 // asksFor returns the request that finds a group with a person in it.
 func (m membership) asksFor(username, number string) *ldap.SearchRequest {
-	person := "(memberUid=" + ldap.EscapeFilter(username) + ")"
-	if groupNumber.MatchString(number) {
-		person = "(|" + person + "(gidNumber=" + number + "))"
-	}
 	return &ldap.SearchRequest{
-		BaseDN: m.base, Scope: ldap.ScopeWholeSubtree, Filter: "(&" + m.filter + person + ")",
+		BaseDN: m.base, Scope: ldap.ScopeWholeSubtree, Filter: "(&" + m.filter + memberFilter(username, number) + ")",
 		DerefAliases: ldap.NeverDerefAliases, SizeLimit: 1, Attributes: []string{"1.1"},
 	}
 }

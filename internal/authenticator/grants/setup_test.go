@@ -108,6 +108,8 @@ func (p people) Profile(_ context.Context, username string) (directory.Profile, 
 	return directory.Profile{Username: username}, nil
 }
 
+func (p people) Groups(context.Context, string) ([]string, error) { return []string{}, nil }
+
 // world is the token endpoint and what it stands on.
 type world struct {
 	*grants.Pipeline

@@ -42,7 +42,7 @@ func (h *Handler) openID(c *gin.Context) error {
 		SubjectTypes: []string{"public"}, SigningAlgorithms: []string{"RS256"}, ClaimTypes: []string{"normal"},
 		Claims: []string{
 			"iss", "sub", "aud", "azp", "exp", "iat", "auth_time", "amr", "nonce", "at_hash", "preferred_username", "name", "given_name",
-			"family_name", "email", "email_verified", "tapis/tenant_id",
+			"family_name", "email", "email_verified", "groups", "tapis/tenant_id",
 		},
 	}
 	if h.deps.Authorization != "" {

@@ -22,11 +22,12 @@ const (
 	OpenID        = "openid"
 	Profile       = "profile"
 	Email         = "email"
+	Groups        = "groups"
 	OfflineAccess = "offline_access"
 )
 
 // Scopes returns all of them, as discovery lists them.
-func Scopes() []string { return []string{OpenID, Profile, Email, OfflineAccess} }
+func Scopes() []string { return []string{OpenID, Profile, Email, Groups, OfflineAccess} }
 
 // Granted reports whether a scope, separated by spaces, contains name.
 func Granted(scope, name string) bool { return slices.Contains(strings.Fields(scope), name) }
@@ -34,6 +35,7 @@ func Granted(scope, name string) bool { return slices.Contains(strings.Fields(sc
 // Directory knows the people of a tenant.
 type Directory interface {
 	Profile(ctx context.Context, username string) (directory.Profile, error)
+	Groups(ctx context.Context, username string) ([]string, error)
 }
 
 // Directories finds the directory of a tenant; false when it has none.
@@ -72,8 +74,8 @@ func (s *Service) IDToken(ctx context.Context, tenant tenancy.Tenant, r tokens.R
 // grants and the directory knows.
 func (s *Service) claims(ctx context.Context, tenant tenancy.Tenant, username, scope string) (map[string]any, error) {
 	claims := map[string]any{}
-	profile, email := Granted(scope, Profile), Granted(scope, Email)
-	if !profile && !email {
+	profile, email, groups := Granted(scope, Profile), Granted(scope, Email), Granted(scope, Groups)
+	if !profile && !email && !groups {
 		return claims, nil
 	}
 	people, found, err := s.directories(ctx, tenant)
@@ -100,6 +102,11 @@ func (s *Service) claims(ctx context.Context, tenant tenancy.Tenant, username, s
 	if email && person.Email != "" {
 		// The directory is the tenant's own authority on its people.
 		claims["email"], claims["email_verified"] = person.Email, true
+	}
+	if groups {
+		if claims["groups"], err = people.Groups(ctx, person.Username); err != nil {
+			return nil, err
+		}
 	}
 	return claims, nil
 }
