@@ -64,7 +64,16 @@ func openSite(ctx context.Context, dir dataDir, p plan, log *slog.Logger, now fu
 	if s.engine, err = httpapi.New(httpapi.Options{Version: version, Log: log}); err != nil {
 		return nil, err
 	}
-	if s.registry, err = tenants.New(tenants.Deps{DB: registryDB, Log: log, Now: now}); err != nil {
+	password, isNew, err := dir.servicePassword()
+	if err != nil {
+		return nil, err
+	}
+	if isNew {
+		s.newPassword = password
+	}
+	if s.registry, err = tenants.New(tenants.Deps{DB: registryDB, Log: log, Now: now, Authenticator: tenants.Authenticator{
+		URL: "http://authenticator", ServicePassword: password, HTTP: &http.Client{Transport: loopback{s.engine}},
+	}}); err != nil {
 		return nil, err
 	}
 	s.authenticator = authenticator.New(authenticator.Deps{
@@ -156,12 +165,9 @@ func (s *site) seed(ctx context.Context) error {
 	if err := s.registry.Seed(ctx, seed); err != nil {
 		return err
 	}
-	password, isNew, err := s.data.servicePassword()
+	password, _, err := s.data.servicePassword() // made before
 	if err != nil {
 		return err
-	}
-	if isNew {
-		s.newPassword = password
 	}
 	for _, name := range serviceAccounts {
 		if err := s.authenticator.SetServicePassword(ctx, adminTenant, name, password); err != nil {

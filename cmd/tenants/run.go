@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"io"
+	"net/http"
 	"slices"
 	"time"
 
@@ -56,7 +57,9 @@ func serve(ctx context.Context, std command.IO, args []string) error {
 		return err
 	}
 	defer func() { _ = db.Close() }()
-	service, err := tenants.New(tenants.Deps{DB: db, Log: log, Now: time.Now})
+	service, err := tenants.New(tenants.Deps{DB: db, Log: log, Now: time.Now, Authenticator: tenants.Authenticator{
+		URL: set.Authenticator.URL, ServicePassword: set.Authenticator.ServicePassword, HTTP: &http.Client{Timeout: 10 * time.Second},
+	}})
 	if err != nil {
 		return err
 	}

@@ -105,7 +105,7 @@ func TestCommandsAnswerAsTheyShould(t *testing.T) {
 		"older schema, serve":   {args: []string{"serve"}, environ: empty, status: 1, stderr: "run the migrate command first"},
 		"older schema, apply":   {args: []string{"apply", "-f", nothing}, environ: empty, status: 1, stderr: "run the migrate command first"},
 		"older schema, export":  {args: []string{"export"}, environ: empty, status: 1, stderr: "run the migrate command first"},
-		"migrate again":         {args: []string{"migrate"}, environ: migrated, stdout: "at schema version 1"},
+		"migrate again":         {args: []string{"migrate"}, environ: migrated, stdout: "at schema version 2"},
 		"a busy port":           {args: []string{"serve"}, environ: append([]string{"GATEHOUSE_LISTEN=" + busy(t)}, migrated...), status: 1, stderr: "address already in use"},
 		"nobody there":          {args: []string{"healthcheck"}, environ: append([]string{"GATEHOUSE_LISTEN=127.0.0.1:1"}, migrated...), status: 1, stderr: "not ready"},
 		"misspelt variable":     {args: []string{"serve"}, environ: append([]string{"GATEHOUSE_LISTN=x"}, migrated...), status: 1, stderr: "GATEHOUSE_LISTEN"},
@@ -121,7 +121,11 @@ func TestCommandsAnswerAsTheyShould(t *testing.T) {
 		"apply what is bad":     {args: []string{"apply", "-f", bad}, environ: migrated, status: 1, stderr: bad + ":1: tenants[0] (a) has the unknown key descriptio; did you mean description?\n"},
 		"apply what is refused": {args: []string{"apply", "--dry-run", "-f", refused}, environ: migrated, status: 1, stderr: refused + ":1: owners[0] (nobody): The field email must be an e-mail address.\n"},
 
-		"bootstrap of half a site": {args: []string{"serve"}, environ: bootstrap("GATEHOUSE_OWNER_NAME=Ops"), status: 1, stderr: "bootstrap.admin_base_url: is required with site_id\ntenants: bootstrap.owner_email"},
+		"a password for nobody":     {args: []string{"config", "validate"}, environ: append([]string{"GATEHOUSE_SERVICE_PASSWORD=hunter2"}, migrated...), status: 1, stderr: "authenticator.url: is required with service_password"},
+		"an authenticator unlocked": {args: []string{"config", "validate"}, environ: append([]string{"GATEHOUSE_AUTHENTICATOR_URL=http://a:5000"}, migrated...), status: 1, stderr: "authenticator.service_password: is required with url"},
+		"an authenticator's path":   {args: []string{"config", "validate"}, environ: append([]string{"GATEHOUSE_AUTHENTICATOR_URL=http://a/v3", "GATEHOUSE_SERVICE_PASSWORD=hunter2"}, migrated...), status: 1, stderr: "authenticator.url: must be an http or https URL"},
+		"an authenticator":          {args: []string{"config", "validate"}, environ: append([]string{"GATEHOUSE_AUTHENTICATOR_URL=http://a:5000/", "GATEHOUSE_SERVICE_PASSWORD=hunter2"}, migrated...), stdout: "valid"},
+		"bootstrap of half a site":  {args: []string{"serve"}, environ: bootstrap("GATEHOUSE_OWNER_NAME=Ops"), status: 1, stderr: "bootstrap.admin_base_url: is required with site_id\ntenants: bootstrap.owner_email"},
 		"bootstrap with two keys": {args: []string{"config", "validate"}, environ: bootstrap("GATEHOUSE_ADMIN_PUBLIC_KEY=x", "GATEHOUSE_ADMIN_PUBLIC_KEY_FILE=y",
 			"GATEHOUSE_ADMIN_BASE_URL=https://admin.example.org", "GATEHOUSE_OWNER_EMAIL=a@b", "GATEHOUSE_OWNER_NAME=a", "GATEHOUSE_OWNER_INSTITUTION=b"), status: 1, stderr: "cannot be given beside"},
 		"bootstrap without its key": {args: []string{"config", "validate"}, environ: bootstrap("GATEHOUSE_ADMIN_PUBLIC_KEY_FILE="+dir+"/gone",
@@ -222,7 +226,7 @@ func TestBootstrapMakesARegistryThatIsServed(t *testing.T) {
 		environ = append(environ, "GATEHOUSE_SITE_ID=main", "GATEHOUSE_ADMIN_BASE_URL=https://admin.tapis.example.org",
 			"GATEHOUSE_ADMIN_PUBLIC_KEY_FILE="+write(t, t.TempDir(), "admin.pem", publicKey()), "GATEHOUSE_SITE_SERVICES=tokens,tenants",
 			"GATEHOUSE_OWNER_EMAIL=ops@example.org", "GATEHOUSE_OWNER_NAME=Ops", "GATEHOUSE_OWNER_INSTITUTION=Example")
-		if got := succeed(t, environ, "migrate"); got != "The tenants database is at schema version 1.\n" {
+		if got := succeed(t, environ, "migrate"); got != "The tenants database is at schema version 2.\n" {
 			t.Errorf("migrate says %q", got)
 		}
 		for range 2 { // a second start finds everything there

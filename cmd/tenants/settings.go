@@ -2,7 +2,9 @@ package main
 
 import (
 	"fmt"
+	"net/url"
 	"os"
+	"strings"
 
 	"gatehouse/internal/config"
 	"gatehouse/internal/program"
@@ -13,7 +15,30 @@ import (
 type settings struct {
 	program.Settings
 
-	Bootstrap bootstrapSettings `key:"bootstrap"`
+	Authenticator authenticatorSettings `key:"authenticator"`
+	Bootstrap     bootstrapSettings     `key:"bootstrap"`
+}
+
+// authenticatorSettings say where roles are asked for.
+type authenticatorSettings struct {
+	URL             string `key:"url" env:"GATEHOUSE_AUTHENTICATOR_URL" doc:"Where the authenticator of the primary site is, without the path; it knows who may write. Empty: hardly anybody may."`
+	ServicePassword string `key:"service_password" env:"GATEHOUSE_SERVICE_PASSWORD" secret:"true" doc:"Password of the service account tenants; needed with url."`
+}
+
+// Validate implements config.Validator.
+func (a authenticatorSettings) Validate() []config.Fault {
+	u, err := url.Parse(a.URL)
+	switch {
+	case a.URL == "" && a.ServicePassword == "":
+		return nil
+	case a.URL == "":
+		return []config.Fault{{Key: "url", Problem: "is required with service_password"}}
+	case err != nil, u.Scheme != "http" && u.Scheme != "https", u.Host == "", strings.Trim(u.Path, "/")+u.RawQuery+u.Fragment != "":
+		return []config.Fault{{Key: "url", Problem: "must be an http or https URL without a path"}}
+	case a.ServicePassword == "":
+		return []config.Fault{{Key: "service_password", Problem: "is required with url"}}
+	}
+	return nil
 }
 
 // bootstrapSettings are the first rows of an empty registry.

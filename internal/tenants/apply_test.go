@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"gatehouse/internal/database"
+	"gatehouse/internal/tenants/history"
 	"gatehouse/internal/tenants/sites"
 	"gatehouse/internal/testdb"
 	"gatehouse/migrations"
@@ -81,15 +82,19 @@ func contentOf(t testing.TB, s *Service) Content {
 	return c
 }
 
-// history returns what stands in the history of a tenant.
-func history(t testing.TB, s *Service, tenantID string) (rows []historyRow, updates []map[string]fieldChange) {
+// fieldChange is a change of one field as history keeps it.
+type fieldChange struct{ Prev, New any }
+
+// pastOf returns what stands in the history of a tenant.
+func pastOf(t testing.TB, s *Service, tenantID string) (rows []history.Entry, updates []map[string]fieldChange) {
 	t.Helper()
-	if err := s.registry.db.Conn(t.Context()).Order("id").Find(&rows, "tenant_id = ?", tenantID).Error; err != nil {
+	rows, err := s.tables.history.Of(t.Context(), tenantID)
+	if err != nil {
 		t.Fatal(err)
 	}
 	for _, row := range rows {
 		var u map[string]fieldChange
-		if err := json.Unmarshal([]byte(row.Updates), &u); err != nil {
+		if err := json.Unmarshal(row.Updates, &u); err != nil {
 			t.Fatal(err)
 		}
 		updates = append(updates, u)
@@ -119,7 +124,7 @@ func TestApplyFillsAnEmptyRegistryAndThenDoesNothing(t *testing.T) {
 			tenant.CreatedBy, tenant.LastUpdatedBy = "tenants@admin", "tenants@admin"
 			tenant.CreateTime, tenant.LastUpdateTime = noon, noon
 			equal(t, tenant.ID, tenant, content.Tenants[i])
-			if rows, _ := history(t, s, tenant.ID); len(rows) != 0 {
+			if rows, _ := pastOf(t, s, tenant.ID); len(rows) != 0 {
 				t.Errorf("%s has history: %v", tenant.ID, rows)
 			}
 		}
@@ -161,17 +166,17 @@ func TestApplyChangesWhatIsGivenAndNothingElse(t *testing.T) {
 		dev.LastUpdateTime, dev.LastUpdatedBy = now, "apply@admin"
 		equal(t, "content", contentOf(t, s), after)
 
-		rows, updates := history(t, s, "dev")
+		rows, updates := pastOf(t, s, "dev")
 		equal(t, "history", updates, []map[string]fieldChange{{
 			"description": {"The dev tenant.", nil}, "admin_user": {"testadmin", "boss"}, "owner": {"ops@example.org", "new@example.org"},
 			"token_gen_services": {[]any{"authenticator"}, []any{"a", "b"}}, "status": {"ACTIVE", "INACTIVE"},
 		}})
-		equal(t, "who and when", []any{rows[0].UpdatedBy, rows[0].UpdateTime.Time()}, []any{"apply@admin", now})
+		equal(t, "who and when", []any{rows[0].By, rows[0].At}, []any{"apply@admin", now})
 
 		c.advance(time.Hour)
 		equal(t, "again", apply(t, s, w), []string{})
 		equal(t, "content after nothing was to be done", contentOf(t, s), after)
-		if rows, _ := history(t, s, "dev"); len(rows) != 1 {
+		if rows, _ := pastOf(t, s, "dev"); len(rows) != 1 {
 			t.Errorf("history has %d rows after nothing was to be done, want 1", len(rows))
 		}
 	})
@@ -194,7 +199,7 @@ func TestADraftWithAKeyBecomesActive(t *testing.T) {
 	_, s := seeded(t)
 	equal(t, "changes", apply(t, s, tenantPatch("plan", Tenant{Status: Active, PublicKey: canonicalKey(t)}, "status", "public_key")),
 		[]string{"update tenant plan: status, public_key"})
-	_, updates := history(t, s, "plan")
+	_, updates := pastOf(t, s, "plan")
 	equal(t, "history", updates, []map[string]fieldChange{{"status": {"DRAFT", "ACTIVE"}, "public_key": {nil, canonicalKey(t)}}})
 }
 
@@ -219,7 +224,7 @@ func TestApplyRefusesWhatTheRulesRefuse(t *testing.T) {
 		"another site":            {tenantPatch("dev", Tenant{SiteID: "east"}, "site_id"), "site_id"},
 		"an id in other letters":  {newTenant("DEV", func(*Tenant) {}), "dev exists"},
 		"another's base URL":      {newTenant("new", func(t *Tenant) { t.BaseURL = "http://localhost:8080" }), "base_url"},
-		"two at one base URL":     {twice(newTenant("new", func(*Tenant) {}), "newer"), "base_url has the value of another"},
+		"two at one base URL":     {twice(newTenant("new", func(*Tenant) {}), "newer"), "base_url has the host of another"},
 		"two ids alike":           {twice(newTenant("new", func(*Tenant) {}), "NEW"), "new exists"},
 		"a reserved id":           {newTenant("Owners", func(*Tenant) {}), "reserved"},
 		"an unknown site":         {newTenant("new", func(t *Tenant) { t.SiteID = "nowhere" }), "site_id names the site nowhere"},
@@ -313,7 +318,7 @@ func TestAPlanWritesNothing(t *testing.T) {
 		if err != nil || len(changes) != 1 {
 			t.Fatalf("got %v, %v", changes, err)
 		}
-		equal(t, "differences", changes[0].Differences, []Difference{{"description", "The dev tenant.", "New."}})
+		equal(t, "differences", changes[0].Differences, []Difference{{Field: "description", Prev: "The dev tenant.", New: "New."}})
 	}
 	equal(t, "content", contentOf(t, s), before)
 	equal(t, "change counter", counterOf(t, s), counter)
@@ -365,7 +370,7 @@ func TestOfManyAppliesAtOnceOneDoesTheWork(t *testing.T) {
 		all.Wait()
 		slices.Sort(counts)
 		equal(t, "changes", counts, []int{0, 0, 0, 1})
-		if rows, _ := history(t, first, "dev"); len(rows) != 1 {
+		if rows, _ := pastOf(t, first, "dev"); len(rows) != 1 {
 			t.Errorf("history has %d rows, want 1", len(rows))
 		}
 	})

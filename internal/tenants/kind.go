@@ -5,6 +5,7 @@ import (
 
 	"gatehouse/internal/apierr"
 	"gatehouse/internal/tenants/field"
+	"gatehouse/internal/tenants/history"
 	"gatehouse/internal/tenants/sites"
 )
 
@@ -151,10 +152,7 @@ func (p Patch[R]) onto(k Kind[R], row R, isNew bool) (R, error) {
 
 // Difference is a field of a row with its values before and after a change,
 // as Field.Value returns them.
-type Difference struct {
-	Field     string
-	Prev, New any
-}
+type Difference = history.Change
 
 // differences compares two states of a row.
 func (k Kind[R]) differences(was, now *R) []Difference {

@@ -17,6 +17,8 @@ type ldapAnswer struct {
 	LastUpdateTime string `json:"last_update_time"`
 }
 
+func (a ldapAnswer) id() string { return a.LDAPID }
+
 // newLDAPAnswer writes l; whole tells whether with the account that looks
 // people up, and the name of its secret.
 func newLDAPAnswer(l LDAPConnection, whole bool) ldapAnswer {

@@ -14,11 +14,11 @@ import (
 
 // ldapHandler answers reads of LDAP connections. Everybody sees how a
 // directory is reached; bind_dn and bind_credential, the account that looks
-// people up and the name of its secret, are shown to services only. The
-// administrators of a tenant are to see those of the connections that their
-// own tenant names; that waits until the registry can ask for roles.
+// people up and the name of its secret, are shown to services, and to the
+// administrators of a tenant those of the connections that it names.
 type ldapHandler struct {
 	registry *registry
+	access   access
 }
 
 // askers are the headers that tell who asks.
@@ -30,16 +30,31 @@ func (h ldapHandler) mount(r gin.IRoutes) {
 	httpapi.Get(r, "/v3/tenants/ldaps/:ldap_id", h.get)
 }
 
-// answers returns what the caller in ctx may see.
-func (h ldapHandler) answers(ctx context.Context) (*prepared.Shelf[ldapAnswer], error) {
+// answers returns what the caller in ctx may see. one is the id that he asks
+// for, empty for all: whether he is an administrator is asked for only where
+// it matters.
+func (h ldapHandler) answers(ctx context.Context, one string) (*prepared.Shelf[ldapAnswer], error) {
 	v, err := h.registry.current(ctx)
 	if err != nil {
 		return nil, err
 	}
-	if caller, known := authn.Known(ctx); known && caller.AccountType == authn.ServiceAccount {
+	caller, known := authn.Known(ctx)
+	switch {
+	case !known:
+		return v.ldaps, nil
+	case caller.Service():
 		return v.secrets, nil
 	}
-	return v.ldaps, nil
+	t, _, _ := v.tenant(caller.TenantID)
+	concerned := t.names(one) || (one == "" && t.UserLDAPConnectionID+t.ServiceLDAPConnectionID != "")
+	if !concerned || !h.access.administers(ctx, caller) {
+		return v.ldaps, nil
+	}
+	mixed := make([]ldapAnswer, len(v.content.LDAPs))
+	for i, l := range v.content.LDAPs {
+		mixed[i] = newLDAPAnswer(l, t.names(l.ID))
+	}
+	return prepared.NewShelf(mixed, ldapAnswer.id), nil
 }
 
 // list answers GET /v3/tenants/ldaps.
@@ -49,7 +64,7 @@ func (h ldapHandler) list(c *gin.Context) error {
 		return err
 	}
 	ctx := c.Request.Context()
-	answers, err := h.answers(ctx)
+	answers, err := h.answers(ctx, "")
 	if err != nil {
 		return err
 	}
@@ -64,11 +79,7 @@ func (h ldapHandler) list(c *gin.Context) error {
 // get answers GET /v3/tenants/ldaps/{ldap_id}.
 func (h ldapHandler) get(c *gin.Context) error {
 	ctx, id := c.Request.Context(), c.Param("ldap_id")
-	if field.ConnectionID("ldap_id", id) != nil {
-		// What is no id is not repeated in the answer.
-		return apierr.New(apierr.NotFound, "There is no such LDAP connection.")
-	}
-	answers, err := h.answers(ctx)
+	answers, err := h.answers(ctx, id)
 	if err != nil {
 		return err
 	}
@@ -77,8 +88,16 @@ func (h ldapHandler) get(c *gin.Context) error {
 		return err
 	}
 	if !found {
-		return apierr.New(apierr.NotFound, "The LDAP connection %s does not exist.", id)
+		return unknownLDAP(id)
 	}
 	answer.WriteTo(c, askers...)
 	return nil
+}
+
+// unknownLDAP repeats only what could be an id.
+func unknownLDAP(id string) error {
+	if field.ConnectionID("ldap_id", id) != nil {
+		return apierr.New(apierr.NotFound, "There is no such LDAP connection.")
+	}
+	return missing("ldap", id)
 }

@@ -79,6 +79,13 @@ func (s ldapStore) put(ctx context.Context, l LDAPConnection) error {
 	return nil
 }
 
+func (s ldapStore) remove(ctx context.Context, id string) error {
+	if err := s.db.Conn(ctx).Delete(&ldapRow{LDAPID: id}).Error; err != nil {
+		return apierr.Wrap(err, "delete LDAP connection")
+	}
+	return nil
+}
+
 func (r ldapRow) connection() LDAPConnection {
 	return LDAPConnection{
 		ID: r.LDAPID, URL: r.URL, Port: r.Port, UseSSL: r.UseSSL, UserDN: r.UserDN, BindDN: r.BindDN,

@@ -39,10 +39,6 @@ func (h ownerHandler) list(c *gin.Context) error {
 // get answers GET /v3/tenants/owners/{email}.
 func (h ownerHandler) get(c *gin.Context) error {
 	ctx, email := c.Request.Context(), c.Param("email")
-	if field.Email("email", email) != nil {
-		// What is no address is not repeated in the answer.
-		return apierr.New(apierr.NotFound, "There is no such owner.")
-	}
 	v, err := h.registry.current(ctx)
 	if err != nil {
 		return err
@@ -52,8 +48,16 @@ func (h ownerHandler) get(c *gin.Context) error {
 		return err
 	}
 	if !found {
-		return apierr.New(apierr.NotFound, "The owner %s does not exist.", email)
+		return unknownOwner(email)
 	}
 	answer.Write(c)
 	return nil
+}
+
+// unknownOwner repeats only what is an address.
+func unknownOwner(email string) error {
+	if field.Email("email", email) != nil {
+		return apierr.New(apierr.NotFound, "There is no such owner.")
+	}
+	return missing("owner", email)
 }

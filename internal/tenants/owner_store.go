@@ -69,6 +69,13 @@ func (s ownerStore) put(ctx context.Context, o Owner) error {
 	return nil
 }
 
+func (s ownerStore) remove(ctx context.Context, email string) error {
+	if err := s.db.Conn(ctx).Delete(&ownerRow{Email: email}).Error; err != nil {
+		return apierr.Wrap(err, "delete owner")
+	}
+	return nil
+}
+
 func newOwnerRow(o Owner) ownerRow {
 	return ownerRow{
 		Email: o.Email, Name: o.Name, Institution: o.Institution,

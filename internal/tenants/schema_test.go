@@ -2,6 +2,7 @@ package tenants
 
 import (
 	"io/fs"
+	"slices"
 	"strings"
 	"testing"
 
@@ -43,6 +44,9 @@ func TestTheSchemaRefusesWhatTheRulesRefuse(t *testing.T) {
 		"an LDAP connection in use gone":    `DELETE FROM ldap_connections WHERE ldap_id = 'tapis-dev'`,
 		"a port beyond the last":            `UPDATE ldap_connections SET port = 65536`,
 		"an unknown account type":           `UPDATE ldap_connections SET account_type = 'people'`,
+		"a tenant's host twice":             insertTenant + `('b', 'https://127.0.0.1:8080', 'main', 'draft', 'a', 'a', 'a', 'ops@example.org', 'a', '[]', NULL, NULL, NULL, 1, 'x', 1, 'x')`,
+		"history of no site":                `INSERT INTO site_history (site_id, update_time, updated_by, updates) VALUES ('x', 1, 'x', '{}')`,
+		"history of a site that is none":    `INSERT INTO site_history (site_id, update_time, updated_by, updates) VALUES ('main', 1, 'x', '[]')`,
 		"history of no tenant":              `INSERT INTO tenant_history (tenant_id, update_time, updated_by, updates) VALUES ('x', 1, 'x', '{}')`,
 		"history that is no object":         `INSERT INTO tenant_history (tenant_id, update_time, updated_by, updates) VALUES ('dev', 1, 'x', '[]')`,
 		"a tenant with history gone":        `DELETE FROM tenants WHERE tenant_id = 'dev'`,
@@ -92,21 +96,28 @@ func TestTheSchemaCanBeTakenDownAndUpAgain(t *testing.T) {
 	})
 }
 
-// downSQL returns the statements of the Down part of the first migration.
+// downSQL returns the statements of the Down parts of all migrations, the
+// newest first.
 func downSQL(t testing.TB, files fs.FS) []string {
 	t.Helper()
-	raw, err := fs.ReadFile(files, "0001_initial.sql")
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, down, found := strings.Cut(string(raw), "-- +goose Down")
-	if !found {
-		t.Fatal("there is no way down")
+	names, err := fs.Glob(files, "*.sql")
+	if err != nil || len(names) == 0 {
+		t.Fatalf("migrations %v: %v", names, err)
 	}
 	var statements []string
-	for statement := range strings.SplitSeq(down, ";") {
-		if statement = strings.TrimSpace(statement); statement != "" {
-			statements = append(statements, statement)
+	for _, name := range slices.Backward(names) {
+		raw, err := fs.ReadFile(files, name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, down, found := strings.Cut(string(raw), "-- +goose Down")
+		if !found {
+			t.Fatalf("there is no way down in %s", name)
+		}
+		for statement := range strings.SplitSeq(down, ";") {
+			if statement = strings.TrimSpace(statement); statement != "" {
+				statements = append(statements, statement)
+			}
 		}
 	}
 	return statements

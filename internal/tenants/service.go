@@ -4,23 +4,35 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"net/http"
 	"sync"
 	"time"
 
 	"github.com/gin-gonic/gin"
 
 	"gatehouse/internal/apidoc"
+	"gatehouse/internal/apierr"
 	"gatehouse/internal/authn"
 	"gatehouse/internal/database"
 	"gatehouse/internal/httpapi"
-	"gatehouse/internal/tenants/sites"
+	"gatehouse/internal/tenants/roles"
 )
 
-// Deps are what the registry needs. All are required.
+// Deps are what the registry needs. DB, Log and Now are required.
 type Deps struct {
 	DB  *database.DB // migrated with migrations.Tenants
 	Log *slog.Logger
 	Now func() time.Time // the clock of create and update times, and of tokens' expiry
+
+	Authenticator Authenticator // where roles are asked for
+}
+
+// Authenticator is how the registry reaches the authenticator of its site.
+// Without a URL only those can write who need no role.
+type Authenticator struct {
+	URL             string // without the path
+	ServicePassword string // of the service account tenants
+	HTTP            *http.Client
 }
 
 // Service is the registry. It is safe for concurrent use.
@@ -32,6 +44,7 @@ type Service struct {
 	realm    realm
 	verifier *authn.Verifier
 	tenants  tenantService
+	access   access
 
 	mu   sync.Mutex
 	stop context.CancelFunc // nil until Start
@@ -45,20 +58,56 @@ func New(deps Deps) (*Service, error) {
 	}
 	t := newTables(deps.DB)
 	r := newRegistry(deps.DB, t, deps.Log)
+	known, err := deps.roles(r)
+	if err != nil {
+		return nil, err
+	}
 	return &Service{
 		log: deps.Log, now: deps.Now, tables: t, registry: r, tenants: tenantService{tables: t},
-		realm: realm{r}, verifier: authn.NewVerifier(realm{r}, deps.Now),
+		realm: realm{r}, verifier: authn.NewVerifier(realm{r}, deps.Now), access: access{registry: r, roles: known},
 	}, nil
+}
+
+// roles returns where to ask for roles.
+func (d Deps) roles(r *registry) (Roles, error) {
+	if d.Authenticator.URL == "" {
+		return noRoles{}, nil
+	}
+	return roles.New(roles.Config{
+		URL: d.Authenticator.URL, Password: d.Authenticator.ServicePassword, HTTP: d.Authenticator.HTTP, Now: d.Now,
+		Self: func(ctx context.Context) (roles.Self, error) {
+			v, err := r.recent(ctx)
+			if err != nil {
+				return roles.Self{}, err
+			}
+			site, found := v.sites.Primary()
+			if !found {
+				return roles.Self{}, errNoPrimary
+			}
+			return roles.Self{SiteID: site.ID, TenantID: site.AdminTenantID}, nil
+		},
+	})
+}
+
+// noRoles is a registry that has not been told where to ask.
+type noRoles struct{}
+
+var errNoRoles = errors.New("no authenticator is configured; set authenticator.url")
+
+// Has implements Roles.
+func (noRoles) Has(context.Context, string, string, string) (bool, error) {
+	return false, apierr.Away(errNoRoles, "The service that knows who holds which role")
 }
 
 // Mount registers all paths of the registry on r.
 func (s *Service) Mount(r gin.IRouter) {
-	sites.Mount(r, s.registry)
+	s.tables.sites.Mount(r, s.registry)
 	httpapi.MountHealth(r, "/v3/tenants", s.Ready)
 	apidoc.Mount(r, "/v3/tenants", apidoc.Document{Name: "tenants", Path: "/v3/tenants/openapi.yaml"})
-	tenantHandler{registry: s.registry}.mount(r)
+	tenantHandler{registry: s.registry, past: s.tables.history}.mount(r)
 	ownerHandler{registry: s.registry}.mount(r)
-	ldapHandler{registry: s.registry}.mount(r.Group("", authn.Optional(s.caller)))
+	ldapHandler{registry: s.registry, access: s.access}.mount(r.Group("", authn.Optional(s.caller)))
+	writeHandler{access: s.access, write: s.carryOut}.mount(r.Group("", authn.Require(s.caller)))
 }
 
 // Start begins to look for the writes of other replicas, every second until

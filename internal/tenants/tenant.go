@@ -46,9 +46,14 @@ type Tenant struct {
 	LastUpdatedBy  string
 }
 
+// names reports whether t names the LDAP connection with the id.
+func (t Tenant) names(ldapID string) bool {
+	return ldapID != "" && (t.UserLDAPConnectionID == ldapID || t.ServiceLDAPConnectionID == ldapID)
+}
+
 // reserved are words of paths below /v3/tenants and of the API itself; they
 // never name a tenant, in any letter case.
-var reserved = []string{"owners", "ldaps", "hello", "ready", "history", "sites", "tenants"}
+var reserved = []string{"owners", "ldaps", "hello", "ready", "docs", "history", "sites", "tenants"}
 
 func isReserved(id string) bool { return slices.Contains(reserved, strings.ToLower(id)) }
 

@@ -9,16 +9,19 @@ import (
 	"gatehouse/internal/apierr"
 	"gatehouse/internal/httpapi"
 	"gatehouse/internal/tenants/field"
+	"gatehouse/internal/tenants/history"
 	"gatehouse/internal/tenants/prepared"
 )
 
 type tenantHandler struct {
 	registry *registry
+	past     history.Store
 }
 
 func (h tenantHandler) mount(r gin.IRoutes) {
 	httpapi.Get(r, "/v3/tenants", h.list)
 	httpapi.Get(r, "/v3/tenants/:tenant_id", h.get)
+	httpapi.Get(r, "/v3/tenants/:tenant_id/history", h.history)
 }
 
 const tenantsListed = "Tenants retrieved."
@@ -102,10 +105,6 @@ func (q tenantQuery) answer(ctx context.Context, v *view) (*prepared.Answer, err
 // get answers GET /v3/tenants/{tenant_id} for a tenant of any status.
 func (h tenantHandler) get(c *gin.Context) error {
 	ctx, id := c.Request.Context(), c.Param("tenant_id")
-	if !field.IsTenantID(id) || isReserved(id) {
-		// What is no tenant id is not repeated in the answer.
-		return apierr.New(apierr.NotFound, "There is no such tenant.")
-	}
 	v, err := h.registry.current(ctx)
 	if err != nil {
 		return err
@@ -115,8 +114,34 @@ func (h tenantHandler) get(c *gin.Context) error {
 		return err
 	}
 	if !found {
-		return apierr.New(apierr.NotFound, "The tenant %s does not exist.", id)
+		return unknownTenant(id)
 	}
 	answer.Write(c)
 	return nil
+}
+
+// unknownTenant names the tenant only when it could be one: what else people
+// put in an address is not repeated.
+func unknownTenant(id string) error {
+	if !field.IsTenantID(id) || isReserved(id) {
+		return apierr.New(apierr.NotFound, "There is no such tenant.")
+	}
+	return missing("tenant", id)
+}
+
+// history answers GET /v3/tenants/{tenant_id}/history, oldest first.
+func (h tenantHandler) history(c *gin.Context) error {
+	ctx, id := c.Request.Context(), c.Param("tenant_id")
+	window, err := httpapi.QueryWindow(c)
+	if err != nil {
+		return err
+	}
+	v, err := h.registry.current(ctx)
+	if err != nil {
+		return err
+	}
+	if _, _, found := v.tenant(id); !found {
+		return unknownTenant(id)
+	}
+	return h.past.Reply(c, id, window, "History of tenant "+id+" retrieved.")
 }

@@ -43,8 +43,7 @@ func newView(counter, generation int64, c Content) *view {
 	for i, l := range c.LDAPs {
 		ldaps[i], secrets[i] = newLDAPAnswer(l, false), newLDAPAnswer(l, true)
 	}
-	idOf := func(a ldapAnswer) string { return a.LDAPID }
-	v.ldaps, v.secrets = prepared.NewShelf(ldaps, idOf), prepared.NewShelf(secrets, idOf)
+	v.ldaps, v.secrets = prepared.NewShelf(ldaps, ldapAnswer.id), prepared.NewShelf(secrets, ldapAnswer.id)
 	return v
 }
 

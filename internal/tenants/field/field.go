@@ -129,6 +129,19 @@ func Origin(name, value string) error {
 	return nil
 }
 
+// Host returns what a request's Host header says at an address: the host in
+// lower case, with its port unless it is the scheme's own. The address is an
+// origin, or a bare domain as associate sites give it.
+func Host(address string) string {
+	scheme, rest, found := strings.Cut(strings.ToLower(address), "://")
+	if !found {
+		scheme, rest = "https", scheme
+	}
+	host, _, _ := strings.Cut(rest, "/")
+	port := map[string]string{"http": ":80", "https": ":443"}[scheme]
+	return strings.TrimSuffix(host, port)
+}
+
 // Endpoint checks the absolute http or https URL of a service.
 func Endpoint(name, value string) error {
 	if err := Text(name, value, MaxURL); err != nil {

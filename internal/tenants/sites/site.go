@@ -36,6 +36,12 @@ type Site struct {
 // Runs reports whether the site has a service of that name.
 func (s Site) Runs(service string) bool { return slices.Contains(s.Services, service) }
 
+// AddressOf returns the base URL that the template gives to a tenant; empty
+// without a template.
+func (s Site) AddressOf(tenantID string) string {
+	return strings.ReplaceAll(s.TenantBaseURLTemplate, Placeholder, tenantID)
+}
+
 // Check reports the first field that breaks a rule, as an apierr.Invalid.
 // Rules that need the other sites are CheckNew's.
 func (s Site) Check() error {

@@ -25,3 +25,6 @@ func newSiteAnswer(s Site) siteAnswer {
 		LastUpdateTime: field.Time(s.LastUpdateTime), LastUpdatedBy: s.LastUpdatedBy,
 	}
 }
+
+// Answer returns the site as answers show it.
+func Answer(s Site) any { return newSiteAnswer(s) }

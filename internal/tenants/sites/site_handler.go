@@ -8,6 +8,7 @@ import (
 	"gatehouse/internal/apierr"
 	"gatehouse/internal/httpapi"
 	"gatehouse/internal/tenants/field"
+	"gatehouse/internal/tenants/history"
 )
 
 // Source tells what the sites are.
@@ -23,11 +24,13 @@ const listed = "Sites retrieved."
 
 type handler struct {
 	source Source
+	past   history.Store
 }
 
-// Mount registers the paths of sites.
-func Mount(r gin.IRoutes, source Source) {
-	h := handler{source: source}
+// Mount registers the reads of sites.
+func (s *Service) Mount(r gin.IRoutes, source Source) {
+	h := handler{source: source, past: s.history}
+	httpapi.Get(r, "/v3/sites/:site_id/history", h.history)
 	httpapi.Get(r, "/v3/sites", h.list)
 	httpapi.Get(r, "/v3/sites/:site_id", h.get)
 }
@@ -68,15 +71,32 @@ func (h handler) get(c *gin.Context) error {
 		return err
 	}
 	if !found {
-		return unknown(id)
+		return Unknown(id)
 	}
 	answer.Write(c)
 	return nil
 }
 
-// unknown names the site only when it could be one: what else people put in
-// an address is not repeated.
-func unknown(id string) error {
+// history answers GET /v3/sites/{site_id}/history, oldest first.
+func (h handler) history(c *gin.Context) error {
+	ctx, id := c.Request.Context(), c.Param("site_id")
+	window, err := httpapi.QueryWindow(c)
+	if err != nil {
+		return err
+	}
+	v, err := h.source.CurrentSites(ctx)
+	if err != nil {
+		return err
+	}
+	if _, found := v.Get(id); !found {
+		return Unknown(id)
+	}
+	return h.past.Reply(c, id, window, "History of site "+id+" retrieved.")
+}
+
+// Unknown says that there is no site with the id. It names the site only when
+// it could be one: what else people put in an address is not repeated.
+func Unknown(id string) error {
 	if !field.IsSiteID(id) {
 		return apierr.New(apierr.NotFound, "There is no such site.")
 	}

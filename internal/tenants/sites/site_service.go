@@ -3,19 +3,26 @@ package sites
 import (
 	"context"
 	"slices"
-	"strings"
 
 	"gatehouse/internal/apierr"
 	"gatehouse/internal/database"
+	"gatehouse/internal/tenants/field"
+	"gatehouse/internal/tenants/history"
 )
 
 // Service applies the rules of sites to their table.
 type Service struct {
-	store store
+	store   store
+	history history.Store
 }
 
 // New returns the sites kept in db.
-func New(db *database.DB) *Service { return &Service{store: store{db: db}} }
+func New(db *database.DB) *Service {
+	return &Service{store: store{db: db}, history: history.New(db, "site_history", "site_id")}
+}
+
+// History returns the history of sites.
+func (s *Service) History() history.Store { return s.history }
 
 // All returns every site, ordered by id.
 func (s *Service) All(ctx context.Context) ([]Site, error) { return s.store.all(ctx) }
@@ -43,6 +50,10 @@ func (s *Service) Update(ctx context.Context, site Site) error {
 	return s.store.update(ctx, site)
 }
 
+// Delete removes a site and its history. It runs as Create does; that nothing
+// names the site is for the caller to see.
+func (s *Service) Delete(ctx context.Context, id string) error { return s.store.remove(ctx, id) }
+
 // CheckNew is Check, and that s can exist beside all of others.
 func (s Site) CheckNew(others []Site) error {
 	if err := s.Check(); err != nil {
@@ -68,8 +79,8 @@ func conflict(site, other Site) error {
 		return apierr.New(apierr.Conflict, "The site %s exists already.", site.ID)
 	case site.Primary && other.Primary:
 		return apierr.New(apierr.Conflict, "The site %s is the primary site; there can be only one.", other.ID)
-	case strings.EqualFold(site.BaseURL, other.BaseURL):
-		return apierr.New(apierr.Conflict, "The field base_url has the value of another site.")
+	case field.Host(site.BaseURL) == field.Host(other.BaseURL):
+		return apierr.New(apierr.Conflict, "The field base_url has the host of another site, %s.", other.ID)
 	}
 	return nil
 }

@@ -72,6 +72,13 @@ func (s store) update(ctx context.Context, site Site) error {
 	return nil
 }
 
+func (s store) remove(ctx context.Context, id string) error {
+	if err := s.db.Conn(ctx).Delete(&siteRow{SiteID: id}).Error; err != nil {
+		return apierr.Wrap(err, "delete site")
+	}
+	return nil
+}
+
 func newSiteRow(s Site) siteRow {
 	return siteRow{
 		SiteID: s.ID, IsPrimary: s.Primary, BaseURL: field.Null(s.BaseURL), TenantBaseURLTemplate: field.Null(s.TenantBaseURLTemplate),

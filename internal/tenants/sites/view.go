@@ -1,6 +1,10 @@
 package sites
 
-import "gatehouse/internal/tenants/prepared"
+import (
+	"slices"
+
+	"gatehouse/internal/tenants/prepared"
+)
 
 // View is all sites at one moment, with the answers about them. It never
 // changes and is safe for concurrent use.
@@ -38,4 +42,18 @@ func (v *View) Primary() (Site, bool) {
 		}
 	}
 	return Site{}, false
+}
+
+// HasAdminTenant reports whether the tenant is the administrative one of a
+// site.
+func (v *View) HasAdminTenant(tenantID string) bool {
+	return slices.ContainsFunc(v.all, func(s Site) bool { return s.AdminTenantID == tenantID })
+}
+
+// Services returns the names of all services of all sites, and those given.
+func (v *View) Services(names ...string) []string {
+	for _, s := range v.all {
+		names = append(names, s.Services...)
+	}
+	return names
 }

@@ -1,0 +1,214 @@
+package tenants
+
+import (
+	"context"
+	"slices"
+	"strings"
+
+	"gatehouse/internal/apierr"
+	"gatehouse/internal/authn"
+	"gatehouse/internal/tenants/sites"
+)
+
+// The roles that let people and services write; docs/registry.md says how
+// they are given.
+const (
+	// creatorRole, in the primary site's administrative tenant, is needed for
+	// everything that is not an update of a tenant or site.
+	creatorRole = "tenant_creator"
+	// updaterRole counts in the tenant of the token.
+	updaterRole = "tenant_definition_updater"
+	// adminRole is held by the administrators of a tenant.
+	adminRole = "$!tenant_admin"
+)
+
+// Roles tells who holds which role.
+type Roles interface {
+	// Has reports whether a user or service of the tenant holds the role. It
+	// fails when that cannot be found out, and then nothing is allowed.
+	Has(ctx context.Context, tenantID, username, role string) (bool, error)
+}
+
+// What those may change who may not change everything. The rest of a tenant
+// decides whom others believe and who signs in: keys, endpoints, directories,
+// status. That is for the site.
+var (
+	ofUpdaters   = []string{"description"}
+	ofAdmins     = []string{"description", "admin_user"}
+	ofKeyHolder  = []string{"public_key"}
+	ofSiteItself = []string{"services", "base_url"}
+)
+
+// keyHolders are the services that hold a site's private keys, and so can
+// publish the public halves without a role: whoever has their password can
+// have anything signed with these keys in any case.
+var keyHolders = []string{"tokens", "authenticator"}
+
+// permit is what a caller may change of one row.
+type permit struct {
+	everything bool
+	fields     []string
+}
+
+// terms refuse to change what p does not cover, and rows that are not there.
+func (p permit) terms(kind, id string, found bool, differences []Difference) error {
+	if !found {
+		return missing(kind, id)
+	}
+	if p.everything {
+		return nil
+	}
+	if others := differing(differences, p.fields); others != nil {
+		return apierr.New(apierr.Forbidden, "You may not change %s of the %s %s; you may change %s.",
+			strings.Join(others, ", "), titles[kind], id, strings.Join(p.fields, ", "))
+	}
+	return nil
+}
+
+// access decides who may write what.
+type access struct {
+	registry *registry
+	roles    Roles
+}
+
+// asker is a caller, with the registry as it was when he asked.
+type asker struct {
+	authn.Caller
+
+	view    *view
+	primary sites.Site
+}
+
+// String returns the caller as rows and their history name him.
+func (a asker) String() string { return a.Username + "@" + a.TenantID }
+
+// asker returns who asks for a write. Errors: Forbidden, Unavailable.
+func (a access) asker(ctx context.Context) (asker, error) {
+	caller, err := authn.From(ctx)
+	if err != nil {
+		return asker{}, err
+	}
+	v, err := a.registry.current(ctx)
+	if err != nil {
+		return asker{}, err
+	}
+	primary, found := v.sites.Primary()
+	if !found {
+		return asker{}, apierr.Away(errNoPrimary, "The primary site")
+	}
+	who := asker{Caller: caller, view: v, primary: primary}
+	if who.posesAsService() {
+		return asker{}, apierr.New(apierr.Forbidden, "The user %s has the name of a service and cannot change the registry.", caller.Username)
+	}
+	return who, nil
+}
+
+// posesAsService reports whether the caller is a user of an administrative
+// tenant who is called like a service. Roles are given to names, and those of
+// services must not count for people.
+func (a asker) posesAsService() bool {
+	if a.Service() || !a.view.sites.HasAdminTenant(a.TenantID) {
+		return false
+	}
+	return slices.ContainsFunc(a.view.sites.Services(serviceName, "tokens", "authenticator", "security"), func(name string) bool {
+		return strings.EqualFold(name, a.Username)
+	})
+}
+
+// creator returns who asks, if he may create and delete. Errors: Forbidden,
+// Unavailable.
+func (a access) creator(ctx context.Context) (asker, error) {
+	who, err := a.asker(ctx)
+	if err != nil {
+		return asker{}, err
+	}
+	may, err := a.creates(ctx, who)
+	switch {
+	case err != nil:
+		return asker{}, err
+	case !may:
+		return asker{}, apierr.New(apierr.Forbidden, "Only holders of the role %s in the tenant %s may do that.", creatorRole, who.primary.AdminTenantID)
+	}
+	return who, nil
+}
+
+func (a access) creates(ctx context.Context, who asker) (bool, error) {
+	if who.TenantID != who.primary.AdminTenantID {
+		return false, nil
+	}
+	return a.roles.Has(ctx, who.TenantID, who.Username, creatorRole)
+}
+
+// runsSite reports whether the caller is a service of the administrative
+// tenant of the site.
+func (a asker) runsSite(siteID string) bool {
+	site, _ := a.view.sites.Get(siteID)
+	return a.Service() && a.TenantID == site.AdminTenantID
+}
+
+// tenant returns what the caller may change of t, of which he wants to change
+// no field but those given. Errors: Forbidden, Unavailable.
+func (a access) tenant(ctx context.Context, who asker, t Tenant, given map[string]bool) (permit, error) {
+	switch {
+	case who.Service() && who.TenantID == who.primary.AdminTenantID && who.Username == serviceName:
+		return permit{everything: true}, nil
+	case who.runsSite(t.SiteID) && slices.Contains(keyHolders, who.Username) && only(given, ofKeyHolder):
+		return permit{fields: ofKeyHolder}, nil
+	}
+	if who.runsSite(t.SiteID) {
+		if may, err := a.roles.Has(ctx, who.TenantID, who.Username, updaterRole); may || err != nil {
+			return permit{everything: true}, err
+		}
+	}
+	if may, err := a.creates(ctx, who); may || err != nil {
+		return permit{everything: true}, err
+	}
+	if who.TenantID != t.ID {
+		return permit{}, apierr.New(apierr.Forbidden, "You may not change the tenant %s.", t.ID)
+	}
+	for _, own := range []struct {
+		role   string
+		fields []string
+	}{{adminRole, ofAdmins}, {updaterRole, ofUpdaters}} {
+		if may, err := a.roles.Has(ctx, who.TenantID, who.Username, own.role); may || err != nil {
+			return permit{fields: own.fields}, err
+		}
+	}
+	return permit{}, apierr.New(apierr.Forbidden, "Only administrators of the tenant %s and holders of the role %s may change it.", t.ID, updaterRole)
+}
+
+// site returns what the caller may change of the site with the id. Errors:
+// Forbidden, Unavailable.
+func (a access) site(ctx context.Context, who asker, id string) (permit, error) {
+	if may, err := a.creates(ctx, who); may || err != nil {
+		return permit{everything: true}, err
+	}
+	if who.runsSite(id) {
+		if may, err := a.roles.Has(ctx, who.TenantID, who.Username, updaterRole); may || err != nil {
+			return permit{fields: ofSiteItself}, err
+		}
+	}
+	return permit{}, apierr.New(apierr.Forbidden, "You may not change the site %s.", id)
+}
+
+// administers reports whether the caller is an administrator of his own
+// tenant; when that cannot be found out, he is not.
+func (a access) administers(ctx context.Context, caller authn.Caller) bool {
+	if caller.Service() {
+		return false
+	}
+	ctx, cancel := context.WithTimeout(ctx, loadTimeout)
+	defer cancel()
+	may, err := a.roles.Has(ctx, caller.TenantID, caller.Username, adminRole)
+	return may && err == nil
+}
+
+// only reports whether no field is given but these.
+func only(given map[string]bool, fields []string) bool {
+	for name, is := range given {
+		if is && !slices.Contains(fields, name) {
+			return false
+		}
+	}
+	return true
+}

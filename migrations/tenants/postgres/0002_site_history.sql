@@ -1,0 +1,18 @@
+-- Sites have a history like that of tenants, and tenants differ in the host
+-- of their base URLs, whatever its scheme: requests are matched by host. Base
+-- URLs are origins in lower case that never spell out a default port.
+
+-- +goose Up
+CREATE TABLE site_history (
+    id          BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    site_id     TEXT   NOT NULL REFERENCES sites (site_id) ON DELETE CASCADE ON UPDATE RESTRICT,
+    update_time BIGINT NOT NULL,
+    updated_by  TEXT   NOT NULL,
+    updates     TEXT   NOT NULL CHECK (jsonb_typeof(updates::jsonb) = 'object')
+);
+CREATE INDEX site_history_site ON site_history (site_id, id);
+CREATE UNIQUE INDEX tenants_host ON tenants (lower(substring(base_url FROM position('://' IN base_url) + 3)));
+
+-- +goose Down
+DROP INDEX tenants_host;
+DROP TABLE site_history;
