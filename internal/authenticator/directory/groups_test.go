@@ -12,7 +12,8 @@ import (
 func TestTheGroupsOfAPersonAreThoseThatNameThemOrHaveTheirNumber(t *testing.T) {
 	s := slapdtest.Start(t, slapdtest.Options{
 		People: []slapdtest.Person{
-			{Username: "Ann", Password: randomPassword()}, {Username: "ben", Password: randomPassword(), UIDNumber: "71"},
+			{Username: "Ann", Password: randomPassword()},
+			{Username: "ben", Password: randomPassword(), UIDNumber: "71"},
 			{Username: "mem*", Password: randomPassword()},
 		},
 		LDIF: groupsUnit + group(groupBase, "users", "70", "Ann", "ben") + group(groupBase, "staff", "71") + group(groupBase, "admins", "72", "Ann"),
