@@ -46,21 +46,6 @@ var parameters = []string{
 	"client_id", "client_key", "client_secret", "scope",
 }
 
-// tokenJSON is one token inside the Tapis envelope.
-type tokenJSON struct {
-	AccessToken  string `json:"access_token,omitempty"`
-	RefreshToken string `json:"refresh_token,omitempty"`
-	ExpiresAt    string `json:"expires_at"`
-	ExpiresIn    int64  `json:"expires_in"`
-	ID           string `json:"jti"`
-	IDToken      string `json:"id_token,omitempty"`
-}
-
-type pairJSON struct {
-	AccessToken  tokenJSON  `json:"access_token"`
-	RefreshToken *tokenJSON `json:"refresh_token,omitempty"`
-}
-
 // replyJSON has two shapes in one: the Tapis envelope, and beside it the
 // members of RFC 6749 section 5.1, so that any OAuth library reads it.
 type replyJSON struct {
@@ -79,16 +64,12 @@ type grantedJSON struct {
 	Scope        *string `json:"scope,omitempty"` // what was granted; absent: none was asked for
 }
 
-// expiresAtLayout is ISO 8601 with six fraction digits and a numeric offset,
-// which strict parsers of Tapis clients need.
-const expiresAtLayout = "2006-01-02T15:04:05.000000-07:00"
-
 func (h *Handler) create(c *gin.Context) error {
 	out, granted, err := h.grant(c)
 	if err != nil {
 		return err
 	}
-	pair := newPairJSON(out.Pair)
+	pair := out.Answer()
 	pair.AccessToken.IDToken = granted.IDToken
 	return httpapi.JSON(c, http.StatusOK, replyJSON{
 		Envelope: httpapi.Success(c.Request.Context(), pair, "Token created successfully."), grantedJSON: granted,
@@ -157,21 +138,6 @@ func (h *Handler) exchange(ctx context.Context, tenant tenancy.Tenant, req Reque
 	}
 	h.count(grantType, outcome)
 	return out, err
-}
-
-func newPairJSON(pair tokens.Pair) pairJSON {
-	p := pairJSON{AccessToken: newTokenJSON(pair.Access)}
-	p.AccessToken.AccessToken = pair.Access.Value
-	if pair.Refresh != nil {
-		refresh := newTokenJSON(*pair.Refresh)
-		refresh.RefreshToken = pair.Refresh.Value
-		p.RefreshToken = &refresh
-	}
-	return p
-}
-
-func newTokenJSON(t tokens.Token) tokenJSON {
-	return tokenJSON{ExpiresAt: t.ExpiresAt.UTC().Format(expiresAtLayout), ExpiresIn: int64(t.TTL.Seconds()), ID: t.ID}
 }
 
 func newGranted(out Outcome) grantedJSON {

@@ -2,21 +2,25 @@ package tokens
 
 // Answer is a Pair as every Tapis reply with tokens shows it.
 type Answer struct {
-	AccessToken  accessAnswer   `json:"access_token"`
-	RefreshToken *refreshAnswer `json:"refresh_token,omitempty"`
+	AccessToken  AccessAnswer   `json:"access_token"`
+	RefreshToken *RefreshAnswer `json:"refresh_token,omitempty"`
 }
 
-type accessAnswer struct {
+// AccessAnswer is what a reply says of an access token.
+type AccessAnswer struct {
 	AccessToken string `json:"access_token"`
-	lifeAnswer
+	Life
+	IDToken string `json:"id_token,omitempty"` // OpenID Connect Core section 3.1.3.3
 }
 
-type refreshAnswer struct {
+// RefreshAnswer is what a reply says of a refresh token.
+type RefreshAnswer struct {
 	RefreshToken string `json:"refresh_token"`
-	lifeAnswer
+	Life
 }
 
-type lifeAnswer struct {
+// Life is what a reply says of any token.
+type Life struct {
 	ExpiresAt string `json:"expires_at"`
 	ExpiresIn int64  `json:"expires_in"` // the lifetime that was granted, in seconds
 	ID        string `json:"jti"`
@@ -28,13 +32,13 @@ const expiresAtLayout = "2006-01-02T15:04:05.000000-07:00"
 
 // Answer returns what a reply shows of the pair.
 func (p Pair) Answer() Answer {
-	a := Answer{AccessToken: accessAnswer{p.Access.Value, p.Access.life()}}
+	a := Answer{AccessToken: AccessAnswer{AccessToken: p.Access.Value, Life: p.Access.life()}}
 	if p.Refresh != nil {
-		a.RefreshToken = &refreshAnswer{p.Refresh.Value, p.Refresh.life()}
+		a.RefreshToken = &RefreshAnswer{p.Refresh.Value, p.Refresh.life()}
 	}
 	return a
 }
 
-func (t Token) life() lifeAnswer {
-	return lifeAnswer{ExpiresAt: t.ExpiresAt.UTC().Format(expiresAtLayout), ExpiresIn: seconds(t.TTL), ID: t.ID}
+func (t Token) life() Life {
+	return Life{ExpiresAt: t.ExpiresAt.UTC().Format(expiresAtLayout), ExpiresIn: seconds(t.TTL), ID: t.ID}
 }
