@@ -35,14 +35,15 @@ func (d *Directory) Groups(ctx context.Context, username string) ([]string, erro
 		BaseDN: d.naming.groupBase, Scope: ldap.ScopeWholeSubtree, Filter: "(&(objectClass=posixGroup)" + memberFilter(person.Username, number) + ")",
 		DerefAliases: ldap.NeverDerefAliases, SizeLimit: maxGroups, Attributes: []string{"cn"},
 	})
-	if code, answered := resultCode(err); err != nil && !(answered && code == ldap.LDAPResultNoSuchObject) {
-		if answered && code == ldap.LDAPResultSizeLimitExceeded {
-			err = errors.New("the person is in too many groups")
-		}
-		return nil, apierr.Away(fmt.Errorf("look groups up: %w", err), dependency)
-	}
-	if found == nil {
+	code, answered := resultCode(err)
+	switch {
+	case err == nil:
+	case answered && code == ldap.LDAPResultNoSuchObject:
 		return names, nil
+	case answered && code == ldap.LDAPResultSizeLimitExceeded:
+		return nil, apierr.Away(errors.New("the person is in too many groups"), dependency)
+	default:
+		return nil, apierr.Away(fmt.Errorf("look groups up: %w", err), dependency)
 	}
 	for _, e := range found.Entries {
 		if name := e.GetEqualFoldAttributeValue("cn"); name != "" {
