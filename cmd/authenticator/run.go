@@ -34,7 +34,6 @@ func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) 
 				s, err := load(environ)
 				return s.Settings, err
 			}),
-			{Name: "keys init", Usage: "TENANT", Summary: "Make a tenant's first signing key if it has none, and print its public half.", Run: keysInit},
 			{Name: "service-password set", Usage: "NAME [FILE]", Summary: "Give a service account the password in a file, or on standard input.", Run: setServicePassword},
 			{Name: "secret set", Usage: "NAME [FILE]", Summary: "Store the password for binding to a directory, from a file or standard input.", Run: setSecret},
 			{Name: "tokens revoke-user", Usage: "TENANT USER", Summary: "Void every token that a person or service of a tenant has until now.", Run: revokeUser},
@@ -44,7 +43,7 @@ func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) 
 				s, err := load(std.Environ)
 				return s.Listen, err
 			}),
-		}, roleCommands(), command.Config(load)),
+		}, keyCommands(), roleCommands(), command.Config(load)),
 	}.Run(ctx, args, environ, stdout, stderr)
 }
 
@@ -100,23 +99,6 @@ func serve(ctx context.Context, std command.IO, args []string) error {
 	return program.Server{
 		Name: "authenticator", Version: version, Settings: o.settings.Settings, Log: o.log, DB: o.db, Metrics: o.metrics,
 	}.Serve(ctx, o.Service)
-}
-
-func keysInit(ctx context.Context, std command.IO, args []string) error {
-	if len(args) != 1 {
-		return command.Usagef("keys init takes the id of one tenant")
-	}
-	o, err := open(ctx, std)
-	if err != nil {
-		return err
-	}
-	defer o.close()
-	public, err := o.EnsureKey(ctx, args[0])
-	if err != nil {
-		return err
-	}
-	_, err = fmt.Fprintln(std.Stdout, public)
-	return err
 }
 
 func setServicePassword(ctx context.Context, std command.IO, args []string) error {

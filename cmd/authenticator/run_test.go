@@ -114,3 +114,49 @@ func TestRolesAreGrantedOnTheCommandLine(t *testing.T) {
 		call(t, env, 2, "takes", args...)
 	}
 }
+
+func TestSigningKeysAreListedRotatedAndRetired(t *testing.T) {
+	master := seal.NewKey()
+	env := environ("sqlite:" + filepath.Join(t.TempDir(), "a.db"))
+	env = append(env, "GATEHOUSE_MASTER_KEY="+hex.EncodeToString(master))
+	call(t, env, 0, "schema version", "migrate")
+	call(t, env, 0, "TENANT", "keys", "list")
+	call(t, env, 1, "has no signing key", "keys", "rotate", "dev")
+	call(t, env, 0, "-----BEGIN PUBLIC KEY-----", "keys", "init", "dev")
+	call(t, env, 0, "-----BEGIN PUBLIC KEY-----", "keys", "init", "lab")
+	call(t, env, 0, "is published now and signs from", "keys", "rotate", "dev")
+	list := call(t, env, 0, "what the registry publishes is not known", "keys", "list")
+	for _, word := range []string{"dev", "lab", "active", "next"} {
+		if !strings.Contains(list, word) {
+			t.Errorf("the list does not contain %s: %s", word, list)
+		}
+	}
+	if strings.Contains(list, "PRIVATE") || strings.Contains(list, "v1.") {
+		t.Errorf("the list shows what is sealed: %s", list)
+	}
+	call(t, env, 1, "a running authenticator completes it", "keys", "rotate", "dev", "--now")
+	fields := strings.Fields(call(t, env, 0, "", "keys", "list", "dev"))
+	kids := map[string]string{}
+	for i, word := range fields {
+		if word == "active" || word == "next" {
+			kids[word] = fields[i-1]
+		}
+	}
+	call(t, env, 1, "while it signs; rotate it first", "keys", "retire", "dev", kids["active"])
+	call(t, env, 1, "is to sign next", "keys", "retire", "dev", kids["next"])
+	call(t, env, 1, "has no key", "keys", "retire", "lab", kids["next"])
+	call(t, env, 0, "verifies nothing any more", "keys", "retire", "-end", "dev", kids["next"])
+	call(t, env, 0, "ended", "keys", "list", "dev")
+	for _, args := range [][]string{
+		{"keys", "rotate"},
+		{"keys", "rotate", "-now", "-emergency", "dev"},
+		{"keys", "rotate", "-soon", "dev"},
+		{"keys", "retire", "dev"},
+		{"keys", "list", "dev", "lab"},
+		{"keys", "init"},
+	} {
+		call(t, env, 2, "", args...)
+	}
+	env = append(env, "GATEHOUSE_MASTER_KEY="+hex.EncodeToString(seal.NewKey()))
+	call(t, env, 0, "does not open with this master key", "keys", "list", "dev")
+}

@@ -88,6 +88,8 @@ type Service struct {
 	configs     *tenantconfig.Handler
 	oidc        *oidc.Service
 	issuance    *issuance.Handler
+
+	provisioning provisioning
 }
 
 // New builds the service. It asks nothing of the network.
@@ -103,7 +105,8 @@ func New(d Deps) *Service {
 	s.tokens = tokens.New(tokens.Deps{
 		DB: d.DB, Box: d.Box, Signers: s.keys, Keys: s.keys, Now: d.Now, Log: d.Log, Retention: d.TokenRetention,
 	})
-	self := identity.New(s.registry, s.tokens, d.Now)
+	self := identity.New(s.registry, s.tokens, s.keys, d.Now)
+	s.provisioning = s.newProvisioning(d, self)
 	s.callers = callers.New(s.registry, s.keys, s.tokens, d.SiteID, d.Now)
 	settings := tenantconfig.New(tenantconfig.Deps{
 		DB: d.DB, Box: d.Box, Now: d.Now, Log: d.Log,
@@ -185,6 +188,7 @@ func (s *Service) Mount(r gin.IRouter) {
 		httpapi.MountHealth(r, prefix, s.Ready)
 	}
 	s.issuance.Mount(r)
+	s.provisioning.handler.Mount(r.Group("/v3/tokens", httpapi.NoStore, authn.Require(s.callers.For("tokens"))))
 }
 
 // verify checks an access token against the tenant of the request.
@@ -194,12 +198,6 @@ func (s *Service) verify(ctx context.Context, raw string) (authn.Caller, error) 
 		return authn.Caller{}, err
 	}
 	return s.tokens.Access(ctx, tokens.Tenant{ID: tenant.ID, Issuer: tenant.TokenService}, raw)
-}
-
-// EnsureKey makes a tenant's first signing key if it has none and returns the
-// public half as PEM.
-func (s *Service) EnsureKey(ctx context.Context, tenantID string) (string, error) {
-	return s.keys.Ensure(ctx, tenantID)
 }
 
 // SetServicePassword gives a service account of a tenant its password.
@@ -234,6 +232,8 @@ func (s *Service) Start(ctx context.Context) error {
 		return err
 	}
 	go s.sweep(ctx)
+	go s.provisioning.rotator.Run(ctx)
+	go s.provisioning.provisioner.Run(ctx)
 	return nil
 }
 

@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"gatehouse/internal/authenticator/keys"
 	"gatehouse/internal/authenticator/tenancy"
 	"gatehouse/internal/authenticator/tokens"
 	"gatehouse/internal/authn"
@@ -32,10 +33,16 @@ type Mint interface {
 	Issue(ctx context.Context, r tokens.Request) (tokens.Pair, error)
 }
 
+// Keys finds the key that signs for a tenant now.
+type Keys interface {
+	Active(ctx context.Context, tenantID string) (*keys.Key, error)
+}
+
 // Account is the authenticator's own account.
 type Account struct {
 	registry Registry
 	mint     Mint
+	keys     Keys
 	now      func() time.Time
 
 	mu     sync.Mutex
@@ -43,12 +50,13 @@ type Account struct {
 	holder holder
 }
 
-// holder is what a token was minted for.
-type holder struct{ tenant, issuer, site string }
+// holder is what a token was minted for, and with which key: the registry
+// knows one, so that a token of the key before is worth nothing there.
+type holder struct{ tenant, issuer, site, kid string }
 
 // New returns the Account.
-func New(r Registry, m Mint, now func() time.Time) *Account {
-	return &Account{registry: r, mint: m, now: now}
+func New(r Registry, m Mint, k Keys, now func() time.Time) *Account {
+	return &Account{registry: r, mint: m, keys: k, now: now}
 }
 
 // Authorize makes a request to a service of the primary site one of this
@@ -69,9 +77,13 @@ func (a *Account) Authorize(ctx context.Context, req *http.Request) error {
 }
 
 func (a *Account) current(ctx context.Context, admin tenancy.Tenant, site string) (string, error) {
+	key, err := a.keys.Active(ctx, admin.ID)
+	if err != nil {
+		return "", err
+	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	want := holder{admin.ID, admin.TokenService, site}
+	want := holder{admin.ID, admin.TokenService, site, key.ID}
 	if a.holder == want && a.token.ExpiresAt.Sub(a.now()) > lifetime/2 {
 		return a.token.Value, nil
 	}

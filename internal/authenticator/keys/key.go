@@ -20,8 +20,8 @@ import (
 // Bits is the size of the RSA keys that are made.
 const Bits = 2048
 
-// Key is one signing key of one tenant. The private half is only reachable
-// as a crypto.Signer, so that an HSM can stand behind it.
+// Key is one key of one tenant. The private half, which retired keys lack, is
+// only reachable as a crypto.Signer, so that an HSM can stand behind it.
 type Key struct {
 	TenantID string
 	ID       string // RFC 7638 thumbprint, the kid of tokens and JWKs
@@ -36,6 +36,9 @@ func (k *Key) Sign(claims any) (string, error) {
 		Header: map[string]any{"typ": "JWT", "alg": "RS256", "kid": k.ID},
 		Claims: payload{content: claims},
 		Method: signingMethod{},
+	}
+	if k.signer == nil {
+		return "", fmt.Errorf("sign with key %s: %w", k.ID, errors.New("it signs no more"))
 	}
 	signed, err := token.SignedString(k.signer)
 	if err != nil {
@@ -104,26 +107,50 @@ func NewJWK(public *rsa.PublicKey) JWK {
 	return JWK{Type: "RSA", Use: "sig", Algorithm: "RS256", ID: authn.Thumbprint(public), Modulus: n, Exponent: e}
 }
 
+// The types of the PEM blocks that are sealed.
+const (
+	privateBlock = "PRIVATE KEY"
+	publicBlock  = "PUBLIC KEY"
+)
+
 func encodePrivate(key *rsa.PrivateKey) ([]byte, error) {
 	der, err := x509.MarshalPKCS8PrivateKey(key)
 	if err != nil {
 		return nil, fmt.Errorf("encode private key: %w", err)
 	}
-	return pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}), nil
+	return pem.EncodeToMemory(&pem.Block{Type: privateBlock, Bytes: der}), nil
 }
 
-func decodePrivate(text []byte) (*rsa.PrivateKey, error) {
+func encodePublic(key *rsa.PublicKey) ([]byte, error) {
+	der, err := x509.MarshalPKIXPublicKey(key)
+	if err != nil {
+		return nil, fmt.Errorf("encode public key: %w", err)
+	}
+	return pem.EncodeToMemory(&pem.Block{Type: publicBlock, Bytes: der}), nil
+}
+
+// decode reads what was sealed of a key: its private half, or its public one,
+// with which private is nil.
+func decode(text []byte) (public *rsa.PublicKey, private *rsa.PrivateKey, err error) {
 	block, rest := pem.Decode(text)
 	if block == nil || strings.TrimSpace(string(rest)) != "" {
-		return nil, errors.New("private key is not one PEM block")
+		return nil, nil, errors.New("the key is not one PEM block")
 	}
-	parsed, err := x509.ParsePKCS8PrivateKey(block.Bytes)
+	var parsed any
+	switch block.Type {
+	case privateBlock:
+		parsed, err = x509.ParsePKCS8PrivateKey(block.Bytes)
+	case publicBlock:
+		parsed, err = x509.ParsePKIXPublicKey(block.Bytes)
+	}
+	switch key := parsed.(type) {
+	case *rsa.PrivateKey:
+		return &key.PublicKey, key, nil
+	case *rsa.PublicKey:
+		return key, nil, nil
+	}
 	if err != nil {
-		return nil, errors.New("private key is not PKCS #8")
+		return nil, nil, errors.New("the key is neither PKCS #8 nor SubjectPublicKeyInfo") // x509's text may show parts of it
 	}
-	key, ok := parsed.(*rsa.PrivateKey)
-	if !ok {
-		return nil, errors.New("private key is not RSA")
-	}
-	return key, nil
+	return nil, nil, errors.New("the key is not RSA")
 }

@@ -2,12 +2,9 @@ package keys_test
 
 import (
 	"context"
-	"crypto/rand"
 	"crypto/rsa"
-	"crypto/x509"
 	"encoding/base64"
 	"encoding/json"
-	"encoding/pem"
 	"errors"
 	"math/big"
 	"strings"
@@ -171,31 +168,6 @@ func TestTheThumbprintIsThatOfTheRFC(t *testing.T) {
 	}
 }
 
-func TestUnknownKeyIDsReachTheDatabaseAtMostEveryFewSeconds(t *testing.T) {
-	db := testdb.New(t, migrations.Authenticator)
-	now := time.Now()
-	box := newBox(t)
-	s := keys.New(db, box, func() time.Time { return now })
-	ensure(t, s, "one")
-	// Another process adds a key behind this one's back.
-	other, err := rsa.GenerateKey(rand.Reader, 2048)
-	if err != nil {
-		t.Fatal(err)
-	}
-	kid := authn.Thumbprint(&other.PublicKey)
-	insertKey(t, db, box, "one", kid, other)
-	if _, err := s.PublicKey(t.Context(), "one", kid); !errors.Is(err, authn.ErrUnknownKey) {
-		t.Fatalf("looked at once: %v", err)
-	}
-	now = now.Add(6 * time.Second)
-	if _, err := s.PublicKey(t.Context(), "one", kid); err != nil {
-		t.Fatalf("not found later: %v", err)
-	}
-	if _, err := s.PublicKey(t.Context(), "one", "forged"); !errors.Is(err, authn.ErrUnknownKey) {
-		t.Fatalf("forged id: %v", err)
-	}
-}
-
 func fromJWK(t *testing.T, j keys.JWK) *rsa.PublicKey {
 	t.Helper()
 	text, err := json.Marshal(j)
@@ -215,19 +187,4 @@ func fromJWK(t *testing.T, j keys.JWK) *rsa.PublicKey {
 		t.Fatal(err)
 	}
 	return &rsa.PublicKey{N: new(big.Int).SetBytes(n), E: int(new(big.Int).SetBytes(e).Int64())}
-}
-
-func insertKey(t *testing.T, db *database.DB, box *seal.Box, tenantID, kid string, key *rsa.PrivateKey) {
-	t.Helper()
-	der, err := x509.MarshalPKCS8PrivateKey(key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	private := pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})
-	err = db.Conn(t.Context()).Exec(
-		`INSERT INTO signing_keys (tenant_id, kid, state, private_key, public_key, create_time) VALUES (?, ?, 'next', ?, '', 1)`,
-		tenantID, kid, box.Seal(private, "signing_keys", tenantID+"/"+kid, "private_key")).Error
-	if err != nil {
-		t.Fatal(err)
-	}
 }

@@ -8,11 +8,17 @@ package metadata
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
 	"net/http"
 	"slices"
+	"strings"
 
 	"github.com/gin-gonic/gin"
 
+	"gatehouse/internal/apierr"
 	"gatehouse/internal/authenticator/keys"
 	"gatehouse/internal/authenticator/tenancy"
 	"gatehouse/internal/authenticator/tenantconfig"
@@ -64,8 +70,9 @@ func (h *Handler) MountRoot(r gin.IRoutes) {
 	httpapi.Get(r, "/.well-known/oauth-authorization-server/v3/oauth2", h.server)
 }
 
-// cacheControl is how long clients may keep what is published here.
-const cacheControl = "public, max-age=300"
+// cacheControl is how long clients may keep what is published here; keys are
+// rotated by it.
+var cacheControl = fmt.Sprintf("public, max-age=%d", int(keys.JWKSMaxAge.Seconds()))
 
 type jwksJSON struct {
 	Keys []keys.JWK `json:"keys"`
@@ -81,8 +88,22 @@ func (h *Handler) jwks(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
+	body, err := json.Marshal(jwksJSON{Keys: set})
+	if err != nil {
+		return apierr.Wrap(err, "encode keys")
+	}
+	sum := sha256.Sum256(body)
+	etag := `"` + base64.RawURLEncoding.EncodeToString(sum[:18]) + `"`
 	c.Header("Cache-Control", cacheControl)
-	return httpapi.JSON(c, http.StatusOK, jwksJSON{Keys: set})
+	c.Header("ETag", etag)
+	for known := range strings.SplitSeq(c.GetHeader("If-None-Match"), ",") {
+		if strings.TrimPrefix(strings.TrimSpace(known), "W/") == etag {
+			c.Status(http.StatusNotModified)
+			return nil
+		}
+	}
+	httpapi.Bytes(c, http.StatusOK, body)
+	return nil
 }
 
 // serverJSON are the members of RFC 8414 section 2 that apply to what is

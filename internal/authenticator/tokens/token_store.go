@@ -129,6 +129,19 @@ func (s store) insertTokens(ctx context.Context, rows []tokenRow) error {
 	return nil
 }
 
+// lastIssued returns when the last of the access tokens that were issued between
+// two times was issued, and the latest expiry of them; 0 when there is none.
+func (s store) lastIssued(ctx context.Context, tenantID string, from, to database.Micros) (issued, expiry database.Micros, err error) {
+	_, err = s.db.QueryRow(ctx,
+		`SELECT COALESCE(MAX(create_time), 0), COALESCE(MAX(expiry_time), 0) FROM issued_tokens
+		  WHERE tenant_id = ? AND token_type = ? AND create_time BETWEEN ? AND ?`,
+		[]any{tenantID, authn.AccessToken, int64(from), int64(to)}, &issued, &expiry)
+	if err != nil {
+		return 0, 0, fmt.Errorf("read last tokens: %w", err)
+	}
+	return issued, expiry, nil
+}
+
 // consume marks a refresh token as rotated, once; false when it was already.
 func (s store) consume(ctx context.Context, tenantID, jti, successor string, now database.Micros) (bool, error) {
 	done := s.db.Conn(ctx).Exec(

@@ -1,0 +1,137 @@
+// Package provision gives every tenant of the site what it needs to work, as
+// soon as the registry names it and without a restart: a signing key, its
+// public half in the registry, and the roles that follow from the registry.
+//
+// It compares what is with what should be, again and again, so that a crash
+// or a service that is away only delays it and several replicas may do it at
+// once. How a key is made belongs to keys, what roles there are to security,
+// how the registry is read to tenancy.
+package provision
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"gatehouse/internal/authenticator/security"
+	"gatehouse/internal/authenticator/tenancy"
+)
+
+// Records lists the tenants of the site that is served here, drafts included.
+type Records interface {
+	Own(ctx context.Context) (site tenancy.Site, tenants []tenancy.Record, changed bool, err error)
+}
+
+// Keys sees to a tenant's signing key, given what the registry publishes.
+type Keys interface {
+	Reconcile(ctx context.Context, tenantID, published string) error
+}
+
+// Roles sees to the roles that follow from the registry.
+type Roles interface {
+	EnsureBuiltinRoles(ctx context.Context, v security.SiteView) error
+}
+
+// allEvery is how often all tenants are looked at although the registry says
+// what it said before.
+const allEvery = time.Minute
+
+// Deps are what a Provisioner uses.
+type Deps struct {
+	Records Records
+	Keys    Keys
+	Roles   Roles
+	Poll    time.Duration // how often the registry is asked
+	Log     *slog.Logger
+}
+
+// Provisioner is one such worker. Its Pass is called by one goroutine.
+type Provisioner struct {
+	deps    Deps
+	rest    int              // passes until all tenants are due again
+	pauses  map[string]pause // of tenants that failed
+	silence bool             // the registry is away, and that has been said
+}
+
+// pause lets a tenant that failed rest for a growing number of passes.
+type pause struct{ left, length int }
+
+// New returns a Provisioner.
+func New(d Deps) *Provisioner { return &Provisioner{deps: d, pauses: map[string]pause{}} }
+
+// Run passes at once and then at every poll until ctx ends.
+func (p *Provisioner) Run(ctx context.Context) {
+	tick := time.NewTicker(p.deps.Poll)
+	defer tick.Stop()
+	for {
+		p.Pass(ctx)
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+// perAll is how many passes allEvery lasts.
+func (p *Provisioner) perAll() int { return max(1, int(allEvery/max(p.deps.Poll, time.Millisecond))) }
+
+// Pass looks at the registry once: at all tenants when it has changed or
+// allEvery is over, otherwise at those that failed and have rested.
+func (p *Provisioner) Pass(ctx context.Context) {
+	site, tenants, changed, err := p.deps.Records.Own(ctx)
+	if err != nil {
+		if !p.silence && ctx.Err() == nil {
+			p.deps.Log.WarnContext(ctx, "tenants cannot be provided for while the registry is away", slog.Any("error", err))
+		}
+		p.silence = true
+		return
+	}
+	p.silence = false
+	all := changed || p.rest <= 0
+	if all {
+		p.rest = p.perAll()
+	}
+	p.rest--
+	// Roles first: one of them permits what the keys need.
+	if err := p.deps.Roles.EnsureBuiltinRoles(ctx, viewOf(site, tenants)); err != nil && ctx.Err() == nil {
+		p.deps.Log.ErrorContext(ctx, "roles not provided", slog.Any("error", err))
+	}
+	for _, t := range tenants {
+		if ctx.Err() != nil {
+			return
+		}
+		p.key(ctx, t, all, changed)
+	}
+}
+
+func (p *Provisioner) key(ctx context.Context, t tenancy.Record, all, changed bool) {
+	failed, hasFailed := p.pauses[t.ID]
+	switch {
+	case hasFailed && failed.left > 0 && !changed:
+		failed.left--
+		p.pauses[t.ID] = failed
+		return
+	case !hasFailed && !all:
+		return
+	}
+	err := p.deps.Keys.Reconcile(ctx, t.ID, t.PublicKey)
+	if err == nil {
+		delete(p.pauses, t.ID)
+		return
+	}
+	if ctx.Err() != nil {
+		return
+	}
+	length := min(max(1, 2*failed.length), p.perAll())
+	p.pauses[t.ID] = pause{left: length, length: length}
+	p.deps.Log.ErrorContext(ctx, "signing key not provided", slog.String("tenant", t.ID), slog.String("status", t.Status), slog.Any("error", err))
+}
+
+func viewOf(site tenancy.Site, tenants []tenancy.Record) security.SiteView {
+	v := security.SiteView{SiteID: site.ID, AdminTenant: site.AdminTenant, Primary: site.Primary}
+	for _, t := range tenants {
+		v.Tenants = append(v.Tenants, security.TenantView{ID: t.ID, AdminUser: t.AdminUser, TokenGenServices: t.TokenGenServices})
+	}
+	return v
+}

@@ -1,0 +1,172 @@
+package tenancy
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync"
+
+	"gatehouse/internal/apierr"
+)
+
+// Record is a tenant as the registry has it now, in any status.
+type Record struct {
+	ID               string   `json:"tenant_id"`
+	SiteID           string   `json:"site_id"`
+	Status           string   `json:"status"`
+	PublicKey        string   `json:"public_key"` // PEM; empty: none
+	AdminUser        string   `json:"admin_user"`
+	TokenGenServices []string `json:"token_gen_services"`
+}
+
+// Records reads tenants in any status from the registry, past the view, and
+// publishes their keys there. It is safe for concurrent use.
+type Records struct {
+	registry  *Registry
+	authorize Authorize
+
+	mu   sync.Mutex
+	last viewRow
+}
+
+// Records returns access to the records, which changes them as the account for
+// which authorize speaks.
+func (r *Registry) Records(authorize Authorize) *Records {
+	return &Records{registry: r, authorize: authorize}
+}
+
+// draftsPath lists drafts beside what is active.
+const draftsPath = tenantsPath + "?show_draft=true"
+
+// Own returns the site that is served here and its tenants, drafts included
+// and inactive ones not. changed is false when the registry says the same as
+// at the last call.
+func (r *Records) Own(ctx context.Context) (site Site, tenants []Record, changed bool, err error) {
+	site, err = r.registry.Site(r.registry.deps.SiteID)
+	if err != nil {
+		return Site{}, nil, false, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, fetchTimeout)
+	defer cancel()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	answer, changed, err := r.registry.fetch(ctx, draftsPath, r.last, nil)
+	if err != nil {
+		return Site{}, nil, false, err
+	}
+	var list struct {
+		Result []Record `json:"result"`
+	}
+	if err := json.Unmarshal([]byte(answer.Body), &list); err != nil {
+		return Site{}, nil, false, fmt.Errorf("decode tenants: %w", err)
+	}
+	r.last = answer
+	for _, record := range list.Result {
+		if record.SiteID == site.ID && record.ID != "" {
+			tenants = append(tenants, record)
+		}
+	}
+	return site, tenants, changed, nil
+}
+
+// one asks for one tenant now.
+func (r *Records) one(ctx context.Context, id string) (Record, error) {
+	status, body, err := r.ask(ctx, http.MethodGet, id, nil)
+	if err != nil {
+		return Record{}, away(err)
+	}
+	var envelope struct {
+		Result Record `json:"result"`
+	}
+	switch {
+	case status == http.StatusNotFound:
+		return Record{}, apierr.New(apierr.NotFound, "There is no tenant %s.", id)
+	case status != http.StatusOK:
+		return Record{}, away(fmt.Errorf("the registry answered %d about tenant %s", status, id))
+	}
+	if err := json.Unmarshal(body, &envelope); err != nil || envelope.Result.ID != id {
+		return Record{}, away(errors.Join(fmt.Errorf("the registry answered with something else than tenant %s", id), err))
+	}
+	return envelope.Result, nil
+}
+
+// SiteOf returns the id of the site to which a tenant belongs, in any status.
+func (r *Records) SiteOf(ctx context.Context, id string) (string, error) {
+	record, err := r.one(ctx, id)
+	return record.SiteID, err
+}
+
+// PublishedKey returns the public key that the registry has of a tenant, as
+// PEM; empty: none.
+func (r *Records) PublishedKey(ctx context.Context, id string) (string, error) {
+	record, err := r.one(ctx, id)
+	return record.PublicKey, err
+}
+
+// PublishKey lets the registry have a tenant's public key.
+func (r *Records) PublishKey(ctx context.Context, id, public string) error {
+	body, err := json.Marshal(map[string]string{"public_key": public})
+	if err != nil {
+		return apierr.Wrap(err, "encode public key")
+	}
+	status, answer, err := r.ask(ctx, http.MethodPut, id, body)
+	if err != nil {
+		return away(err)
+	}
+	if status != http.StatusOK {
+		return away(fmt.Errorf("the registry answered %d when told the public key of tenant %s: %.200q", status, id, answer))
+	}
+	return nil
+}
+
+// SiteAdmin reports whether a tenant is the administrative one of the site that
+// is served here.
+func (r *Records) SiteAdmin(id string) (bool, error) {
+	site, err := r.registry.Site(r.registry.deps.SiteID)
+	return err == nil && site.AdminTenant == id, err
+}
+
+func away(err error) error {
+	var known *apierr.Error
+	if errors.As(err, &known) {
+		return err
+	}
+	return apierr.Away(err, "The tenant registry")
+}
+
+// maxRecord bounds what is read of an answer about one tenant, in bytes.
+const maxRecord = 1 << 20
+
+// ask makes a request about one tenant: a write in the name of the account, a
+// read in nobody's.
+func (r *Records) ask(ctx context.Context, method, id string, body []byte) (int, []byte, error) {
+	target := strings.TrimRight(r.registry.deps.BaseURL, "/") + tenantsPath + "/" + url.PathEscape(id)
+	ctx, cancel := context.WithTimeout(ctx, fetchTimeout)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, method, target, bytes.NewReader(body))
+	if err != nil {
+		return 0, nil, fmt.Errorf("ask registry: %w", err)
+	}
+	if method != http.MethodGet {
+		req.Header.Set("Content-Type", "application/json")
+		if err := r.authorize(ctx, req); err != nil {
+			return 0, nil, fmt.Errorf("ask registry: %w", err)
+		}
+	}
+	resp, err := r.registry.deps.Client.Do(req)
+	if err != nil {
+		return 0, nil, fmt.Errorf("ask registry: %w", err)
+	}
+	defer func() { _ = resp.Body.Close() }()
+	answer, err := io.ReadAll(io.LimitReader(resp.Body, maxRecord))
+	if err != nil {
+		return 0, nil, fmt.Errorf("read registry answer: %w", err)
+	}
+	return resp.StatusCode, answer, nil
+}

@@ -1,0 +1,23 @@
+package tokens
+
+import (
+	"context"
+	"time"
+
+	"gatehouse/internal/database"
+)
+
+// LastExpiry returns when the last of the access and ID tokens of a tenant
+// expires that were issued between two times; zero when there is none. ID
+// tokens are not recorded: there may be one beside every access token.
+func (s *Service) LastExpiry(ctx context.Context, tenantID string, from, to time.Time) (time.Time, error) {
+	issued, expiry, err := s.store.lastIssued(ctx, tenantID, database.At(from), database.At(to))
+	if err != nil || issued == 0 {
+		return time.Time{}, s.away(err)
+	}
+	last := issued.Time().Add(idTokenTTL)
+	if access := expiry.Time(); access.After(last) {
+		last = access
+	}
+	return last, nil
+}
