@@ -37,11 +37,11 @@ func (r rights) scope(ctx context.Context, caller authn.Caller, tenantID string)
 	if err != nil {
 		return authn.Tenant{}, err
 	}
-	if err := r.served(ctx, tenant, primary); err != nil {
-		return authn.Tenant{}, err
+	if caller.Service() && r.siteID == primary && caller.SiteID == primary {
+		return tenant, nil // the registry asks of every site's accounts what they may write there
 	}
-	if !caller.Service() {
-		return tenant, nil
+	if err := r.served(ctx, tenant, primary); err != nil || !caller.Service() {
+		return tenant, err
 	}
 	switch {
 	case r.siteID != primary && caller.SiteID != r.siteID:
