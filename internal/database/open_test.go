@@ -198,7 +198,7 @@ func TestOpeningEndsWithItsContext(t *testing.T) {
 func TestSQLiteIsOpenedWithForeignKeysAndAWriteAheadLog(t *testing.T) {
 	db := testdb.New(t, migrations.Tenants)
 	for pragma, want := range map[string]string{
-		"foreign_keys": "1", "journal_mode": "wal", "synchronous": "1", "busy_timeout": "5000",
+		"foreign_keys": "1", "journal_mode": "wal", "synchronous": "1", "busy_timeout": "5000", "wal_autocheckpoint": "4000",
 	} {
 		var got string
 		if err := db.Conn(t.Context()).Raw("PRAGMA " + pragma).Scan(&got).Error; err != nil || got != want {
