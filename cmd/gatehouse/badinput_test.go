@@ -257,6 +257,8 @@ func TestTheMetadataDescribesWhatIsServed(t *testing.T) {
 	base := "http://localhost:" + r.port + "/v3/oauth2"
 	for member, want := range map[string]string{
 		"issuer": base, "token_endpoint": base + "/tokens", "jwks_uri": base + "/jwks", "registration_endpoint": base + "/clients",
+		"device_authorization_endpoint": base + "/device/code", "revocation_endpoint": base + "/tokens/revoke",
+		"introspection_endpoint": base + "/tokens/introspect",
 	} {
 		if got.body[member] != want || got.result(t)[member] != want {
 			t.Errorf("%s is %v and %v, want %s", member, got.body[member], got.result(t)[member], want)

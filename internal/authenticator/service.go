@@ -83,6 +83,7 @@ type Service struct {
 	kernel      *security.Handler
 	clients     *clients.Handler
 	grants      *grants.Handler
+	inspector   *grants.Inspector
 	metadata    *metadata.Handler
 	profiles    *profiles.Handler
 	configs     *tenantconfig.Handler
@@ -130,7 +131,7 @@ func New(d Deps) *Service {
 	s.kernel = s.newKernel(d.SiteID, guard)
 	pipeline := grants.New(grants.Deps{
 		Clients: registered, Settings: settings, Mint: s.tokens, Guard: guard,
-		Codes: s.codes, Devices: s.devices, Now: d.Now,
+		Codes: s.codes, Devices: s.devices, Records: s.tokens, Now: d.Now,
 		Directories: func(ctx context.Context, t tenancy.Tenant) (grants.Directory, bool, error) {
 			return s.connections.For(ctx, t)
 		},
@@ -139,8 +140,12 @@ func New(d Deps) *Service {
 		return s.connections.For(ctx, t)
 	}, s.tokens)
 	s.grants = grants.NewHandler(pipeline, s.oidc, d.CountTokens)
+	s.inspector = grants.NewInspector(pipeline, s.registry)
 	s.clients = clients.NewHandler(registered, d.ShowClientKeys)
-	s.metadata = metadata.NewHandler(metadata.Deps{Keys: s.keys, Settings: settings, Served: pipeline, Scopes: oidc.Scopes()})
+	s.metadata = metadata.NewHandler(metadata.Deps{
+		Keys: s.keys, Settings: settings, Served: pipeline, Scopes: oidc.Scopes(),
+		Device: "/device/code", Revocation: "/tokens/revoke", Introspection: "/tokens/introspect",
+	})
 	s.profiles = profiles.NewHandler(func(ctx context.Context, t tenancy.Tenant) (profiles.Directory, bool, error) {
 		return s.connections.For(ctx, t)
 	}, settings, s.accounts)
@@ -173,14 +178,15 @@ func (s *Service) Mount(r gin.IRouter) {
 	apidoc.Mount(r, "/v3/oauth2", apidoc.Document{Name: "authenticator", Path: "/v3/oauth2/openapi.yaml"})
 	apidoc.Mount(r, "/v3/security", apidoc.Document{Name: "security", Path: "/v3/security/openapi.yaml"})
 	s.kernel.Mount(r.Group("/v3/security"), s.callers.For("security"))
+	services := r.Group("/v3/oauth2", httpapi.OAuthErrors, httpapi.NoStore)
+	s.inspector.Mount(services.Group("", authn.Optional(s.callers.For(identity.Name))))
 	oauth := r.Group("/v3/oauth2", httpapi.OAuthErrors, s.registry.Middleware())
 	s.metadata.Mount(oauth)
 	s.metadata.MountRoot(r.Group("", httpapi.OAuthErrors, s.registry.Middleware()))
 	s.grants.Mount(oauth.Group("", httpapi.NoStore))
-	people := oauth.Group("", httpapi.NoStore, authn.RequireUser(s.verify))
-	s.clients.Mount(people)
-	s.oidc.Mount(people)
-	ofTenant := r.Group("/v3/oauth2", httpapi.OAuthErrors, httpapi.NoStore).Group("", s.callers.InTenant("authenticator")...)
+	s.oidc.Mount(oauth.Group("", httpapi.NoStore, authn.RequireUser(s.verify)))
+	ofTenant := services.Group("", s.callers.InTenant(identity.Name)...)
+	s.clients.Mount(ofTenant)
 	s.profiles.Mount(ofTenant)
 	s.configs.Mount(ofTenant)
 	apidoc.Mount(r, "/v3/tokens", apidoc.Document{Name: "tokens", Path: "/v3/tokens/openapi.yaml"})

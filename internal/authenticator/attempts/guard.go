@@ -30,7 +30,9 @@ var (
 	wholeTenant      = throttle.Rule{Name: "tenant", Burst: 10_000, Interval: 5 * time.Millisecond}
 
 	// Five wrong user codes in ten minutes; several people may share an address.
-	userCodes          = throttle.Rule{Name: "user codes", Burst: 5, Interval: 2 * time.Minute}
+	userCodes = throttle.Rule{Name: "user codes", Burst: 5, Interval: 2 * time.Minute}
+	// Devices ask before anybody signed in; a classroom may share an address.
+	devicesAtAddress   = throttle.Rule{Name: "devices at address", Burst: 100, Interval: 3 * time.Second}
 	userCodesAtAddress = throttle.Rule{Name: "user codes at address", Burst: 25, Interval: 24 * time.Second}
 )
 
@@ -99,6 +101,13 @@ func (g *Guard) UserCode(ctx context.Context, tenantID, username, from string) (
 		throttle.Charge{Rule: userCodesAtAddress, Key: tenantID + sep + network(from)})
 }
 
+// Device begins a request for a device code from an address, which fails with
+// an error of kind apierr.TooMany when there were too many. Each one that is
+// to count ends with Fail.
+func (g *Guard) Device(ctx context.Context, tenantID, from string) (Attempt, error) {
+	return g.begin(ctx, "", throttle.Charge{Rule: devicesAtAddress, Key: tenantID + sep + network(from)})
+}
+
 // sep stands in no name.
 const sep = "\x00"
 
@@ -120,7 +129,7 @@ func (g *Guard) begin(ctx context.Context, key string, charges ...throttle.Charg
 	attempt, err := g.limiter.Acquire(ctx, charges...)
 	var refused throttle.Refusal
 	if errors.As(err, &refused) {
-		e := apierr.OAuth(apierr.TooMany, "temporarily_unavailable", "Too many failed attempts; please try again in %d seconds.",
+		e := apierr.OAuth(apierr.TooMany, "temporarily_unavailable", "Too many attempts; please try again in %d seconds.",
 			int(math.Ceil(refused.RetryAfter.Seconds()))).Because(err)
 		e.RetryAfter = refused.RetryAfter
 		return Attempt{}, e

@@ -97,17 +97,14 @@ func (r Registration) validate() error {
 			return apierr.Invalidf("The field client_id has a value that is reserved for Tapis itself.")
 		}
 	}
-	switch {
-	case r.AuthMethod != "" && r.AuthMethod != AuthNone && r.AuthMethod != AuthSecret && r.AuthMethod != AuthPost:
-		return apierr.Invalidf("The field token_endpoint_auth_method must be client_secret_basic, client_secret_post or none.")
-	case r.AuthMethod == AuthNone && r.Key != "":
+	if r.AuthMethod == AuthNone && r.Key != "" {
 		return apierr.Invalidf("The field client_key does not go with token_endpoint_auth_method none.")
-	case r.Key != "" && len(r.Key) < minKey:
-		return apierr.Invalidf("The field client_key must have at least %d characters.", minKey)
-	case len(r.Key) > maxKey:
-		return tooLong("client_key", maxKey)
-	case r.Key != "" && !keyPattern.MatchString(r.Key):
-		return apierr.Invalidf("The field client_key must consist of visible ASCII characters.")
+	}
+	if r.AuthMethod != "" && r.AuthMethod != AuthNone && r.AuthMethod != AuthSecret && r.AuthMethod != AuthPost {
+		return apierr.Invalidf("The field token_endpoint_auth_method must be client_secret_basic, client_secret_post or none.")
+	}
+	if err := validateKey(r.Key); err != nil {
+		return err
 	}
 	if err := validateText("description", r.Description, maxDescription); err != nil {
 		return err
@@ -116,6 +113,19 @@ func (r Registration) validate() error {
 		return err
 	}
 	return validateText("display_name", r.DisplayName, maxDisplayName)
+}
+
+// validateKey checks a key that somebody chose; empty: nobody did.
+func validateKey(key string) error {
+	switch {
+	case key != "" && len(key) < minKey:
+		return apierr.Invalidf("The field client_key must have at least %d characters.", minKey)
+	case len(key) > maxKey:
+		return tooLong("client_key", maxKey)
+	case key != "" && !keyPattern.MatchString(key):
+		return apierr.Invalidf("The field client_key must consist of visible ASCII characters.")
+	}
+	return nil
 }
 
 // knownGrants are the grant types to which a client can be held, RFC 7591

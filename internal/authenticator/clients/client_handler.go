@@ -3,6 +3,7 @@ package clients
 import (
 	"encoding/json"
 	"net/http"
+	"time"
 
 	"github.com/gin-gonic/gin"
 
@@ -11,7 +12,8 @@ import (
 	"gatehouse/internal/httpapi"
 )
 
-// Handler serves /v3/oauth2/clients to the people of a tenant.
+// Handler serves /v3/oauth2/clients to the people of a tenant, and to services
+// that have clients of their own.
 type Handler struct {
 	service *Service
 	// showKeys lets owners read the keys of their clients again later; it is
@@ -22,14 +24,14 @@ type Handler struct {
 // NewHandler returns a Handler.
 func NewHandler(s *Service, showKeys bool) *Handler { return &Handler{service: s, showKeys: showKeys} }
 
-// Mount registers the routes on r, below which only callers with a user's
-// access token come.
+// Mount registers the routes on r, below which the caller is known.
 func (h *Handler) Mount(r gin.IRoutes) {
 	httpapi.Get(r, "/clients", h.list)
 	r.POST("/clients", httpapi.Handle(h.create))
 	httpapi.Get(r, "/clients/:client_id", h.get)
 	r.PUT("/clients/:client_id", httpapi.Handle(h.update))
 	r.DELETE("/clients/:client_id", httpapi.Handle(h.remove))
+	r.POST("/clients/:client_id/secret", httpapi.Handle(h.rotate))
 }
 
 // clientJSON is a client on the wire; docs/wire.md.
@@ -47,6 +49,7 @@ type clientJSON struct {
 	Active       bool     `json:"active"`
 	Created      string   `json:"create_time"`
 	LastUpdated  string   `json:"last_update_time"`
+	PreviousKey  string   `json:"previous_key_expiry_time,omitempty"` // absent: no earlier key is good
 }
 
 func newClientJSON(c Client) clientJSON {
@@ -58,6 +61,9 @@ func newClientJSON(c Client) clientJSON {
 	}
 	if c.Key != "" {
 		j.ClientKey = &c.Key
+	}
+	if !c.PreviousKeyEnds.IsZero() {
+		j.PreviousKey = c.PreviousKeyEnds.UTC().Format(http.TimeFormat)
 	}
 	return j
 }
@@ -74,7 +80,7 @@ type createRequest struct {
 }
 
 func (h *Handler) create(c *gin.Context) error {
-	caller, err := authn.From(c.Request.Context())
+	caller, err := callerOf(c)
 	if err != nil {
 		return err
 	}
@@ -82,7 +88,7 @@ func (h *Handler) create(c *gin.Context) error {
 	if err := httpapi.DecodeJSON(c, &req); err != nil {
 		return err
 	}
-	client, err := h.service.Register(c.Request.Context(), caller.TenantID, caller.Username, Registration{
+	client, err := h.service.Register(c.Request.Context(), caller.tenantID, caller.username, Registration{
 		ID: value(req.ClientID), Key: value(req.ClientKey), CallbackURL: value(req.CallbackURL),
 		DisplayName: value(req.DisplayName), Description: value(req.Description), AuthMethod: value(req.AuthMethod),
 		RedirectURIs: req.RedirectURIs, GrantTypes: req.GrantTypes,
@@ -94,7 +100,7 @@ func (h *Handler) create(c *gin.Context) error {
 }
 
 func (h *Handler) list(c *gin.Context) error {
-	caller, err := authn.From(c.Request.Context())
+	caller, err := callerOf(c)
 	if err != nil {
 		return err
 	}
@@ -107,7 +113,7 @@ func (h *Handler) list(c *gin.Context) error {
 		return err
 	}
 	ctx := c.Request.Context()
-	found, total, err := h.service.List(ctx, caller.TenantID, caller.Username, inactive, h.maySeeKeys(caller), window.Limit, window.Offset)
+	found, total, err := h.service.List(ctx, caller.tenantID, caller.username, inactive, h.maySeeKeys(caller), window.Limit, window.Offset)
 	if err != nil {
 		return err
 	}
@@ -121,11 +127,11 @@ func (h *Handler) list(c *gin.Context) error {
 }
 
 func (h *Handler) get(c *gin.Context) error {
-	caller, err := authn.From(c.Request.Context())
+	caller, err := callerOf(c)
 	if err != nil {
 		return err
 	}
-	client, err := h.service.Get(c.Request.Context(), caller.TenantID, caller.Username, c.Param("client_id"), h.maySeeKeys(caller))
+	client, err := h.service.Get(c.Request.Context(), caller.tenantID, caller.username, c.Param("client_id"), h.maySeeKeys(caller))
 	if err != nil {
 		return err
 	}
@@ -133,7 +139,7 @@ func (h *Handler) get(c *gin.Context) error {
 }
 
 func (h *Handler) update(c *gin.Context) error {
-	caller, err := authn.From(c.Request.Context())
+	caller, err := callerOf(c)
 	if err != nil {
 		return err
 	}
@@ -159,7 +165,7 @@ func (h *Handler) update(c *gin.Context) error {
 			return apierr.Invalidf("Changing the field %s is not currently supported.", fixed.name)
 		}
 	}
-	client, err := h.service.Update(c.Request.Context(), caller.TenantID, caller.Username, c.Param("client_id"),
+	client, err := h.service.Update(c.Request.Context(), caller.tenantID, caller.username, c.Param("client_id"),
 		Change{CallbackURL: req.CallbackURL, DisplayName: req.DisplayName, RedirectURIs: req.RedirectURIs}, h.maySeeKeys(caller))
 	if err != nil {
 		return err
@@ -168,38 +174,91 @@ func (h *Handler) update(c *gin.Context) error {
 }
 
 func (h *Handler) remove(c *gin.Context) error {
-	caller, err := authn.From(c.Request.Context())
+	caller, err := callerOf(c)
 	if err != nil {
 		return err
 	}
 	if err := mayChange(caller, c.Param("client_id")); err != nil {
 		return err
 	}
-	if err := h.service.Deactivate(c.Request.Context(), caller.TenantID, caller.Username, c.Param("client_id")); err != nil {
+	if err := h.service.Deactivate(c.Request.Context(), caller.tenantID, caller.username, c.Param("client_id")); err != nil {
 		return err
 	}
 	return httpapi.Reply(c, http.StatusOK, nil, "Client status updated to inactive successfully.")
 }
 
-// mayChange holds for direct tokens, and for a client that
-// changes itself: a portal that holds a person's token must not repoint or
-// delete that person's other clients.
-func mayChange(caller authn.Caller, clientID string) error {
-	if !direct(caller) && caller.ClientID != clientID {
+func (h *Handler) rotate(c *gin.Context) error {
+	caller, err := callerOf(c)
+	if err != nil {
+		return err
+	}
+	if !caller.direct {
+		return apierr.New(apierr.Forbidden, "A token that was made through a client cannot get a client's new key; use one made without a client.")
+	}
+	req := struct {
+		ClientKey *string `json:"client_key"`
+		Overlap   *int64  `json:"overlap"` // seconds
+	}{}
+	if c.Request.ContentLength != 0 {
+		if err := httpapi.DecodeJSON(c, &req); err != nil {
+			return err
+		}
+	}
+	overlap := DefaultOverlap
+	if req.Overlap != nil {
+		if *req.Overlap < 0 || *req.Overlap > int64(MaxOverlap.Seconds()) {
+			return apierr.Invalidf("The field overlap must be between 0 and %d seconds.", int64(MaxOverlap.Seconds()))
+		}
+		overlap = time.Duration(*req.Overlap) * time.Second
+	}
+	client, err := h.service.RotateKey(c.Request.Context(), caller.tenantID, caller.username, c.Param("client_id"), value(req.ClientKey), overlap)
+	if err != nil {
+		return err
+	}
+	return httpapi.Reply(c, http.StatusOK, newClientJSON(client), "Client key rotated successfully.")
+}
+
+// caller is for whom a request is carried out.
+type caller struct {
+	tenantID, username string
+	// direct holds for tokens that no registered client has seen: made without
+	// a client, or through the token web application of the tenant itself.
+	direct   bool
+	clientID string // through which the token was made
+}
+
+// callerOf returns for whom a request is. A service has clients of its own in
+// each tenant, under its name or that name behind _tapis_, and touches nobody
+// else's.
+func callerOf(c *gin.Context) (caller, error) {
+	who, err := authn.From(c.Request.Context())
+	if err != nil {
+		return caller{}, err
+	}
+	if !who.Service() {
+		direct := who.ClientID == "" || who.ClientID == WebAppID(who.TenantID)
+		return caller{tenantID: who.TenantID, username: who.Username, direct: direct, clientID: who.ClientID}, nil
+	}
+	subject := who.OnBehalfOf
+	if subject.Username != who.Username && subject.Username != "_tapis_"+who.Username {
+		return caller{}, apierr.New(apierr.Forbidden, "A service manages only its own clients: X-Tapis-User must be %s or _tapis_%s.", who.Username, who.Username)
+	}
+	return caller{tenantID: subject.TenantID, username: subject.Username, direct: true}, nil
+}
+
+// mayChange holds for direct tokens, and for a client that changes itself: a
+// portal that holds a person's token must not repoint or delete that person's
+// other clients.
+func mayChange(caller caller, clientID string) error {
+	if !caller.direct && caller.clientID != clientID {
 		return apierr.New(apierr.Forbidden, "A token that was made through a client may change that client only; use one made without a client.")
 	}
 	return nil
 }
 
-// maySeeKeys holds for direct tokens: a portal that holds a
-// person's token must not read the keys of that person's other clients.
-func (h *Handler) maySeeKeys(caller authn.Caller) bool { return h.showKeys && direct(caller) }
-
-// direct holds for tokens that no registered client has seen: made without a
-// client, or through the token web application of the tenant itself.
-func direct(caller authn.Caller) bool {
-	return caller.ClientID == "" || caller.ClientID == WebAppID(caller.TenantID)
-}
+// maySeeKeys holds for direct tokens: a portal that holds a person's token
+// must not read the keys of that person's other clients.
+func (h *Handler) maySeeKeys(caller caller) bool { return h.showKeys && caller.direct }
 
 func value(s *string) string {
 	if s == nil {

@@ -23,7 +23,13 @@ var callers = map[string]authn.Caller{
 	"ada via portal": {Username: "ada", TenantID: "tacc", AccountType: authn.UserAccount, ClientID: "portal"},
 	"ada of dev":     {Username: "ada", TenantID: "dev", AccountType: authn.UserAccount},
 	"bob":            {Username: "bob", TenantID: "tacc", AccountType: authn.UserAccount},
-	"jobs":           {Username: "jobs", TenantID: "admin", AccountType: authn.ServiceAccount},
+	"ada via webapp": {Username: "ada", TenantID: "tacc", AccountType: authn.UserAccount, ClientID: "tacc.CIC.tokenapp"},
+	"ada via dev's":  {Username: "ada", TenantID: "tacc", AccountType: authn.UserAccount, ClientID: "dev.CIC.tokenapp"},
+	"jobs":           {Username: "jobs", TenantID: "admin", AccountType: authn.ServiceAccount, OnBehalfOf: authn.Subject{TenantID: "tacc", Username: "jobs"}},
+	"_tapis_jobs":    {Username: "jobs", TenantID: "admin", AccountType: authn.ServiceAccount, OnBehalfOf: authn.Subject{TenantID: "tacc", Username: "_tapis_jobs"}},
+	"jobs for dev":   {Username: "jobs", TenantID: "admin", AccountType: authn.ServiceAccount, OnBehalfOf: authn.Subject{TenantID: "dev", Username: "jobs"}},
+	"jobs as ada":    {Username: "jobs", TenantID: "admin", AccountType: authn.ServiceAccount, OnBehalfOf: authn.Subject{TenantID: "tacc", Username: "ada"}},
+	"jobs as files":  {Username: "jobs", TenantID: "admin", AccountType: authn.ServiceAccount, OnBehalfOf: authn.Subject{TenantID: "tacc", Username: "files"}},
 }
 
 // serve mounts the clients of w behind authentication.
@@ -33,13 +39,13 @@ func serve(t *testing.T, w *world, showKeys bool) http.Handler {
 	if err != nil {
 		t.Fatal(err)
 	}
-	verify := func(_ context.Context, raw string) (authn.Caller, error) {
+	check := func(_ context.Context, raw string, _ authn.Subject) (authn.Caller, error) {
 		if caller, ok := callers[raw]; ok {
 			return caller, nil
 		}
 		return authn.Caller{}, authn.ErrSignature
 	}
-	clients.NewHandler(w.Service, showKeys).Mount(engine.Group("/v3/oauth2", authn.RequireUser(verify)))
+	clients.NewHandler(w.Service, showKeys).Mount(engine.Group("/v3/oauth2", authn.Require(check)))
 	return engine
 }
 
@@ -172,7 +178,7 @@ func TestRequestsAboutClientsThatAreRefused(t *testing.T) {
 	}{
 		"no token":                    {"", "GET", "", "", 401, "A Tapis access token is needed"},
 		"bad token":                   {"forged", "GET", "", "", 401, "not valid"},
-		"service token":               {"jobs", "GET", "", "", 403, "Service accounts"},
+		"service for a person":        {"jobs as ada", "GET", "", "", 403, "own clients"},
 		"get another's":               {"bob", "GET", "/test", "", 403, "Not authorized for this client."},
 		"update another's":            {"bob", "PUT", "/test", `{"display_name":"mine"}`, 403, "Not authorized for this client."},
 		"delete another's":            {"bob", "DELETE", "/test", "", 403, "Not authorized for this client."},

@@ -132,16 +132,24 @@ func (s *Service) List(ctx context.Context, tenantID, owner string, inactive, sh
 
 // Get returns owner's client.
 func (s *Service) Get(ctx context.Context, tenantID, owner, clientID string, showKey bool) (Client, error) {
+	r, err := s.owned(ctx, tenantID, owner, clientID)
+	if err != nil {
+		return Client{}, err
+	}
+	return s.client(r, showKey)
+}
+
+func (s *Service) owned(ctx context.Context, tenantID, owner, clientID string) (row, error) {
 	r, found, err := s.store.find(ctx, tenantID, clientID)
 	switch {
 	case err != nil:
-		return Client{}, away(err)
+		return row{}, away(err)
 	case !found:
-		return Client{}, apierr.New(apierr.NotFound, "There is no client with this client_id in this tenant.")
+		return row{}, apierr.New(apierr.NotFound, "There is no client with this client_id in this tenant.")
 	case r.Owner != owner:
-		return Client{}, apierr.New(apierr.Forbidden, "Not authorized for this client.")
+		return row{}, apierr.New(apierr.Forbidden, "Not authorized for this client.")
 	}
-	return s.client(r, showKey)
+	return r, nil
 }
 
 // Change holds the new values of what an owner may change; nil keeps the old.

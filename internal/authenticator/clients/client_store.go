@@ -95,3 +95,16 @@ func (s store) update(ctx context.Context, tenantID, clientID string, changes ma
 	}
 	return done.RowsAffected == 1, nil
 }
+
+// replaceKey stores the keys of r if the client is active and still has the
+// key of that hash; false otherwise.
+func (s store) replaceKey(ctx context.Context, r row, before string) (bool, error) {
+	n, err := s.db.Exec(ctx, `
+UPDATE clients SET key_hash = ?, key_sealed = ?, previous_key_hash = ?, previous_key_expiry = ?, last_update_time = ?
+ WHERE tenant_id = ? AND client_id = ? AND active AND key_hash = ?`,
+		r.KeyHash, r.KeySealed, r.PreviousKeyHash, int64(r.PreviousKeyExpiry), int64(r.LastUpdateTime), r.TenantID, r.ClientID, before)
+	if err != nil {
+		return false, fmt.Errorf("replace client key: %w", err)
+	}
+	return n == 1, nil
+}

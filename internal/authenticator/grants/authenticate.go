@@ -29,27 +29,29 @@ type Credentials struct {
 	Basic      bool // sent in the Authorization header rather than the body
 }
 
-// authenticate returns the client of a request; nil where none took part.
-func (p *Pipeline) authenticate(ctx context.Context, tenant tenancy.Tenant, grant grant, req Request) (*clients.Client, error) {
-	if req.Credentials == nil {
-		if grant.client() == clientOptional {
+// authenticate returns the client that sent these credentials from an address;
+// nil where none took part.
+func (p *Pipeline) authenticate(ctx context.Context, tenant tenancy.Tenant, rule clientRule, sent *Credentials, address string) (*clients.Client, error) {
+	if sent == nil {
+		if rule == clientOptional {
 			return nil, nil // no client took part, and none is needed
 		}
 		e := invalidClient(false).Because(errors.New("no client credentials"))
-		e.Message = "Invalid client credentials: this grant type needs a client, by HTTP Basic or by client_id and client_key."
+		e.Message = "Invalid client credentials: this request needs a client, by HTTP Basic or by client_id and client_key."
 		return nil, e
 	}
-	if grant.client() == clientNamed && req.Credentials.Secret == "" && !req.Credentials.Basic {
-		client, err := p.clients.Find(ctx, tenant.ID, req.Credentials.ID)
+	if rule == clientNamed && sent.Secret == "" && !sent.Basic {
+		client, err := p.clients.Find(ctx, tenant.ID, sent.ID)
 		if err == nil && !client.AuthChosen {
+			httpapi.Annotate(ctx, slog.String("client", client.ID))
 			return &client, nil
 		}
 		if err != nil && !errors.Is(err, clients.ErrUnknown) {
 			return nil, err
 		}
 	}
-	forms := req.Credentials.forms()
-	attempt, err := p.guard.Client(ctx, tenant.ID, forms[0].ID, req.Address)
+	forms := sent.forms()
+	attempt, err := p.guard.Client(ctx, tenant.ID, forms[0].ID, address)
 	if err != nil {
 		return nil, err
 	}
@@ -66,7 +68,7 @@ func (p *Pipeline) authenticate(ctx context.Context, tenant tenancy.Tenant, gran
 		if errors.Is(err, clients.ErrWrongSecret) {
 			attempt.Fail()
 		}
-		return nil, invalidClient(req.Credentials.Basic).Because(err)
+		return nil, invalidClient(sent.Basic).Because(err)
 	case err != nil:
 		return nil, err
 	}

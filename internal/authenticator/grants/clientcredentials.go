@@ -26,12 +26,15 @@ func reserved(username string) error {
 	return nil
 }
 
+// errPublicClient is the cause where only a client with a secret may ask.
+var errPublicClient = errors.New("the client is a public one")
+
 func (clientCredentials) client() clientRule { return clientNeeded }
 
 func (clientCredentials) authorize(_ context.Context, a attempt) (grantee, error) {
 	if a.client.Public() {
 		return grantee{}, apierr.OAuth(apierr.Invalid, "unauthorized_client",
-			"A public client cannot act for itself: it has no secret.").Because(errors.New("client credentials of a public client"))
+			"A public client cannot act for itself: it has no secret.").Because(errPublicClient)
 	}
 	return grantee{username: clientPrefix + a.client.ID, login: tokens.Login{Scope: ""}, alone: true}, nil
 }

@@ -6,6 +6,8 @@ import (
 
 	"gatehouse/internal/apierr"
 	"gatehouse/internal/authenticator/device"
+	"gatehouse/internal/authenticator/tenancy"
+	"gatehouse/internal/authenticator/tenantconfig"
 	"gatehouse/internal/authenticator/tokens"
 )
 
@@ -26,6 +28,42 @@ func (g deviceCode) authorize(ctx context.Context, a attempt) (grantee, error) {
 		username: approval.Username, idpID: approval.IDPID, accessTTL: approval.TTL,
 		login: tokens.Login{Scope: approval.Scope, AuthTime: approval.AuthTime, AMR: approval.AMR},
 	}, reserved(approval.Username)
+}
+
+// DeviceRequest is a request for a device code as it was sent, RFC 8628
+// section 3.1.
+type DeviceRequest struct {
+	Credentials *Credentials
+	Scope       string
+	Address     string // of the device, shown to the person who approves
+}
+
+// Device makes a device code for a client and returns the client's id with it.
+func (p *Pipeline) Device(ctx context.Context, tenant tenancy.Tenant, req DeviceRequest) (device.Issued, string, error) {
+	settings, err := p.settings.For(ctx, tenant.ID)
+	if err != nil {
+		return device.Issued{}, "", err
+	}
+	if err := permitted(tenant, settings, tenantconfig.DeviceCode); err != nil {
+		return device.Issued{}, "", err
+	}
+	if req.Credentials == nil {
+		return device.Issued{}, "", apierr.Invalidf("Missing the required client_id parameter.")
+	}
+	client, err := p.authenticate(ctx, tenant, clientNamed, req.Credentials, req.Address)
+	if err != nil {
+		return device.Issued{}, "", err
+	}
+	if err := permittedFor(client, tenantconfig.DeviceCode); err != nil {
+		return device.Issued{}, "", err
+	}
+	attempt, err := p.guard.Device(ctx, tenant.ID, req.Address)
+	if err != nil {
+		return device.Issued{}, "", err
+	}
+	attempt.Fail() // each request counts, good ones too: nobody signed in for it
+	issued, err := p.devices.Request(ctx, tenant.ID, client.ID, Granted(req.Scope), req.Address)
+	return issued, client.ID, err
 }
 
 // deviceRefusal gives the states of a device code their OAuth errors, RFC 8628

@@ -10,6 +10,7 @@ import (
 	"github.com/go-oauth2/oauth2/v4/models"
 
 	"gatehouse/internal/authenticator/clients"
+	"gatehouse/internal/authenticator/codes"
 	"gatehouse/internal/authenticator/tokens"
 )
 
@@ -22,6 +23,22 @@ func TestTheManagerDoesNothingWithoutAnOrder(t *testing.T) {
 	}
 	if _, err := e.manager.RefreshAccessToken(t.Context(), ask); !errors.Is(err, errNoOrder) {
 		t.Errorf("refreshed without an order: %v", err)
+	}
+	for _, kind := range []oauth2.ResponseType{oauth2.Code, oauth2.Token} {
+		if _, err := e.manager.GenerateAuthToken(t.Context(), kind, ask); !errors.Is(err, errNoOrder) {
+			t.Errorf("%s without an order: %v", kind, err)
+		}
+	}
+	for _, kind := range []oauth2.GrantType{oauth2.AuthorizationCode, oauth2.ClientCredentials} {
+		if _, err := e.manager.GenerateAccessToken(t.Context(), kind, ask); !errors.Is(err, errNoOrder) {
+			t.Errorf("%s without an order: %v", kind, err)
+		}
+	}
+	if _, err := (codeGenerator{}).Token(t.Context(), &oauth2.GenerateBasic{}); !errors.Is(err, errNoOrder) {
+		t.Errorf("a code without an order: %v", err)
+	}
+	if _, err := (tokenStore{}).GetByCode(t.Context(), "x"); !errors.Is(err, errNoOrder) {
+		t.Errorf("found a code without an order: %v", err)
 	}
 	if err := (tokenStore{}).Create(t.Context(), models.NewToken()); !errors.Is(err, errNoOrder) {
 		t.Errorf("stored without an order: %v", err)
@@ -54,6 +71,20 @@ func TestAnOrderServesOnlyItself(t *testing.T) {
 	}
 	if err := (tokenStore{}).Create(ctx, models.NewToken()); !errors.Is(err, errNoOrder) {
 		t.Errorf("stored what was not minted: %v", err)
+	}
+	for name, redemption := range map[string]*codes.Redemption{"no redemption": nil, "another code": {}} {
+		o.redemption = redemption
+		if _, err := (tokenStore{}).GetByCode(ctx, "another"); !errors.Is(err, oautherrors.ErrInvalidAuthorizeCode) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	for name, approval := range map[string]*codes.Approval{
+		"no approval": nil, "another's": {Username: "bob", ClientID: "app"}, "another client's": {Username: "ada", ClientID: "other"},
+	} {
+		o.approval = approval
+		if _, err := (codeGenerator{}).Token(ctx, &oauth2.GenerateBasic{Client: o.client, UserID: "ada"}); !errors.Is(err, errNoOrder) {
+			t.Errorf("a code for %s: %v", name, err)
+		}
 	}
 	o.client.tenantID = "lab"
 	if _, err := (clientStore{}).GetByID(ctx, "app"); !errors.Is(err, oautherrors.ErrInvalidClient) {

@@ -115,6 +115,7 @@ type Deps struct {
 	Mint        Mint
 	Codes       Codes
 	Devices     Devices
+	Records     Records
 	Now         func() time.Time
 	Guard       *attempts.Guard // shared with all that check passwords
 }
@@ -124,6 +125,7 @@ type Pipeline struct {
 	clients  Clients
 	settings Settings
 	devices  Devices
+	records  Records
 	guard    *attempts.Guard
 	engine   *engine
 	grants   map[string]grant
@@ -133,7 +135,7 @@ type Pipeline struct {
 func New(d Deps) *Pipeline {
 	return &Pipeline{
 		clients: d.Clients, settings: d.Settings, guard: d.Guard, engine: newEngine(d.Mint, d.Codes),
-		devices: d.Devices,
+		devices: d.Devices, records: d.Records,
 		grants: map[string]grant{
 			tenantconfig.Password:          password{directories: d.Directories, guard: d.Guard, now: d.Now},
 			tenantconfig.RefreshToken:      refresh{directories: d.Directories, mint: d.Mint},
@@ -144,10 +146,6 @@ func New(d Deps) *Pipeline {
 		},
 	}
 }
-
-// deviceURN is the name of the device grant in RFC 8628; tokens and settings
-// have the short one.
-const deviceURN = "urn:ietf:params:oauth:grant-type:device_code"
 
 // GrantTypes returns those of the given grant types that are served.
 func (p *Pipeline) GrantTypes(permitted []string) []string {
@@ -176,7 +174,7 @@ func (p *Pipeline) Permits(ctx context.Context, tenant tenancy.Tenant, client cl
 // Exchange carries out a token request in five steps. Its errors carry the
 // codes of RFC 6749 section 5.2.
 func (p *Pipeline) Exchange(ctx context.Context, tenant tenancy.Tenant, req Request) (Outcome, error) {
-	if req.GrantType == deviceURN {
+	if req.GrantType == tenantconfig.DeviceCodeURN {
 		req.GrantType = tenantconfig.DeviceCode
 	}
 	// 1. Is the grant there, and permitted in this tenant?
@@ -189,7 +187,7 @@ func (p *Pipeline) Exchange(ctx context.Context, tenant tenancy.Tenant, req Requ
 		return Outcome{}, err
 	}
 	// 2. Who is the client, and may it use the grant?
-	client, err := p.authenticate(ctx, tenant, grant, req)
+	client, err := p.authenticate(ctx, tenant, grant.client(), req.Credentials, req.Address)
 	if err != nil {
 		return Outcome{}, err
 	}

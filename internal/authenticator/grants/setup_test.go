@@ -19,6 +19,7 @@ import (
 
 	"github.com/gin-gonic/gin"
 
+	"gatehouse/internal/apierr"
 	"gatehouse/internal/apitest"
 	"gatehouse/internal/authenticator/attempts"
 	"gatehouse/internal/authenticator/clients"
@@ -31,6 +32,7 @@ import (
 	"gatehouse/internal/authenticator/tenancy"
 	"gatehouse/internal/authenticator/tenantconfig"
 	"gatehouse/internal/authenticator/tokens"
+	"gatehouse/internal/authn"
 	"gatehouse/internal/database"
 	"gatehouse/internal/httpapi"
 	"gatehouse/internal/seal"
@@ -89,6 +91,33 @@ func withKeys(run func() int) (code int, err error) {
 		}
 	}
 	return run(), nil
+}
+
+// hosts says which tenant is at each host of these tests.
+type hosts map[string]tenancy.Tenant
+
+var byHost = hosts{"dev": dev, "lab": lab, "admin": admin}
+
+func (h hosts) ForHost(_ context.Context, host string) (tenancy.Tenant, error) {
+	if t, ok := h[host]; ok {
+		return t, nil
+	}
+	return tenancy.Tenant{}, apierr.New(apierr.NotFound, "No tenant is known at the host of this request.")
+}
+
+func (h hosts) Served(ctx context.Context, id string) (tenancy.Tenant, error) {
+	return h.ForHost(ctx, id)
+}
+
+// service knows one service token, and one that is a person's.
+func (w *world) service(_ context.Context, raw string, behalf authn.Subject) (authn.Caller, error) {
+	switch raw {
+	case "files":
+		return authn.Caller{Username: "files", TenantID: "admin", AccountType: authn.ServiceAccount, OnBehalfOf: behalf}, nil
+	case "ada":
+		return authn.Caller{Username: "ada", TenantID: "dev", AccountType: authn.UserAccount}, nil
+	}
+	return authn.Caller{}, authn.ErrMalformed
 }
 
 // people is a directory that asks nobody.
@@ -168,7 +197,7 @@ func newWorld(t *testing.T, db *database.DB) *world {
 	})
 	w.mint = &faulty{Service: w.tokens}
 	w.Pipeline = grants.New(grants.Deps{
-		Clients: w.clients, Settings: w.settings, Mint: w.mint, Codes: w.codes, Devices: w.devices, Now: w.now,
+		Clients: w.clients, Settings: w.settings, Mint: w.mint, Codes: w.codes, Devices: w.devices, Records: w.tokens, Now: w.now,
 		Guard: attempts.New(w.now),
 		Directories: func(context.Context, tenancy.Tenant) (grants.Directory, bool, error) {
 			return w.people, true, nil
@@ -179,7 +208,6 @@ func newWorld(t *testing.T, db *database.DB) *world {
 		t.Fatal(err)
 	}
 	group := engine.Group("/v3/oauth2", httpapi.OAuthErrors, httpapi.NoStore, func(c *gin.Context) {
-		byHost := map[string]tenancy.Tenant{"dev": dev, "lab": lab, "admin": admin}
 		if found, ok := byHost[c.Request.Host]; ok {
 			c.Request = c.Request.WithContext(tenancy.With(c.Request.Context(), found))
 		}
@@ -187,6 +215,7 @@ func newWorld(t *testing.T, db *database.DB) *world {
 	grants.NewHandler(w.Pipeline, oidc.New(func(context.Context, tenancy.Tenant) (oidc.Directory, bool, error) {
 		return w.people, true, nil
 	}, w.mint), nil).Mount(group)
+	grants.NewInspector(w.Pipeline, byHost).Mount(engine.Group("/v3/oauth2", httpapi.OAuthErrors, httpapi.NoStore, authn.Optional(w.service)))
 	w.handler = apitest.New(t, engine, "authenticator")
 	return w
 }
@@ -331,14 +360,14 @@ func (w *world) post(host, path string, p params) reply {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	return w.send(host, path, "application/json", string(body))
+	return w.send(host, path, http.Header{"Content-Type": {"application/json"}}, string(body))
 }
 
-func (w *world) send(host, path, media, body string) reply {
+func (w *world) send(host, path string, header http.Header, body string) reply {
 	w.t.Helper()
 	req := httptest.NewRequestWithContext(w.t.Context(), http.MethodPost, "/v3/oauth2"+path, strings.NewReader(body))
 	req.Host = host
-	req.Header.Set("Content-Type", media)
+	req.Header = header
 	recorder := httptest.NewRecorder()
 	w.handler.ServeHTTP(recorder, req)
 	out := reply{status: recorder.Code, header: recorder.Result().Header, raw: recorder.Body.String()}

@@ -15,7 +15,8 @@ import (
 	"gatehouse/internal/httpapi"
 )
 
-// Handler serves POST /v3/oauth2/tokens.
+// Handler serves the endpoints of clients: tokens, their revocation, and
+// device codes.
 type Handler struct {
 	pipeline *Pipeline
 	ids      IDTokens
@@ -34,16 +35,17 @@ func NewHandler(p *Pipeline, ids IDTokens, count func(grantType, outcome string)
 	return &Handler{pipeline: p, ids: ids, count: count}
 }
 
-// Mount registers the route on r, below which the tenant is known.
+// Mount registers the routes on r, below which the tenant is known.
 func (h *Handler) Mount(r gin.IRoutes) {
 	r.POST("/tokens", httpapi.Handle(h.create))
 	r.POST("/tokens/oidc", httpapi.Handle(h.createFlat))
+	r.POST("/tokens/revoke", httpapi.Handle(h.revoke))
+	r.POST("/device/code", httpapi.Handle(h.device))
 }
 
-// parameters are all that the token endpoint reads.
+// parameters are all that the token endpoint reads beside credentials.
 var parameters = []string{
-	"grant_type", "username", "password", "code", "redirect_uri", "code_verifier", "device_code", "refresh_token",
-	"client_id", "client_key", "client_secret", "scope",
+	"grant_type", "username", "password", "code", "redirect_uri", "code_verifier", "device_code", "refresh_token", "scope",
 }
 
 // replyJSON has two shapes in one: the Tapis envelope, and beside it the
@@ -93,11 +95,7 @@ func (h *Handler) grant(c *gin.Context) (Outcome, grantedJSON, error) {
 	if err != nil {
 		return Outcome{}, grantedJSON{}, err
 	}
-	params, err := httpapi.ReadParams(c, parameters...)
-	if err != nil {
-		return Outcome{}, grantedJSON{}, err
-	}
-	credentials, err := credentialsOf(c.GetHeader("Authorization"), params)
+	params, credentials, err := readWithCredentials(c, parameters...)
 	if err != nil {
 		return Outcome{}, grantedJSON{}, err
 	}
@@ -127,7 +125,7 @@ func (h *Handler) exchange(ctx context.Context, tenant tenancy.Tenant, req Reque
 		return out, err
 	}
 	grantType, outcome := req.GrantType, "ok"
-	if grantType == deviceURN {
+	if grantType == tenantconfig.DeviceCodeURN {
 		grantType = tenantconfig.DeviceCode
 	}
 	if len(h.pipeline.GrantTypes([]string{grantType})) == 0 {

@@ -171,7 +171,7 @@ func (h *Handler) describe(ctx context.Context) (serverJSON, error) {
 		ChallengeMethods: []string{"S256"}, IssuerInAnswer: h.deps.Authorization != "",
 	}
 	if slices.Contains(s.GrantTypes, tenantconfig.DeviceCode) {
-		s.GrantTypes = append(s.GrantTypes, deviceURN)
+		s.GrantTypes = append(s.GrantTypes, tenantconfig.DeviceCodeURN)
 	} else {
 		s.DeviceEndpoint = ""
 	}
@@ -187,6 +187,3 @@ func (h *Handler) describe(ctx context.Context) (serverJSON, error) {
 	s.ResponseModes = []string{"query", "fragment"}
 	return s, nil
 }
-
-// deviceURN is the standard's name of the device grant, RFC 8628 section 3.4.
-const deviceURN = "urn:ietf:params:oauth:grant-type:device_code"

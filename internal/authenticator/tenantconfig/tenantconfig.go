@@ -35,6 +35,9 @@ const (
 	InQuery       = "query"
 )
 
+// DeviceCodeURN is what RFC 8628 calls the grant type DeviceCode.
+const DeviceCodeURN = "urn:ietf:params:oauth:grant-type:device_code"
+
 // Settings are what one tenant permits.
 type Settings struct {
 	GrantTypes    []string

@@ -19,7 +19,8 @@ type Recorded struct {
 	Username    string
 	ClientID    string // empty: no client took part
 	GrantType   string // Direct, or an OAuth grant
-	AccountType string // of an access token
+	AccountType string
+	Login       Login
 	ExpiresAt   time.Time
 	Revoked     bool // or never recorded
 	Rotated     bool // another refresh token has taken its place
@@ -50,7 +51,10 @@ func (s *Service) Find(ctx context.Context, tenant Tenant, raw string) (Recorded
 		TenantID: tenant.ID, ID: claims.ID, TokenType: want.TokenType, Username: state.Username, ClientID: state.ClientID,
 		GrantType: state.GrantType, AccountType: claims.AccountType, ExpiresAt: claims.ExpiresAt.Time,
 		Revoked: !found || state.TokenType != want.TokenType || state.revoked(), Rotated: state.RotateTime != 0,
-		familyID: state.FamilyID, familyEnd: state.FamilyEnd,
+		Login: state.login(), familyID: state.FamilyID, familyEnd: state.FamilyEnd,
+	}
+	if r.TokenType == authn.RefreshToken {
+		r.AccountType = claims.Access.AccountType
 	}
 	if r.familyEnd == 0 {
 		// The lifetimes in a family without an end are those of its every token.

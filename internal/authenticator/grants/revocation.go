@@ -1,0 +1,80 @@
+package grants
+
+import (
+	"context"
+
+	"gatehouse/internal/apierr"
+	"gatehouse/internal/authenticator/clients"
+	"gatehouse/internal/authenticator/tenancy"
+	"gatehouse/internal/authenticator/tokens"
+	"gatehouse/internal/authn"
+)
+
+// Records knows the tokens that were issued.
+type Records interface {
+	Find(ctx context.Context, tenant tokens.Tenant, raw string) (tokens.Recorded, error)
+	Revoke(ctx context.Context, r tokens.Recorded) error
+}
+
+// Revoke voids a token of a tenant, as RFC 7009 describes it, and returns its
+// jti. Whoever has a token may revoke it. A client that says who it is must be
+// the one to which the token was issued. What is no token of the tenant, or
+// has expired, is no error: it returns "".
+func (p *Pipeline) Revoke(ctx context.Context, tenant tenancy.Tenant, sent *Credentials, address, raw string) (string, error) {
+	client, err := p.authenticate(ctx, tenant, clientOptional, sent, address)
+	if err != nil {
+		return "", err
+	}
+	found, err := p.records.Find(ctx, tokenTenant(tenant), raw)
+	switch {
+	case authn.IsRefusal(err):
+		return "", nil
+	case err != nil:
+		return "", err
+	case found.AccountType == authn.ServiceAccount:
+		return "", apierr.New(apierr.Forbidden, "Tokens of services are not revoked here; use /v3/tokens/revoke.")
+	case client != nil && found.ClientID != client.ID:
+		return "", apierr.OAuth(apierr.Invalid, "unauthorized_client", "The token was not issued to this client.")
+	}
+	return found.ID, p.records.Revoke(ctx, found)
+}
+
+// Introspection is what is told of a token, RFC 7662 section 2.2. Of one that
+// is not Active nothing else is.
+type Introspection struct {
+	tokens.Recorded
+
+	Active bool
+	Tenant tenancy.Tenant
+}
+
+// Introspect tells a client about its own tokens. It must be one with a
+// secret.
+func (p *Pipeline) Introspect(ctx context.Context, tenant tenancy.Tenant, sent *Credentials, address, raw string) (Introspection, error) {
+	client, err := p.authenticate(ctx, tenant, clientNeeded, sent, address)
+	if err != nil {
+		return Introspection{}, err
+	}
+	if client.Public() {
+		return Introspection{}, invalidClient(false).Because(errPublicClient)
+	}
+	return p.introspect(ctx, tenant, client, raw)
+}
+
+// IntrospectAny tells a service about any token of a tenant.
+func (p *Pipeline) IntrospectAny(ctx context.Context, tenant tenancy.Tenant, raw string) (Introspection, error) {
+	return p.introspect(ctx, tenant, nil, raw)
+}
+
+func (p *Pipeline) introspect(ctx context.Context, tenant tenancy.Tenant, client *clients.Client, raw string) (Introspection, error) {
+	found, err := p.records.Find(ctx, tokenTenant(tenant), raw)
+	switch {
+	case authn.IsRefusal(err):
+		return Introspection{}, nil
+	case err != nil:
+		return Introspection{}, err
+	case found.Revoked, found.Rotated, client != nil && found.ClientID != client.ID:
+		return Introspection{}, nil
+	}
+	return Introspection{Recorded: found, Active: true, Tenant: tenant}, nil
+}
