@@ -27,6 +27,13 @@ func (d *Directory) Groups(ctx context.Context, username string) ([]string, erro
 	if err != nil {
 		return nil, err
 	}
+	if !d.naming.groups.everyone() {
+		if admitted, err := d.member(ctx, person.Username, number); err != nil {
+			return nil, err
+		} else if !admitted {
+			return nil, ErrNotFound
+		}
+	}
 	names := []string{}
 	if d.naming.groupBase == "" {
 		return names, nil

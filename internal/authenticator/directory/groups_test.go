@@ -40,4 +40,14 @@ func TestTheGroupsOfAPersonAreThoseThatNameThemOrHaveTheirNumber(t *testing.T) {
 			t.Errorf("below %q: got %v, %v", base, got, err)
 		}
 	}
+	some, err := d.Under(directory.Rules{GroupBaseDN: s.BaseDN, Groups: []string{"staff"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := some.Groups(t.Context(), "ben"); err != nil || len(got) != 2 {
+		t.Errorf("a member: got %v, %v", got, err)
+	}
+	if _, err := some.Groups(t.Context(), "ann"); !errors.Is(err, directory.ErrNotFound) {
+		t.Errorf("somebody who is excluded: got %v", err)
+	}
 }

@@ -66,6 +66,11 @@ func (p *Pipeline) Implicit(ctx context.Context, tenant tenancy.Tenant, client c
 	if err != nil {
 		return Outcome{}, err
 	}
+	if err := p.directories.stillThere(ctx, tenant, a.Username); err != nil {
+		return Outcome{}, orInvalid(err, func(cause error) error {
+			return apierr.OAuth(apierr.Forbidden, "access_denied", "The account is not in the directory of tenant %s any more.", tenant.ID).Because(cause)
+		})
+	}
 	who := granteeOf(a)
 	who.redirectURI, who.alone = approved.RedirectURI, true
 	out := Outcome{Request: approved.order(who)}
@@ -106,8 +111,9 @@ func granteeOf(a codes.Approval) grantee {
 
 // authorizationCode is the grant of RFC 6749 section 4.1.3, with RFC 7636.
 type authorizationCode struct {
-	codes Codes
-	now   func() time.Time
+	codes       Codes
+	directories Directories
+	now         func() time.Time
 }
 
 func (authorizationCode) client() clientRule { return clientNeeded }
@@ -133,6 +139,9 @@ func (g authorizationCode) authorize(ctx context.Context, a attempt) (grantee, e
 	}
 	if err := verify(r.CodeChallenge, a.CodeVerifier, a.client.Public()); err != nil {
 		return grantee{}, invalidCode(err)
+	}
+	if err := g.directories.stillThere(ctx, a.tenant, r.Username); err != nil {
+		return grantee{}, orInvalid(err, invalidCode)
 	}
 	who := granteeOf(r.Approval)
 	who.redirectURI, who.redemption = uri, &r

@@ -12,7 +12,10 @@ import (
 )
 
 // deviceCode is the grant of RFC 8628 section 3.4.
-type deviceCode struct{ devices Devices }
+type deviceCode struct {
+	devices     Devices
+	directories Directories
+}
 
 func (deviceCode) client() clientRule { return clientNamed }
 
@@ -23,6 +26,9 @@ func (g deviceCode) authorize(ctx context.Context, a attempt) (grantee, error) {
 	approval, err := g.devices.Redeem(ctx, a.tenant.ID, a.client.ID, a.DeviceCode)
 	if err != nil {
 		return grantee{}, deviceRefusal(err)
+	}
+	if err := g.directories.stillThere(ctx, a.tenant, approval.Username); err != nil {
+		return grantee{}, orInvalid(err, invalidDeviceCode)
 	}
 	return grantee{
 		username: approval.Username, idpID: approval.IDPID, accessTTL: approval.TTL,
@@ -79,7 +85,11 @@ func deviceRefusal(err error) error {
 	case errors.Is(err, device.ErrExpired):
 		return apierr.OAuth(apierr.Invalid, "expired_token", "The device code has expired; ask for a new one.").Because(err)
 	case errors.Is(err, device.ErrUnknown), errors.Is(err, device.ErrConsumed):
-		return invalidGrant("The device code is not valid: it is unknown, was used before, or was given to another client.", err)
+		return invalidDeviceCode(err)
 	}
 	return err
+}
+
+func invalidDeviceCode(cause error) error {
+	return invalidGrant("The device code is not valid: it is unknown, was used before, or was given to another client.", cause)
 }

@@ -21,6 +21,35 @@ type Directory interface {
 // Directories finds the directory of a tenant; false when it has none.
 type Directories func(ctx context.Context, tenant tenancy.Tenant) (Directory, bool, error)
 
+// errGone says that somebody who signed in is not among the tenant's people
+// any more.
+var errGone = errors.New("the person is not in the directory any more, or the tenant's rules exclude them")
+
+// stillThere asks the tenant's directory, if it has one, whether somebody who
+// signed in before is still among its people.
+func (d Directories) stillThere(ctx context.Context, tenant tenancy.Tenant, username string) error {
+	people, found, err := d(ctx, tenant)
+	if err != nil || !found {
+		return err
+	}
+	person, err := people.Profile(ctx, username)
+	switch {
+	case errors.Is(err, directory.ErrNotFound), errors.Is(err, directory.ErrRefused):
+		return errGone
+	case err == nil && person.Username != username: // spelt differently now
+		return errGone
+	}
+	return err
+}
+
+// orInvalid gives errGone the answer of a grant.
+func orInvalid(err error, invalid func(cause error) error) error {
+	if errors.Is(err, errGone) {
+		return invalid(err)
+	}
+	return err
+}
+
 // password is the grant of RFC 6749 section 4.3: a person's name and password
 // for tokens. It works without a client, and then gives no refresh token.
 type password struct {

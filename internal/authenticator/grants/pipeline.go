@@ -129,18 +129,20 @@ type Pipeline struct {
 	guard    *attempts.Guard
 	engine   *engine
 	grants   map[string]grant
+
+	directories Directories
 }
 
 // New returns a Pipeline with every grant there is.
 func New(d Deps) *Pipeline {
 	return &Pipeline{
 		clients: d.Clients, settings: d.Settings, guard: d.Guard, engine: newEngine(d.Mint, d.Codes),
-		devices: d.Devices, records: d.Records,
+		devices: d.Devices, records: d.Records, directories: d.Directories,
 		grants: map[string]grant{
 			tenantconfig.Password:          password{directories: d.Directories, guard: d.Guard, now: d.Now},
 			tenantconfig.RefreshToken:      refresh{directories: d.Directories, mint: d.Mint},
-			tenantconfig.AuthorizationCode: authorizationCode{codes: d.Codes, now: d.Now},
-			tenantconfig.DeviceCode:        deviceCode{devices: d.Devices},
+			tenantconfig.AuthorizationCode: authorizationCode{codes: d.Codes, directories: d.Directories, now: d.Now},
+			tenantconfig.DeviceCode:        deviceCode{devices: d.Devices, directories: d.Directories},
 			tenantconfig.ClientCredentials: clientCredentials{},
 			tenantconfig.Implicit:          nil, // known, but not at the token endpoint
 		},

@@ -5,7 +5,6 @@ import (
 	"errors"
 
 	"gatehouse/internal/apierr"
-	"gatehouse/internal/authenticator/directory"
 	"gatehouse/internal/authenticator/tokens"
 )
 
@@ -29,8 +28,8 @@ func (g refresh) authorize(ctx context.Context, a attempt) (grantee, error) {
 	if err != nil {
 		return grantee{}, err
 	}
-	if err := g.stillAllowed(ctx, a, previous.Username); err != nil {
-		return grantee{}, err
+	if err := g.directories.stillThere(ctx, a.tenant, previous.Username); err != nil {
+		return grantee{}, orInvalid(err, invalidRefreshToken)
 	}
 	narrowed, err := narrow(previous.Login.Scope, a.Scope)
 	if err != nil {
@@ -40,26 +39,6 @@ func (g refresh) authorize(ctx context.Context, a attempt) (grantee, error) {
 		username: previous.Username, redirectURI: previous.RedirectURI, idpID: previous.IDPID, login: previous.Login,
 		narrowed: narrowed, previous: previous,
 	}, nil
-}
-
-// stillAllowed asks the tenant's directory, if it has one, whether the person
-// is still in it.
-func (g refresh) stillAllowed(ctx context.Context, a attempt, username string) error {
-	people, found, err := g.directories(ctx, a.tenant)
-	if err != nil || !found {
-		return err
-	}
-	person, err := people.Profile(ctx, username)
-	if errors.Is(err, directory.ErrNotFound) || errors.Is(err, directory.ErrRefused) {
-		return invalidRefreshToken(err)
-	}
-	if err != nil {
-		return err
-	}
-	if person.Username != username {
-		return invalidRefreshToken(errors.New("the directory spells the name differently now"))
-	}
-	return nil
 }
 
 func invalidRefreshToken(cause error) error {
