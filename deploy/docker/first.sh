@@ -20,3 +20,6 @@ done
 # The password with which the authenticator binds to the directory, under the
 # name that site.yaml calls it by.
 authenticator secret set ldap-people <"$secrets/ldap-bind-password"
+
+# The password with which the registry asks the authenticator who may write.
+authenticator service-password set tenants <"$secrets/tenants-service-password"

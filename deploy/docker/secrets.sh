@@ -31,6 +31,7 @@ random() { [ -e "$1" ] || openssl rand -hex "$2" | keep "$1"; }
 random master-key 32 # seals secrets in the authenticator's database: back it up
 random postgres-password 24
 random ldap-bind-password 24
+random tenants-service-password 24 # of the service account tenants
 random ldap-people-password 12 # of all test people
 for service in tenants authenticator; do
   random "$service-database-password" 24

@@ -19,6 +19,12 @@ const (
 	minKeyExponent = 65537
 )
 
+// published are the thumbprints of example keys that have been printed whole.
+var published = map[string]bool{
+	"NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs": true, // RFC 7517 appendix A and RFC 7638 section 3.1
+	"UVSYOAYMLo8sxJkSZl2DZDHA6sP9UlyYSl2moTB7i9Q": true, // the sample key of libraries for JSON Web Tokens
+}
+
 // NormalizePublicKey returns an RSA public key in the one form that the
 // registry keeps and every Tapis service can read: SubjectPublicKeyInfo,
 // base64 in ONE unwrapped line between header and footer, LF only, no LF at
@@ -27,8 +33,8 @@ const (
 //
 // It accepts wrapped or unwrapped PEM of SubjectPublicKeyInfo or PKCS#1, with
 // LF, CRLF or the two characters \n for line breaks. RSA keys below 2048 or
-// above 8192 bits or with an exponent below 65537, other kinds of keys, private
-// keys and anything around the key are refused with an apierr.Invalid that
+// above 8192 bits or with an exponent below 65537, published example keys, other
+// kinds of keys, private keys and anything around the key are refused with an apierr.Invalid that
 // never repeats the input.
 func NormalizePublicKey(text string) (string, error) {
 	if len(text) > maxPublicKey {
@@ -47,6 +53,9 @@ func NormalizePublicKey(text string) (string, error) {
 		return "", apierr.Invalidf("The field public_key is not a sound RSA key: its modulus is even.")
 	case key.E < minKeyExponent || key.E%2 == 0:
 		return "", apierr.Invalidf("The field public_key must be an RSA key with an odd exponent of at least %d.", minKeyExponent)
+	}
+	if published[authn.Thumbprint(key)] {
+		return "", apierr.Invalidf("The field public_key is the public half of a key whose private half everybody knows; make one of your own.")
 	}
 	canonical, err := x509.MarshalPKIXPublicKey(key)
 	if err != nil {

@@ -78,7 +78,7 @@ func (a *arrangement) begin(t *testing.T) {
 	}
 	host, port, _ := net.SplitHostPort(a.directory)
 	for name, pairs := range map[string][]string{
-		"tenants.yaml":       nil,
+		"tenants.yaml":       {"http://authenticator:5000", "http://" + a.issuance},
 		"authenticator.yaml": {"http://tenants:5000", "http://" + a.registry},
 		"site.yaml":          {"ldaps://openldap\n", "ldaps://" + host + "\n", "port: 1636\n", "port: " + port + "\n"},
 	} {

@@ -102,6 +102,7 @@ func (a *arrangement) shell(t testing.TB, command string) string {
 func (a *arrangement) kubernetes(t *testing.T) {
 	t.Helper()
 	write(t, filepath.Join(a.sources, "bind-password"), read(t, filepath.Join(a.secrets, "ldap-bind-password")))
+	write(t, filepath.Join(a.sources, "service-password"), read(t, filepath.Join(a.secrets, "tenants-service-password")))
 	if err := os.MkdirAll(filepath.Join(a.sources, "site/config"), 0o755); err != nil {
 		t.Fatal(err)
 	}
