@@ -49,7 +49,7 @@ type Checks struct {
 // Caller checks a raw access token that came with the given values of
 // X-Tapis-Tenant and X-Tapis-User.
 func (c *Checks) Caller(ctx context.Context, raw string, behalf Subject) (Caller, error) {
-	claimed, err := ClaimedTenant(raw)
+	claimed, err := c.Verifier.Tenant(raw)
 	if err != nil {
 		return Caller{}, err
 	}

@@ -3,12 +3,15 @@ package authn
 import (
 	"context"
 	"crypto/rsa"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"strings"
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
+
+	"gatehouse/internal/recent"
 )
 
 // The values of the claims tapis/token_type and tapis/account_type.
@@ -94,15 +97,38 @@ type Expect struct {
 
 // Verifier checks Tapis tokens: RS256 only, expiry required and without
 // leeway, no audience (that would be an ID token), and what Expect says.
+//
+// A token whose signature was found good is believed to be signed for some
+// seconds, because services send one token with many requests. Its expiry, its
+// key and what Expect says are checked each time all the same.
 type Verifier struct {
 	keys   Keys
+	now    func() time.Time
 	parser *jwt.Parser
+	signed *recent.Map[[sha256.Size]byte, verified]
+}
+
+const (
+	// believedFor is how long a signature is not checked again.
+	believedFor = 5 * time.Second
+	// maxVerified bounds how many tokens are remembered, about 1 KB each.
+	maxVerified = 10_000
+)
+
+// verified is a token whose signature was found good with a key.
+type verified struct {
+	claims Claims
+	kid    string
+	key    *rsa.PublicKey
 }
 
 // NewVerifier returns a Verifier that asks keys and now.
 func NewVerifier(keys Keys, now func() time.Time) *Verifier {
-	return &Verifier{keys: keys, parser: jwt.NewParser(
-		jwt.WithValidMethods([]string{"RS256"}), jwt.WithExpirationRequired(), jwt.WithStrictDecoding(), jwt.WithTimeFunc(now))}
+	return &Verifier{
+		keys: keys, now: now, signed: recent.New[[sha256.Size]byte, verified](maxVerified, believedFor),
+		parser: jwt.NewParser(
+			jwt.WithValidMethods([]string{"RS256"}), jwt.WithExpirationRequired(), jwt.WithStrictDecoding(), jwt.WithTimeFunc(now)),
+	}
 }
 
 // Verify reads raw into claims. It fails with one of this package's errors
@@ -112,6 +138,56 @@ func (v *Verifier) Verify(ctx context.Context, raw string, want Expect, claims C
 	if len(raw) > maxToken || strings.ContainsAny(raw, "\r\n") { // Go's base64 skips line breaks even when strict
 		return ErrMalformed
 	}
+	plain, ok := claims.(*Claims)
+	if !ok { // what else there is in it is not remembered
+		_, err := v.verify(ctx, raw, want, claims)
+		return err
+	}
+	sum := sha256.Sum256([]byte(raw))
+	if known, found := v.signed.Find(sum, v.now()); found {
+		if done, err := v.again(ctx, known, want, plain); done {
+			return err
+		}
+	}
+	at, turn := v.now(), v.signed.Turn()
+	good, err := v.verify(ctx, raw, want, plain)
+	if good.key != nil {
+		good.claims = *plain
+		v.signed.Keep(sum, good, at, turn)
+	}
+	return err
+}
+
+// Tenant returns the tenant that a token claims, as ClaimedTenant does.
+func (v *Verifier) Tenant(raw string) (string, error) {
+	if known, found := v.signed.Find(sha256.Sum256([]byte(raw)), v.now()); found {
+		return known.claims.TenantID, nil
+	}
+	return ClaimedTenant(raw)
+}
+
+// again checks a token whose signature was checked a moment ago; false when
+// that has to be done afresh, because its key is another now.
+func (v *Verifier) again(ctx context.Context, known verified, want Expect, claims *Claims) (bool, error) {
+	if known.claims.TenantID != want.TenantID {
+		return true, ErrTenant
+	}
+	switch key, err := v.keys.PublicKey(ctx, want.TenantID, known.kid); {
+	case err != nil:
+		return true, err
+	case key != known.key:
+		return false, nil
+	case !v.now().Before(known.claims.ExpiresAt.Time):
+		return true, ErrExpired
+	}
+	*claims = known.claims
+	return true, want.check(claims)
+}
+
+// verify reads raw into claims and checks everything. What it returns first
+// has a key when the signature is good and the token has not expired.
+func (v *Verifier) verify(ctx context.Context, raw string, want Expect, claims ClaimSet) (verified, error) {
+	var found verified
 	var keyErr error
 	_, err := v.parser.ParseWithClaims(raw, claims, func(t *jwt.Token) (any, error) {
 		if claims.common().TenantID != want.TenantID {
@@ -123,24 +199,21 @@ func (v *Verifier) Verify(ctx context.Context, raw string, want Expect, claims C
 			keyErr = ErrUnknownKey
 			return nil, keyErr
 		}
-		key, err := v.keys.PublicKey(ctx, want.TenantID, kid)
-		if err != nil {
-			keyErr = err
-			return nil, err
-		}
-		return key, nil
+		found.kid = kid
+		found.key, keyErr = v.keys.PublicKey(ctx, want.TenantID, kid)
+		return found.key, keyErr
 	})
 	switch {
 	case keyErr != nil:
-		return keyErr
+		return verified{}, keyErr
 	case errors.Is(err, jwt.ErrTokenSignatureInvalid):
-		return ErrSignature
+		return verified{}, ErrSignature
 	case errors.Is(err, jwt.ErrTokenExpired):
-		return ErrExpired
+		return verified{}, ErrExpired
 	case err != nil:
-		return fmt.Errorf("%w: %w", ErrMalformed, err)
+		return verified{}, fmt.Errorf("%w: %w", ErrMalformed, err)
 	}
-	return want.check(claims.common())
+	return found, want.check(claims.common())
 }
 
 func (want Expect) check(c *Claims) error {

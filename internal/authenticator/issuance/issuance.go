@@ -43,6 +43,7 @@ type Tokens interface {
 	Access(ctx context.Context, tenant tokens.Tenant, raw string) (authn.Caller, error)
 	Find(ctx context.Context, tenant tokens.Tenant, raw string) (tokens.Recorded, error)
 	Revoke(ctx context.Context, r tokens.Recorded) error
+	ClaimedTenant(raw string) (string, error)
 }
 
 // Lifetimes are those of tokens that nothing else decides.
@@ -279,7 +280,7 @@ func (s *Service) Renew(ctx context.Context, raw string) (tokens.Pair, error) {
 	if raw == "" {
 		return tokens.Pair{}, apierr.Invalidf("The field refresh_token is missing.")
 	}
-	claimed, err := authn.ClaimedTenant(raw)
+	claimed, err := s.Tokens.ClaimedTenant(raw)
 	if err != nil {
 		return tokens.Pair{}, apierr.Invalidf("The field refresh_token is not a token.").Because(err)
 	}

@@ -72,7 +72,7 @@ func (s *Service) find(ctx context.Context, raw string) (tokens.Recorded, error)
 
 // tenant returns the active tenant that a token claims to belong to.
 func (s *Service) tenant(ctx context.Context, raw string) (tenancy.Tenant, error) {
-	claimed, err := authn.ClaimedTenant(raw)
+	claimed, err := s.Tokens.ClaimedTenant(raw)
 	if err != nil {
 		return tenancy.Tenant{}, err
 	}

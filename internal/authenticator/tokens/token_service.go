@@ -11,12 +11,25 @@ import (
 	"gatehouse/internal/apierr"
 	"gatehouse/internal/authn"
 	"gatehouse/internal/database"
+	"gatehouse/internal/recent"
 	"gatehouse/internal/seal"
 )
 
 // Grace is how long the client that rotated a refresh token is given the same
 // successor again, so that a reply lost on the way costs it nothing.
 const Grace = 10 * time.Second
+
+const (
+	// believedFor is how long a token that was found standing is believed to
+	// stand, so that a burst of requests with one token costs one look into the
+	// database: so long may a revocation by another replica go unnoticed. One by
+	// this process is noticed at once.
+	believedFor = time.Second
+	// maxStandings bounds how many tokens are remembered.
+	maxStandings = 20_000
+)
+
+type tokenKey struct{ tenantID, jti string }
 
 // Errors of a presented refresh token that is not good for a new one.
 var (
@@ -47,14 +60,14 @@ type Service struct {
 	now       func() time.Time
 	log       *slog.Logger
 	retention time.Duration
-	recent    recent
+	standings *recent.Map[tokenKey, string] // of access tokens that stand: the client
 }
 
 // New returns a Service.
 func New(d Deps) *Service {
 	return &Service{
 		store: store{d.DB}, box: d.Box, signers: d.Signers, keys: d.Keys, verifier: authn.NewVerifier(d.Keys, d.Now),
-		now: d.Now, log: d.Log, retention: d.Retention,
+		now: d.Now, log: d.Log, retention: d.Retention, standings: recent.New[tokenKey, string](maxStandings, believedFor),
 	}
 }
 
@@ -186,6 +199,10 @@ func (s *Service) Rotate(ctx context.Context, r *Refresh, i *Issued) error {
 	}))
 }
 
+// ClaimedTenant returns the tenant that a token claims, before anything of it
+// is believed.
+func (s *Service) ClaimedTenant(raw string) (string, error) { return s.verifier.Tenant(raw) }
+
 // Access checks an access token presented to an endpoint of a tenant:
 // signature, claims, that it was recorded, and that it is not revoked.
 func (s *Service) Access(ctx context.Context, tenant Tenant, raw string) (authn.Caller, error) {
@@ -209,10 +226,10 @@ func (s *Service) Access(ctx context.Context, tenant Tenant, raw string) (authn.
 // known a second later.
 func (s *Service) Standing(ctx context.Context, tenantID, jti string) (clientID string, err error) {
 	key, now := tokenKey{tenantID, jti}, s.now()
-	if clientID, found := s.recent.find(key, now); found {
+	if clientID, found := s.standings.Find(key, now); found {
 		return clientID, nil
 	}
-	turn := s.recent.turn()
+	turn := s.standings.Turn()
 	state, found, err := s.store.standing(ctx, tenantID, jti)
 	if err != nil {
 		return "", s.away(err)
@@ -220,7 +237,7 @@ func (s *Service) Standing(ctx context.Context, tenantID, jti string) (clientID 
 	if !found || state.TokenType != authn.AccessToken || state.revoked() {
 		return "", authn.ErrRevoked
 	}
-	s.recent.keep(key, state.ClientID, now, turn)
+	s.standings.Keep(key, state.ClientID, now, turn)
 	return state.ClientID, nil
 }
 

@@ -1,0 +1,76 @@
+// Package recent remembers for a moment what was found out about something
+// that is asked about again and again. How long a moment may be, and what has
+// to be asked all the same, is its users' to know.
+package recent
+
+import (
+	"sync"
+	"time"
+)
+
+// Map holds at most a number of values, each for a span of time. It keeps two
+// generations: when the younger is full or old it becomes the elder, and the
+// elder is forgotten, so that keeping never costs a search. It is safe for
+// concurrent use.
+type Map[K comparable, V any] struct {
+	span  time.Duration
+	limit int
+
+	mu             sync.RWMutex
+	turn           uint64    // how often everything was forgotten
+	began          time.Time // when the younger did
+	younger, elder map[K]entry[V]
+}
+
+type entry[V any] struct {
+	value V
+	at    time.Time
+}
+
+// New returns a Map of at most limit values, each good for a span.
+func New[K comparable, V any](limit int, span time.Duration) *Map[K, V] {
+	return &Map[K, V]{limit: limit, span: span}
+}
+
+// Find returns what is remembered; false when nothing is, when it is older
+// than the span, and when the clock was set back meanwhile.
+func (m *Map[K, V]) Find(key K, now time.Time) (V, bool) {
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	e, ok := m.younger[key]
+	if !ok {
+		e, ok = m.elder[key]
+	}
+	age := now.Sub(e.at)
+	return e.value, ok && age >= 0 && age < m.span
+}
+
+// Turn counts how often everything was forgotten. It is read before something
+// is looked up, for Keep.
+func (m *Map[K, V]) Turn() uint64 {
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	return m.turn
+}
+
+// Keep remembers what was true at a time, unless everything has been forgotten
+// since the turn.
+func (m *Map[K, V]) Keep(key K, value V, at time.Time, turn uint64) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.turn != turn {
+		return
+	}
+	if age := at.Sub(m.began); m.younger == nil || len(m.younger) >= m.limit/2 || age < 0 || age >= m.span {
+		m.younger, m.elder, m.began = map[K]entry[V]{}, m.younger, at
+	}
+	m.younger[key] = entry[V]{value: value, at: at}
+}
+
+// Forget forgets everything, because something may not be true any more.
+func (m *Map[K, V]) Forget() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.turn++
+	m.younger, m.elder = nil, nil
+}
