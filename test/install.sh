@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Installs what the tests need and this machine lacks: Debian packages (as root
-# or through sudo) and a Python environment in test/e2e/.venv with the pinned
-# packages of test/e2e/requirements.txt. Does nothing when all is there.
+# or through sudo), a Python environment in test/e2e/.venv with the pinned
+# packages of test/e2e/requirements.txt, and those of test/e2e/node from npm.
+# Does nothing when all is there.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -21,6 +22,8 @@ have openssl || missing+=(openssl)
 have curl || missing+=(curl)
 have cc || missing+=(gcc libc6-dev) # for the race detector
 have_venv || missing+=(python3 python3-venv)
+have node || missing+=(nodejs)
+have npm || missing+=(npm)
 
 if [ ${#missing[@]} -gt 0 ]; then
   as_root=()
@@ -48,4 +51,10 @@ if ! cat "${locks[@]}" | cmp --silent - "$venv/locks"; then
   "${pip[@]}" --no-deps --requirement "${locks[0]}"
   "${pip[@]}" --no-build-isolation --use-pep517 --requirement "${locks[1]}"
   cat "${locks[@]}" >"$venv/locks"
+fi
+
+node=test/e2e/node
+if ! cmp --silent "$node/package-lock.json" "$node/node_modules/.lock"; then
+  npm --prefix "$node" --silent ci
+  cp "$node/package-lock.json" "$node/node_modules/.lock"
 fi
