@@ -13,6 +13,7 @@ import os
 import secrets
 import subprocess
 import sys
+import time
 import unittest
 
 from tapipy import errors
@@ -474,6 +475,19 @@ class SecurityKernel(unittest.TestCase):
             self.sk.getAdmins(tenant="admin")
         with self.assertRaises(errors.NotFoundError):
             self.sk.getUsersWithRole(tenant="dev", roleName="no_such_role")
+
+    def test_the_administrator_of_the_registry_grants_roles(self):
+        admin, bob = log_in("testadmin").sk, {"tenant": "dev", "user": "testuser2"}
+        deadline = time.monotonic() + 30
+        while not admin.isAdmin(tenant="dev", user="testadmin").isAuthorized:
+            self.assertLess(time.monotonic(), deadline, "the role has not followed from the registry")
+            time.sleep(0.2)
+        self.assertIn("/v3/security/role/e2e", admin.createRole(roleTenant="dev", roleName="e2e", description="x").url)
+        self.assertEqual(admin.grantRole(**bob, roleName="e2e").changes, 1)
+        self.assertIs(self.sk.hasRole(**bob, roleName="e2e").isAuthorized, True)
+        self.assertEqual(self.sk.getUsersWithRole(tenant="dev", roleName="e2e").names, ["testuser2"])
+        self.assertEqual(admin.deleteRoleByName(tenant="dev", roleName="e2e").changes, 1)
+        self.assertIs(self.sk.hasRole(**bob, roleName="e2e").isAuthorized, False)
 
     def test_a_secret_is_kept_in_versions(self):
         where = {"secretType": "user", "secretName": "e2e+secret"}
