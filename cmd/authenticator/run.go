@@ -73,7 +73,7 @@ func open(ctx context.Context, std command.IO) (*opened, error) {
 	if o.db, err = set.Open(ctx, migrations.Authenticator, o.log); err != nil {
 		return nil, err
 	}
-	o.Service = authenticator.New(authenticator.Deps{
+	o.Service, err = authenticator.New(authenticator.Deps{
 		DB: o.db, Box: box, Log: o.log, Now: time.Now, Registry: &http.Client{Timeout: 10 * time.Second},
 		RegistryURL: set.Registry.URL, RegistryPoll: set.Registry.Poll, SiteID: set.SiteID,
 		TokenRetention: set.TokenRetention, ShowClientKeys: set.ClientKeyDisplay == "owner", LDAPRootCAs: authorities,
@@ -81,7 +81,11 @@ func open(ctx context.Context, std command.IO) (*opened, error) {
 		TokenLifetimes: issuance.Lifetimes{
 			Access: set.Tokens.AccessTTL, Refresh: set.Tokens.RefreshTTL, MaxService: set.Tokens.MaxServiceTTL,
 		},
+		SessionIdle: set.Session.Idle, SessionLifetime: set.Session.Lifetime,
 	})
+	if err != nil {
+		return nil, errors.Join(err, o.db.Close())
+	}
 	return o, nil
 }
 
@@ -98,6 +102,7 @@ func serve(ctx context.Context, std command.IO, args []string) error {
 	defer o.close()
 	return program.Server{
 		Name: "authenticator", Version: version, Settings: o.settings.Settings, Log: o.log, DB: o.db, Metrics: o.metrics,
+		IsPage: authenticator.IsPage,
 	}.Serve(ctx, o.Service)
 }
 

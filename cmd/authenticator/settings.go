@@ -22,9 +22,15 @@ type settings struct {
 	ClientKeyDisplay string        `key:"client_key_display" env:"GATEHOUSE_CLIENT_KEY_DISPLAY" default:"owner" doc:"Who sees the key of an OAuth client after its creation: owner, or nobody with once."`
 	TokenRetention   time.Duration `key:"token_retention" env:"GATEHOUSE_TOKEN_RETENTION" default:"168h" doc:"How long the record of a token is kept after it expired."`
 
+	Session  sessionSettings  `key:"session"`
 	Registry registrySettings `key:"registry"`
 	LDAP     ldapSettings     `key:"ldap"`
 	Tokens   tokenSettings    `key:"tokens"`
+}
+
+type sessionSettings struct {
+	Idle     time.Duration `key:"idle" env:"GATEHOUSE_SESSION_IDLE" default:"15m" doc:"How long a browser session lasts that is not used."`
+	Lifetime time.Duration `key:"lifetime" env:"GATEHOUSE_SESSION_LIFETIME" default:"8h" doc:"How long a browser session lasts at all."`
 }
 
 type registrySettings struct {
@@ -55,6 +61,12 @@ func (s settings) Validate() []config.Fault {
 	}
 	if s.Registry.Poll < time.Second {
 		faults = append(faults, config.Fault{Key: "registry.poll", Problem: "must be at least 1s"})
+	}
+	if s.Session.Idle < time.Minute {
+		faults = append(faults, config.Fault{Key: "session.idle", Problem: "must be at least 1m"})
+	}
+	if s.Session.Lifetime < s.Session.Idle {
+		faults = append(faults, config.Fault{Key: "session.lifetime", Problem: "must not be shorter than session.idle"})
 	}
 	if s.TokenRetention < 0 {
 		faults = append(faults, config.Fault{Key: "token_retention", Problem: "must not be negative"})

@@ -15,7 +15,6 @@ import (
 	"gatehouse/internal/database"
 	"gatehouse/internal/devldap"
 	"gatehouse/internal/httpapi"
-	"gatehouse/internal/page"
 	"gatehouse/internal/seal"
 	"gatehouse/internal/tenants"
 	"gatehouse/migrations"
@@ -61,7 +60,7 @@ func openSite(ctx context.Context, dir dataDir, p plan, log *slog.Logger, now fu
 	if err != nil {
 		return nil, err
 	}
-	if s.engine, err = httpapi.New(httpapi.Options{Version: version, Log: log}); err != nil {
+	if s.engine, err = httpapi.New(httpapi.Options{Version: version, Log: log, IsPage: authenticator.IsPage}); err != nil {
 		return nil, err
 	}
 	password, isNew, err := dir.servicePassword()
@@ -76,12 +75,15 @@ func openSite(ctx context.Context, dir dataDir, p plan, log *slog.Logger, now fu
 	}}); err != nil {
 		return nil, err
 	}
-	s.authenticator = authenticator.New(authenticator.Deps{
+	s.authenticator, err = authenticator.New(authenticator.Deps{
 		DB: authenticatorDB, Box: box, Log: log, Now: now,
 		Registry: &http.Client{Transport: loopback{s.engine}}, RegistryURL: "http://registry", RegistryPoll: time.Second,
 		SiteID: siteID, TokenRetention: 7 * 24 * time.Hour, ShowClientKeys: true,
-		LDAPPlaintext: true,
+		LDAPPlaintext: true, SessionIdle: 15 * time.Minute, SessionLifetime: 8 * time.Hour,
 	})
+	if err != nil {
+		return nil, err
+	}
 	bindPassword := seal.NewSecret() // a new one at each start: the directory lives no longer
 	s.people, err = devldap.Start(devldap.Config{
 		BaseDN: baseDN, BindDN: bindDN, BindPassword: bindPassword, People: p.units(), Log: log, Now: peopleSince,
@@ -106,7 +108,6 @@ func (s *site) start(ctx context.Context) error {
 		return err
 	}
 	httpapi.Get(s.engine, "/", welcome)
-	s.engine.GET("/static/*file", gin.WrapH(page.Static()))
 	if err := s.seed(ctx); err != nil {
 		return err
 	}

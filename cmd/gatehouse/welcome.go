@@ -8,6 +8,7 @@ import (
 
 	"github.com/gin-gonic/gin"
 
+	"gatehouse/internal/authenticator"
 	"gatehouse/internal/httpapi"
 	"gatehouse/internal/page"
 )
@@ -62,7 +63,7 @@ Or in Python, after "pip install tapipy":
 
 // welcome shows the same in a browser.
 func (s *site) welcome() (httpapi.Handler, error) {
-	pages, err := page.New("welcome")
+	pages, err := page.New(authenticator.PageAssets, "welcome")
 	if err != nil {
 		return nil, err
 	}

@@ -16,6 +16,7 @@ import (
 
 	"gatehouse/internal/apidoc"
 	"gatehouse/internal/authenticator/attempts"
+	"gatehouse/internal/authenticator/browser"
 	"gatehouse/internal/authenticator/callers"
 	"gatehouse/internal/authenticator/clients"
 	"gatehouse/internal/authenticator/codes"
@@ -57,6 +58,9 @@ type Deps struct {
 	TokenRetention time.Duration
 	// TokenLifetimes are those of tokens at /v3/tokens.
 	TokenLifetimes issuance.Lifetimes
+	// SessionIdle is how long an unused browser session lasts, SessionLifetime
+	// how long one lasts at all.
+	SessionIdle, SessionLifetime time.Duration
 	// ShowClientKeys lets owners read the keys of their clients again later.
 	ShowClientKeys bool
 	// CountTokens is told of every token request: its grant type, or other, and
@@ -91,10 +95,11 @@ type Service struct {
 	issuance    *issuance.Handler
 
 	provisioning provisioning
+	pages        *pages
 }
 
 // New builds the service. It asks nothing of the network.
-func New(d Deps) *Service {
+func New(d Deps) (*Service, error) {
 	s := &Service{
 		db: d.DB, log: d.Log,
 		registry: tenancy.New(tenancy.Deps{
@@ -144,7 +149,7 @@ func New(d Deps) *Service {
 	s.clients = clients.NewHandler(registered, d.ShowClientKeys)
 	s.metadata = metadata.NewHandler(metadata.Deps{
 		Keys: s.keys, Settings: settings, Served: pipeline, Scopes: oidc.Scopes(),
-		Device: "/device/code", Revocation: "/tokens/revoke", Introspection: "/tokens/introspect",
+		Authorization: "/authorize", Device: "/device/code", Revocation: "/tokens/revoke", Introspection: "/tokens/introspect",
 	})
 	s.profiles = profiles.NewHandler(func(ctx context.Context, t tenancy.Tenant) (profiles.Directory, bool, error) {
 		return s.connections.For(ctx, t)
@@ -152,7 +157,9 @@ func New(d Deps) *Service {
 	s.issuance = issuance.NewHandler(issuance.New(issuance.Deps{
 		Registry: s.registry, Accounts: s.accounts, Settings: settings, Tokens: s.tokens, Guard: guard, Lifetimes: d.TokenLifetimes, Log: d.Log,
 	}), s.callers.For("tokens"))
-	return s
+	var err error
+	s.pages, err = s.newPages(d, pageParts{clients: registered, settings: settings, pipeline: pipeline, guard: guard})
+	return s, err
 }
 
 // rulesOf says which people of a directory are a tenant's, by its settings.
@@ -195,6 +202,10 @@ func (s *Service) Mount(r gin.IRouter) {
 	}
 	s.issuance.Mount(r)
 	s.provisioning.handler.Mount(r.Group("/v3/tokens", httpapi.NoStore, authn.Require(s.callers.For("tokens"))))
+	s.pages.shared.MountAssets(r)
+	shown := r.Group(browser.Base, s.pages.shared.Middleware(), s.registry.Middleware())
+	s.pages.signin.Mount(shown)
+	s.pages.webapp.Mount(shown)
 }
 
 // verify checks an access token against the tenant of the request.
@@ -251,7 +262,9 @@ func (s *Service) sweep(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
-			if err := errors.Join(s.tokens.Sweep(ctx), s.codes.Sweep(ctx), s.devices.Sweep(ctx)); err != nil && ctx.Err() == nil {
+			err := errors.Join(s.tokens.Sweep(ctx), s.codes.Sweep(ctx), s.devices.Sweep(ctx),
+				s.pages.sessions.Sweep(ctx), s.pages.consents.Sweep(ctx))
+			if err != nil && ctx.Err() == nil {
 				s.log.WarnContext(ctx, "old records not swept", slog.Any("error", err))
 			}
 		}

@@ -143,9 +143,19 @@ func Fail(c *gin.Context, err error) {
 	case e.Unwrap() != nil:
 		failureLog(ctx, err).InfoContext(ctx, "request refused")
 	}
+	r, known := ctx.Value(requestKey{}).(*request)
+	if known && r.page != nil && !prefersJSON(c.GetHeader("Accept")) {
+		if e.RetryAfter > 0 {
+			c.Header("Retry-After", retryAfter(e))
+		}
+		NoStore(c)
+		c.Abort()
+		r.page(c, w.status, message)
+		return
+	}
 	body := failure{Envelope: Envelope{Status: "error", Message: message, Version: version(ctx), Metadata: struct{}{}}}
 	status := w.status
-	if r, ok := ctx.Value(requestKey{}).(*request); ok {
+	if known {
 		if r.oauth || e.Code != "" {
 			body.Error, body.Description = code, description(message)
 		}
@@ -157,12 +167,14 @@ func Fail(c *gin.Context, err error) {
 		c.Header("WWW-Authenticate", e.Challenge)
 	}
 	if e.RetryAfter > 0 {
-		c.Header("Retry-After", strconv.Itoa(int(math.Ceil(e.RetryAfter.Seconds()))))
+		c.Header("Retry-After", retryAfter(e))
 	}
 	NoStore(c)
 	c.Abort()
 	_ = JSON(c, status, body) // strings only: it always encodes
 }
+
+func retryAfter(e *apierr.Error) string { return strconv.Itoa(int(math.Ceil(e.RetryAfter.Seconds()))) }
 
 // failureLog returns a logger whose lines name the request and err.
 func failureLog(ctx context.Context, err error) *slog.Logger {

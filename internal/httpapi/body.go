@@ -49,6 +49,9 @@ func DecodeJSON(c *gin.Context, dst any) error {
 	return nil
 }
 
+// formType is the content type of forms.
+const formType = "application/x-www-form-urlencoded"
+
 // Params are the parameters of an OAuth request; absent and empty ones are
 // not in the map (RFC 6749 section 3.1 treats them alike).
 type Params map[string]string
@@ -76,11 +79,20 @@ func ReadParams(c *gin.Context, names ...string) (Params, error) {
 	switch media := mediaType(c); media {
 	case ContentType:
 		return jsonParams(body, names)
-	case "application/x-www-form-urlencoded":
+	case formType:
 		return formParams(body, names)
 	default:
 		return nil, unsupported(media, "application/json or application/x-www-form-urlencoded")
 	}
+}
+
+// ReadForm is ReadParams for the forms of pages: it reads no JSON, which a
+// browser can be made to send only by scripts.
+func ReadForm(c *gin.Context, names ...string) (Params, error) {
+	if media := mediaType(c); media != formType {
+		return nil, unsupported(media, formType)
+	}
+	return ReadParams(c, names...)
 }
 
 func jsonParams(body []byte, names []string) (Params, error) {

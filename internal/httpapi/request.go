@@ -21,6 +21,7 @@ type request struct {
 	attrs []slog.Attr
 	oauth bool
 	quiet bool
+	page  ErrorPage // nil: errors are JSON
 }
 
 type requestKey struct{}

@@ -10,7 +10,7 @@ import (
 )
 
 func TestAPageEscapesWhatItShowsAndCannotBeFramed(t *testing.T) {
-	r, err := page.New("welcome")
+	r, err := page.New("/assets/", "welcome")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -30,7 +30,7 @@ func TestAPageEscapesWhatItShowsAndCannotBeFramed(t *testing.T) {
 }
 
 func TestAPageThatLacksWhatItShowsWritesNothing(t *testing.T) {
-	r, err := page.New("welcome")
+	r, err := page.New("/assets/", "welcome")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -43,20 +43,59 @@ func TestAPageThatLacksWhatItShowsWritesNothing(t *testing.T) {
 	}
 }
 
-func TestStaticFilesAreServedWithTheirTypes(t *testing.T) {
+func assets(t *testing.T) *page.Assets {
+	t.Helper()
+	a, err := page.NewAssets()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return a
+}
+
+func TestAPageNamesItsStyleSheetByVersionWhichMayBeKept(t *testing.T) {
+	r, err := page.New("/assets/", "welcome")
+	if err != nil {
+		t.Fatal(err)
+	}
 	w := httptest.NewRecorder()
-	page.Static().ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/static/gatehouse.css", nil))
-	if w.Code != http.StatusOK || !strings.HasPrefix(w.Header().Get("Content-Type"), "text/css") {
-		t.Errorf("got %d %s", w.Code, w.Header().Get("Content-Type"))
+	err = r.Write(w, http.StatusOK, "welcome", map[string]any{"Version": "", "Tenants": nil, "Curl": "", "Python": nil})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(w.Body.String(), `<link rel="stylesheet" href="/assets/`)
+	address, _, _ := strings.Cut(rest, `"`)
+	for query, kept := range map[string]bool{strings.TrimPrefix(address, "gatehouse.css"): true, "?v=old": false, "": false} {
+		w := httptest.NewRecorder()
+		if !assets(t).Write(w, httptest.NewRequest(http.MethodGet, "/x"+query, nil), "gatehouse.css") {
+			t.Fatalf("%q is not there", address)
+		}
+		h := w.Header()
+		if w.Code != http.StatusOK || !strings.HasPrefix(h.Get("Content-Type"), "text/css") || h.Get("X-Content-Type-Options") != "nosniff" {
+			t.Errorf("got %d %v", w.Code, h)
+		}
+		if strings.Contains(h.Get("Cache-Control"), "immutable") != kept {
+			t.Errorf("%q: %s", query, h.Get("Cache-Control"))
+		}
 	}
 }
 
-func TestStaticFoldersAreNotListed(t *testing.T) {
-	for _, path := range []string{"/static/", "/static/../", "/static/nothing.css"} {
+func TestNothingButAssetsIsServed(t *testing.T) {
+	for _, name := range []string{"", ".", "..", "nothing.css", "../templates/layout.html", "layout.html", "/gatehouse.css", "gatehouse.css/"} {
 		w := httptest.NewRecorder()
-		page.Static().ServeHTTP(w, httptest.NewRequest(http.MethodGet, path, nil))
-		if w.Code == http.StatusOK {
-			t.Errorf("%s answered %d", path, w.Code)
+		if assets(t).Write(w, httptest.NewRequest(http.MethodGet, "/x", nil), name) || w.Body.Len() > 0 {
+			t.Errorf("%q was served", name)
 		}
+	}
+}
+
+func TestFormsLeadToThisServerAndWhereTheyAreMeantTo(t *testing.T) {
+	r, err := page.New("/assets/", "welcome")
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := httptest.NewRecorder()
+	err = r.Write(w, http.StatusOK, "welcome", map[string]any{"Version": "", "Tenants": nil, "Curl": "", "Python": nil}, "https://a.example.org")
+	if csp := w.Header().Get("Content-Security-Policy"); err != nil || !strings.Contains(csp, "; form-action 'self' https://a.example.org; ") {
+		t.Errorf("policy %q, %v", csp, err)
 	}
 }

@@ -30,6 +30,7 @@ type Server struct {
 	Log           *slog.Logger
 	DB            *database.DB
 	Metrics       *metrics.Registry
+	IsPage        func(path string) bool // see httpapi.Options; may be nil
 }
 
 // Serve starts the service, answers requests, and drains when ctx ends.
@@ -38,7 +39,7 @@ func (s Server) Serve(ctx context.Context, service Service) error {
 	defer stop()
 	engine, err := httpapi.New(httpapi.Options{
 		Version: s.Version, Log: s.Log, TrustedProxies: s.Settings.TrustedProxies,
-		LegacyErrorCodes: s.Settings.LegacyErrorCodes, Observe: s.Metrics.Request,
+		LegacyErrorCodes: s.Settings.LegacyErrorCodes, Observe: s.Metrics.Request, IsPage: s.IsPage,
 	})
 	if err != nil {
 		return err

@@ -100,6 +100,13 @@ func (s *Service) RevokeIssuedTo(ctx context.Context, tenantID, clientID string)
 	return s.revokeIssued(ctx, tenantID, "client", clientID)
 }
 
+// RevokeUserClient voids every token of a person that was issued through one
+// client until now: the person has withdrawn consent. Those issued later are
+// good. It joins the caller's transaction.
+func (s *Service) RevokeUserClient(ctx context.Context, tenantID, username, clientID string) error {
+	return s.revokeIssued(ctx, tenantID, "consent", clientID+"/"+username) // no client's id has a slash
+}
+
 func (s *Service) revokeIssued(ctx context.Context, tenantID, kind, name string) error {
 	defer s.standings.Forget()
 	// A microsecond more, so that what was issued at this very moment is void.

@@ -160,6 +160,35 @@ func TestRevokingAUserVoidsWhatWasIssuedUntilNow(t *testing.T) {
 	})
 }
 
+func TestWithdrawnConsentVoidsWhatOneClientHoldsOfOnePerson(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		held, inFlight := w.issue(t, request(tacc, "portal")), w.mint(t, request(tacc, "portal"))
+		of := func(username, clientID string) tokens.Pair {
+			r := request(tacc, clientID)
+			r.Username = username
+			return w.issue(t, r)
+		}
+		others := []tokens.Pair{of("apitest", "portal2"), of("bob", "portal"), of("portal/apitest", "portal")}
+		elsewhere := w.issue(t, request(dev, "portal"))
+		w.wantAccess(t, tacc, held.Access.Value, nil)
+		if err := w.RevokeUserClient(t.Context(), tacc.ID, "apitest", "portal"); err != nil {
+			t.Fatal(err)
+		}
+		w.clock.advance(time.Second)
+		if err := w.Record(t.Context(), inFlight); err != nil {
+			t.Fatal(err)
+		}
+		for _, pair := range []tokens.Pair{held, inFlight.Pair} {
+			w.wantAccess(t, tacc, pair.Access.Value, authn.ErrRevoked)
+			w.wantRefresh(t, tacc, "portal", pair.Refresh.Value, tokens.ErrRefused)
+		}
+		for _, other := range append(others, w.issue(t, request(tacc, "portal"))) {
+			w.wantAccess(t, tacc, other.Access.Value, nil)
+		}
+		w.wantAccess(t, dev, elsewhere.Access.Value, nil)
+	})
+}
+
 func TestALaterMarkNeverMakesAVoidTokenGood(t *testing.T) {
 	each(t, func(t *testing.T, w *world) {
 		pair := w.issue(t, request(tacc, "portal"))

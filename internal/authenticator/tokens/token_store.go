@@ -84,7 +84,8 @@ SELECT t.token_type, t.family_id, t.family_end, t.username, t.client_id, t.grant
        (SELECT COALESCE(MAX(m.issued_before), 0) FROM revocation_marks m
          WHERE m.tenant_id = t.tenant_id
            AND ((m.kind = 'client' AND m.name = t.client_id) OR (m.kind = 'user' AND m.name = t.username)
-             OR (m.kind = 'family' AND m.name = t.family_id))) AS issued_before
+             OR (m.kind = 'family' AND m.name = t.family_id)
+             OR (m.kind = 'consent' AND m.name = t.client_id || '/' || t.username))) AS issued_before
   FROM issued_tokens t
  WHERE t.tenant_id = ? AND t.jti = ?`
 
