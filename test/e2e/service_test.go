@@ -53,7 +53,7 @@ func startService(t *testing.T, g *gatehouse) *service {
 	go func() { ended <- cmd.Wait() }()
 	t.Cleanup(func() {
 		stop()
-		<-ended
+		_ = <-ended
 	})
 	for began := time.Now(); ; time.Sleep(50 * time.Millisecond) {
 		if status, _ := s.ask(t, http.MethodGet, "/ready", ""); status == http.StatusOK {
