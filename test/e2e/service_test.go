@@ -53,7 +53,9 @@ func startService(t *testing.T, g *gatehouse) *service {
 	go func() { ended <- cmd.Wait() }()
 	t.Cleanup(func() {
 		stop()
-		_ = <-ended
+		if err := <-ended; err != nil && err.Error() != "signal: killed" {
+			t.Errorf("the service ended by itself: %v", err)
+		}
 	})
 	for began := time.Now(); ; time.Sleep(50 * time.Millisecond) {
 		if status, _ := s.ask(t, http.MethodGet, "/ready", ""); status == http.StatusOK {
