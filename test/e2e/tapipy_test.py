@@ -507,5 +507,69 @@ class SecurityKernel(unittest.TestCase):
         self.assertGreater(self.sk.readycheck().checkNum, 0)
 
 
+class Profiles(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.people = log_in().authenticator
+
+    def test_people_are_listed(self):
+        profiles = self.people.list_profiles()
+        self.assertIsInstance(profiles, list)
+        names = [profile.username for profile in profiles]
+        self.assertLessEqual({"testuser1", "testuser10", "testadmin"}, set(names))
+        self.assertEqual([profile.username for profile in self.people.list_profiles(limit=2, offset=1)], names[1:3])
+        self.assertEqual(self.people.list_profiles(offset=len(names)), [])
+        with self.assertRaises(errors.BadRequestError):
+            self.people.list_profiles(limit=1001)
+
+    def test_a_profile_is_of_whom_it_was_asked_for(self):
+        profile = self.people.get_profile(username="testuser2")
+        self.assertIsInstance(profile, TapisResult)
+        self.assertEqual(profile.username, "testuser2")
+        self.assertIn("@", profile.email)
+        with self.assertRaises(errors.NotFoundError):
+            self.people.get_profile(username="nobody")
+
+
+class TenantConfiguration(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        tapis = log_in("testadmin")
+        cls.admin = tapis.authenticator
+        # The role follows from the registry, a moment after the services have met.
+        end = time.monotonic() + 20
+        while not tapis.sk.isAdmin(tenant="dev", user="testadmin").isAuthorized and time.monotonic() < end:
+            time.sleep(0.1)
+
+    def test_it_is_read(self):
+        config = self.admin.get_config()
+        self.assertIsInstance(config, TapisResult)
+        self.assertEqual(config.default_access_token_ttl, 14400)
+        self.assertIn("password", config.allowable_grant_types)
+
+    def test_it_is_changed_at_once_and_for_everybody(self):
+        secret = random_secret()
+        try:
+            config = self.admin.update_config(default_access_token_ttl=7200, impersadmin_password=secret)
+            self.assertEqual((config.default_access_token_ttl, config.max_access_token_ttl), (7200, 31536000))
+            self.assertEqual(config.impersadmin_password, "********")
+            self.assertEqual(log_in().access_token.original_ttl, 7200)
+        finally:
+            self.admin.update_config(default_access_token_ttl=14400)
+        self.assertEqual(log_in().access_token.original_ttl, 14400)
+
+    def test_an_error_names_the_path(self):
+        with self.assertRaises(errors.BadRequestError) as caught:
+            self.admin.update_config(custom_idp_configuration={"ldap": {"user_search_prefix": "cn"}})
+        self.assertIn("custom_idp_configuration.ldap.user_search_prefix", caught.exception.message)
+
+    def test_others_may_not(self):
+        other = log_in().authenticator
+        with self.assertRaises(errors.ForbiddenError):
+            other.get_config()
+        with self.assertRaises(errors.ForbiddenError):
+            other.update_config(default_access_token_ttl=7200)
+
+
 if __name__ == "__main__":
     unittest.main(verbosity=2)
