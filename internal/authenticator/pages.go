@@ -74,6 +74,10 @@ func (s *Service) newPages(d Deps, parts pageParts) (*pages, error) {
 			return s.connections.For(ctx, t)
 		},
 		Issuer: parts.pipeline, Devices: s.devices, Guard: parts.guard, Ending: p.webapp.End, Now: d.Now, Log: d.Log,
+		ReadHint: func(ctx context.Context, t tenancy.Tenant, idToken string) (string, error) {
+			hint, err := s.tokens.ReadIDHint(ctx, t.ID, t.OAuthURL(""), idToken)
+			return hint.ClientID, err
+		},
 	})
 	return p, nil
 }

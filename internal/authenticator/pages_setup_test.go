@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"html"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"net/http/cookiejar"
@@ -98,7 +99,7 @@ func newWorld(t *testing.T, db *database.DB) *world {
 		t: t, db: db, now: time.Date(2026, 11, 22, 12, 0, 0, 123_456_789, time.UTC),
 		ada: secret(t), bob: secret(t), labAda: secret(t),
 	}
-	box, err := seal.New(seal.NewKey())
+	box, err := seal.New(master)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -122,11 +123,7 @@ func newWorld(t *testing.T, db *database.DB) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, tenant := range []string{"dev", "lab", "admin"} {
-		if _, err := w.EnsureKey(t.Context(), tenant); err != nil {
-			t.Fatal(err)
-		}
-	}
+	w.keys()
 	if err := w.SetBindPassword(t.Context(), "admin", "ldap.test", bindPassword); err != nil {
 		t.Fatal(err)
 	}
@@ -142,6 +139,33 @@ func newWorld(t *testing.T, db *database.DB) *world {
 	w.server = httptest.NewTLSServer(apitest.New(t, engine, "authenticator"))
 	t.Cleanup(w.server.Close)
 	return w
+}
+
+// Making signing keys takes longer than the rest of a test; the first world's
+// are the others' too.
+var (
+	master     = seal.NewKey()
+	signingKey []map[string]any
+)
+
+func (w *world) keys() {
+	w.t.Helper()
+	if signingKey != nil {
+		for _, row := range signingKey {
+			if err := w.db.Conn(w.t.Context()).Table("signing_keys").Create(maps.Clone(row)).Error; err != nil { // GORM adds to it
+				w.t.Fatal(err)
+			}
+		}
+		return
+	}
+	for _, tenant := range []string{"dev", "lab", "admin"} {
+		if _, err := w.EnsureKey(w.t.Context(), tenant); err != nil {
+			w.t.Fatal(err)
+		}
+	}
+	if err := w.db.Conn(w.t.Context()).Table("signing_keys").Find(&signingKey).Error; err != nil {
+		w.t.Fatal(err)
+	}
 }
 
 func (w *world) registry() registryAnswers {

@@ -149,7 +149,7 @@ func New(d Deps) (*Service, error) {
 	s.clients = clients.NewHandler(registered, d.ShowClientKeys)
 	s.metadata = metadata.NewHandler(metadata.Deps{
 		Keys: s.keys, Settings: settings, Served: pipeline, Scopes: oidc.Scopes(),
-		Authorization: "/authorize", Device: "/device/code", Revocation: "/tokens/revoke", Introspection: "/tokens/introspect",
+		Authorization: "/authorize", Device: "/device/code", Revocation: "/tokens/revoke", Introspection: "/tokens/introspect", EndSession: "/logout",
 	})
 	s.profiles = profiles.NewHandler(func(ctx context.Context, t tenancy.Tenant) (profiles.Directory, bool, error) {
 		return s.connections.For(ctx, t)

@@ -58,26 +58,3 @@ func (h *Handler) revoke(v *browser.Visit) error {
 	}
 	return v.Redirect(browser.Base + authorizationsPath)
 }
-
-func (h *Handler) showLogout(v *browser.Visit) error {
-	if !v.Session.SignedIn() {
-		return v.Tell(browser.Message{Title: "Logged out", Text: "You have been logged out. Nobody is signed in in this browser."})
-	}
-	return v.Show(http.StatusOK, "logout", v.Common(""))
-}
-
-// logout ends the session here, so that no copy of its cookie is good for
-// anything. Showing the page again says so.
-func (h *Handler) logout(v *browser.Visit) error {
-	if v.Session.SignedIn() {
-		if err := h.ending(v.Context(), v.Tenant, v.Session); err != nil {
-			return err
-		}
-	}
-	session, err := h.sessions.SignOut(v.Context(), v.Session)
-	if err != nil {
-		return err
-	}
-	v.Become(session)
-	return v.Redirect(browser.Base + "/logout")
-}

@@ -16,6 +16,9 @@ func location(target, mode string, answer url.Values) (string, error) {
 	if err != nil {
 		return "", apierr.Wrap(err, "parse a registered redirect URI")
 	}
+	if len(answer) == 0 {
+		return target, nil
+	}
 	if mode == "fragment" {
 		return u.String() + "#" + answer.Encode(), nil
 	}

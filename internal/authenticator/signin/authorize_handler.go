@@ -107,9 +107,17 @@ func (h *Handler) permitted(v *browser.Visit, f *flow, client clients.Client) (*
 
 // finish gives what a flow leads to; the flow has ended.
 func (h *Handler) finish(v *browser.Visit, f *flow) error {
-	if f.For == forAccount {
+	switch f.For {
+	case forAccount:
 		return v.Redirect(browser.Base + authorizationsPath)
+	case forClient:
+		return h.issue(v, f)
 	}
+	return errExpired() // the others end on pages of their own
+}
+
+// issue gives a client its code or token.
+func (h *Handler) issue(v *browser.Visit, f *flow) error {
 	client, err := h.clientOf(v, f)
 	if err != nil {
 		return err

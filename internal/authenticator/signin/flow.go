@@ -19,6 +19,7 @@ const (
 	forClient  = "client"  // a code or token for a client
 	forDevice  = "device"  // approval of a device code
 	forAccount = "account" // the page of one's authorizations
+	forLogout  = "logout"  // away from here; it has no steps
 )
 
 // flow is one way through the pages: what was asked for, and what has been
@@ -95,7 +96,11 @@ func (h *Handler) take(v *browser.Visit, f *flow) error {
 
 // next returns the step that is due, or nil.
 func (h *Handler) next(v *browser.Visit, f *flow) (*step, error) {
-	for _, s := range steps[f.For] {
+	way, ok := steps[f.For]
+	if !ok {
+		return nil, errExpired() // a flow without steps never comes here
+	}
+	for _, s := range way {
 		due, err := s.due(h, v, f)
 		if err != nil {
 			return nil, err

@@ -62,6 +62,10 @@ type Devices interface {
 // end, before it does.
 type Ending func(ctx context.Context, tenant tenancy.Tenant, session sessions.Session) error
 
+// ReadHint says to which client a tenant gave an ID token that has come back,
+// or that it is none of the tenant's.
+type ReadHint func(ctx context.Context, tenant tenancy.Tenant, idToken string) (clientID string, err error)
+
 // Deps are what a Handler uses.
 type Deps struct {
 	Pages       *browser.Pages
@@ -74,6 +78,7 @@ type Deps struct {
 	Devices     Devices
 	Guard       *attempts.Guard
 	Ending      Ending
+	ReadHint    ReadHint
 	Now         func() time.Time
 	Log         *slog.Logger
 }
@@ -90,6 +95,7 @@ type Handler struct {
 	devices     Devices
 	guard       *attempts.Guard
 	ending      Ending
+	readHint    ReadHint
 	now         func() time.Time
 	log         *slog.Logger
 }
@@ -99,7 +105,7 @@ func NewHandler(d Deps) *Handler {
 	return &Handler{
 		pages: d.Pages, sessions: d.Sessions, consents: d.Consents, clients: d.Clients, settings: d.Settings,
 		directories: d.Directories, issuer: d.Issuer, devices: d.Devices, guard: d.Guard, ending: d.Ending,
-		now: d.Now, log: d.Log,
+		readHint: d.ReadHint, now: d.Now, log: d.Log,
 	}
 }
 
