@@ -63,6 +63,68 @@ func serve(t testing.TB, upstreams map[string][]string) *proxy {
 	return p
 }
 
+// checked adds a service at /v3/files whose requests nginx has checked.
+func checked(t testing.TB, args []string, addr string) {
+	t.Helper()
+	dir := filepath.Dir(args[len(args)-1])
+	write(t, filepath.Join(dir, "gatehouse/checked.conf"), read(t, "deploy/nginx/gatehouse/checked.conf"))
+	if err := os.Mkdir(filepath.Join(dir, "gatehouse/services"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	write(t, filepath.Join(dir, "gatehouse/services/files.conf"),
+		"location ~ ^/v3/files(/|$) {\n  include gatehouse/checked.conf;\n  proxy_pass http://"+addr+";\n}\n")
+}
+
+// The recipe of docs/deploy.md for services that do not look at revocations.
+func TestARevokedTokenIsStoppedAtTheEdge(t *testing.T) {
+	authenticator := standIn(t, "authenticator", func(w http.ResponseWriter, r *http.Request) {
+		if r.RequestURI != "/v3/site-router/tokens/check" || r.Method != http.MethodGet || r.ContentLength > 0 {
+			t.Errorf("nginx asks %s %s with %d bytes", r.Method, r.RequestURI, r.ContentLength)
+		}
+		w.Header().Set("Content-Type", "application/json")
+		switch r.Header.Get("X-Tapis-Token") {
+		case "revoked":
+			w.Header().Set("WWW-Authenticate", `Bearer realm="tapis", error="invalid_token"`)
+			w.WriteHeader(http.StatusUnauthorized)
+		case "unclear":
+			w.WriteHeader(http.StatusServiceUnavailable)
+		}
+		_, _ = fmt.Fprint(w, `{}`)
+	})
+	files := standIn(t, "files", nil)
+	listen := freeAddr(t)
+	args := nginxFolder(t, listen, map[string][]string{"tenants": {"127.0.0.1:1"}, "authenticator": {authenticator.addr()}})
+	checked(t, args, files.addr())
+	nginx := start(t, exec.Command("nginx", append(args, "-g", "daemon off;")...))
+	await(t, nginx, "nginx answers", func() bool { return answers(listen) })
+	url := "http://" + listen + "/v3/files/content?x=y"
+	for _, h := range [][]string{nil, {"X-Tapis-Token", "good"}, {"X-Tapis-Token", "good", "X-Tapis-User", "ada"}} {
+		resp, body := do(t, "POST", url, `{"a":1}`, h...)
+		if resp.StatusCode != 200 || body != `{"program":"files","uri":"/v3/files/content?x=y"}` {
+			t.Errorf("%v: %s, %s", h, resp.Status, body)
+		}
+	}
+	passed := files.hits
+	for _, h := range [][]string{{"X-Tapis-Token", "revoked"}, {"X-Tapis-Token", "revoked", "X-Tapis-User", "ada", "X-Tapis-Tenant", "dev"}} {
+		resp, body := do(t, "POST", url, `{"a":1}`, h...)
+		checkFailure(t, "a revoked token", resp, body, 401, "")
+		if resp.Header.Get("WWW-Authenticate") == "" || !strings.Contains(body, "revoked") {
+			t.Errorf("%s with %v", body, resp.Header)
+		}
+	}
+	resp, body := do(t, "GET", url, "", "X-Tapis-Token", "unclear")
+	checkFailure(t, "an authenticator that cannot say", resp, body, 503, "")
+	authenticator.Close()
+	resp, body = do(t, "GET", url, "", "X-Tapis-Token", "good")
+	checkFailure(t, "no authenticator", resp, body, 503, "")
+	if files.hits != passed {
+		t.Error("a refused request was passed on")
+	}
+	if resp, _ := do(t, "GET", "http://"+listen+"/_gatehouse/check", ""); resp.StatusCode != 404 {
+		t.Errorf("the check is open to everybody: %s", resp.Status)
+	}
+}
+
 func TestNginxTakesItsConfiguration(t *testing.T) {
 	args := nginxFolder(t, freeAddr(t), map[string][]string{"tenants": {"127.0.0.1:1"}, "authenticator": {"127.0.0.1:2"}})
 	if out, err := exec.Command("nginx", append(args, "-t")...).CombinedOutput(); err != nil || strings.Contains(string(out), "[warn]") && os.Getuid() == 0 {

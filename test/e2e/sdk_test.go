@@ -3,6 +3,8 @@ package e2e
 import (
 	"os"
 	"os/exec"
+	"path/filepath"
+	"strings"
 	"testing"
 
 	"gatehouse/internal/testlog"
@@ -10,9 +12,21 @@ import (
 
 func TestThePythonSDKWorksUnmodified(t *testing.T) {
 	g := start(t)
+	password, err := os.ReadFile(filepath.Join(g.dataDir, "service-password"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	runSDK(t, g.url(), strings.TrimSpace(string(password)))
+}
+
+// runSDK runs the Python suite against the site at url, whose service files
+// has the password.
+func runSDK(t *testing.T, url, password string) {
+	t.Helper()
 	suite := exec.CommandContext(t.Context(), python(t), "tapipy_test.py", "--verbose")
 	suite.Env = append(os.Environ(),
-		"GATEHOUSE_URL="+g.url(), "GATEHOUSE_TEST_SECRETS="+testlog.SecretsFile(t), "PYTHONDONTWRITEBYTECODE=1")
+		"GATEHOUSE_URL="+url, "GATEHOUSE_SERVICE_PASSWORD="+password,
+		"GATEHOUSE_TEST_SECRETS="+testlog.SecretsFile(t), "PYTHONDONTWRITEBYTECODE=1")
 	out, err := suite.CombinedOutput()
 	if err != nil {
 		t.Fatalf("%v\n%s", err, out)

@@ -4,8 +4,9 @@ import (
 	"context"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"os"
-	"os/exec"
+	"path/filepath"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -13,17 +14,16 @@ import (
 	"testing"
 	"time"
 
+	"gatehouse/internal/seal"
 	"gatehouse/internal/testlog"
 )
 
 func TestThePythonSDKWorksThroughNginxWithBothServicesOnPostgresAndSlapd(t *testing.T) {
 	s := startServices(t, direct)
-	suite := exec.CommandContext(t.Context(), python(t), "tapipy_test.py", "--verbose")
-	suite.Env = append(os.Environ(),
-		"GATEHOUSE_URL=http://localhost:"+s.port, "GATEHOUSE_TEST_SECRETS="+testlog.SecretsFile(t), "PYTHONDONTWRITEBYTECODE=1")
-	if out, err := suite.CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
+	password := seal.NewSecret()
+	testlog.Secret(t, password)
+	s.call("authenticator", s.issuerEnv, "service-password", "set", "files", s.file("files-password", password))
+	runSDK(t, "http://localhost:"+s.port, password)
 	resp, err := http.Get("http://" + s.metricsAt + "/metrics")
 	if err != nil {
 		t.Fatal(err)
@@ -33,6 +33,45 @@ func TestThePythonSDKWorksThroughNginxWithBothServicesOnPostgresAndSlapd(t *test
 	if err != nil || !strings.Contains(string(text), `gatehouse_token_requests_total{grant_type="password",outcome="ok"}`) {
 		t.Errorf("the metrics do not count tokens: %v\n%.500s", err, text)
 	}
+}
+
+// The recipe of docs/deploy.md for services that do not look at revocations.
+func TestNginxRefusesRevokedTokensWhereItIsTold(t *testing.T) {
+	s := startServices(t, direct)
+	files := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = io.WriteString(w, `{"result":"files"}`)
+	}))
+	t.Cleanup(files.Close)
+	if err := os.Mkdir(filepath.Join(s.dir, "nginx", "gatehouse", "services"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	s.file("nginx/gatehouse/services/files.conf",
+		"location ~ ^/v3/files(/|$) {\n  include gatehouse/checked.conf;\n  proxy_pass "+files.URL+";\n}\n")
+	s.nginx.signal(syscall.SIGHUP)
+	s.eventually("nginx knows the service", func() bool { return s.status("http://localhost:"+s.port+"/v3/files") == http.StatusOK })
+	g := &gatehouse{port: s.port}
+	ask := func(token string, status int, headers ...string) {
+		t.Helper()
+		g.call(t, http.MethodGet, "/v3/files/content", nil, append(headers, "X-Tapis-Token", token)...).want(t, status)
+	}
+	token := g.token(t, password("testuser1")).Access.Token
+	ask(token, http.StatusOK)
+	ask(token, http.StatusOK, "X-Tapis-User", "testuser1")
+	ask(token+"x", http.StatusUnauthorized)
+	g.call(t, http.MethodPost, "/v3/tokens/revoke", map[string]string{"token": token}).want(t, http.StatusOK)
+	ask(token, http.StatusUnauthorized)
+	ask(token, http.StatusUnauthorized, "X-Tapis-User", "testuser1", "X-Tapis-Tenant", "dev")
+	// On the command line, which is another process.
+	token = g.token(t, password("testuser2")).Access.Token
+	ask(token, http.StatusOK)
+	s.call("authenticator", s.issuerEnv, "tokens", "revoke-user", "dev", "testuser2")
+	time.Sleep(2 * time.Second)
+	ask(token, http.StatusUnauthorized)
+	ask(g.token(t, password("testuser2")).Access.Token, http.StatusOK)
+	s.issuer.signal(syscall.SIGSTOP)
+	ask(token, http.StatusServiceUnavailable)
+	s.issuer.signal(syscall.SIGCONT)
 }
 
 // While something is away people get tokens, or 503 and the truth; when it is

@@ -270,7 +270,7 @@ func (s *services) startNginx(dir string) {
 			s.t.Fatal(err)
 		}
 	}
-	for _, name := range []string{"nginx.conf", "gatehouse.conf", "gatehouse/upstreams.conf"} {
+	for _, name := range []string{"nginx.conf", "gatehouse.conf", "gatehouse/upstreams.conf", "gatehouse/checked.conf"} {
 		content, err := os.ReadFile(filepath.Join(source, name))
 		if err != nil {
 			s.t.Fatal(err)

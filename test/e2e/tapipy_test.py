@@ -1,9 +1,10 @@
 """Drives a running Gatehouse with tapipy, the Python SDK of Tapis, unmodified.
 
-sdk_test.go starts the server and runs this file with two variables:
-GATEHOUSE_URL, the base URL of the tenant dev, and GATEHOUSE_TEST_SECRETS, a
-file that takes every secret used or received here, one JSON string a line, so
-that the logs can be searched for it afterwards.
+sdk_test.go starts the server and runs this file with three variables:
+GATEHOUSE_URL, the base URL of the tenant dev, GATEHOUSE_SERVICE_PASSWORD, that
+of the service files, and GATEHOUSE_TEST_SECRETS, a file that takes every secret
+used or received here, one JSON string a line, so that the logs can be searched
+for it afterwards.
 """
 
 import base64
@@ -15,6 +16,7 @@ import subprocess
 import sys
 import time
 import unittest
+import urllib.request
 
 from tapipy import errors
 from tapipy.tapis import Tapis, TapisResult
@@ -456,6 +458,92 @@ class Refusals(unittest.TestCase):
             Tapis(base_url=URL).authenticator.create_token(
                 grant_type="password", username="testuser10", password="x" * 16, _tapis_query_parameters=query
             )
+
+
+class TokensAPI(unittest.TestCase):
+    """What a service does: its first token by password, which the SDK does not
+    offer, then everything else with the SDK."""
+
+    BEHALF = {"X-Tapis-Tenant": "admin", "X-Tapis-User": "files"}
+
+    @classmethod
+    def setUpClass(cls):
+        remember(os.environ["GATEHOUSE_SERVICE_PASSWORD"])
+        basic = "files:" + os.environ["GATEHOUSE_SERVICE_PASSWORD"]
+        request = urllib.request.Request(
+            URL + "/v3/tokens",
+            data=json.dumps(cls.order()).encode(),
+            headers={
+                "Content-Type": "application/json",
+                "Authorization": "Basic " + base64.b64encode(basic.encode()).decode(),
+                **cls.BEHALF,
+            },
+        )
+        with urllib.request.urlopen(request) as reply:
+            result = json.load(reply)["result"]
+        cls.access = remember(result["access_token"]["access_token"])
+        cls.refresh = remember(result["refresh_token"]["refresh_token"])
+        cls.files = Tapis(base_url=URL, access_token=cls.access)
+
+    @staticmethod
+    def order(**changes):
+        """Returns what the service SDK sends."""
+        return {
+            "token_username": "files", "token_tenant_id": "admin", "account_type": "service",
+            "access_token_ttl": 86400, "generate_refresh_token": True,
+            "refresh_token_ttl": 3153600000, "target_site_id": "main", **changes,
+        }  # fmt: skip
+
+    def create(self, **changes):
+        result = self.files.tokens.create_token(_tapis_headers=self.BEHALF, **self.order(**changes))
+        remember(result.access_token.access_token)
+        return result
+
+    def test_a_service_gets_another_token_with_its_token(self):
+        result = self.create()
+        self.assertEqual(result.access_token.expires_in, 86400)
+        self.assertEqual(result.refresh_token.expires_in, 365 * 86400)
+        self.assertTrue(datetime.datetime.fromisoformat(result.access_token.expires_at).tzinfo)
+        claims = self.files.validate_token(result.access_token.access_token)
+        self.assertEqual(claims["sub"], "files@admin")
+        self.assertEqual(claims["tapis/account_type"], "service")
+        self.assertEqual(claims["tapis/target_site"], "main")
+        self.assertIsNone(claims["tapis/delegation_sub"])
+
+    def test_without_a_refresh_token_there_is_none(self):
+        self.assertFalse(hasattr(self.create(generate_refresh_token=False), "refresh_token"))
+
+    def test_a_service_makes_no_tokens_of_others(self):
+        with self.assertRaises(errors.ForbiddenError):
+            self.create(token_username="systems")
+        with self.assertRaises(errors.ForbiddenError):
+            self.create(token_username=USER, token_tenant_id="dev", account_type="user")
+
+    def test_a_person_does_not_become_a_service(self):
+        person = log_in()
+        with self.assertRaises(errors.ForbiddenError):
+            person.tokens.create_token(
+                token_username=USER, token_tenant_id="dev", account_type="service", target_site_id="main"
+            )
+
+    def test_a_service_refreshes_its_token(self):
+        result = self.files.tokens.refresh_token(refresh_token=self.refresh, _tapis_headers=self.BEHALF)
+        remember(result.access_token.access_token)
+        remember(result.refresh_token.refresh_token)
+        self.assertEqual(result.access_token.expires_in, 86400)
+        self.assertEqual(self.files.validate_token(result.access_token.access_token)["sub"], "files@admin")
+
+    def test_a_revoked_token_is_good_for_nothing(self):
+        result = self.create()
+        other = Tapis(base_url=URL, access_token=result.access_token.access_token)
+        other.tokens.create_token(_tapis_headers=self.BEHALF, **self.order(generate_refresh_token=False))
+        for token in (result.access_token.access_token, result.refresh_token.refresh_token):
+            answer = self.files.tokens.revoke_token(token=token)
+            self.assertIn("revoked", answer["message"])
+        with self.assertRaises(errors.UnauthorizedError):
+            other.tokens.create_token(_tapis_headers=self.BEHALF, **self.order())
+        with self.assertRaises(errors.UnauthorizedError):
+            self.files.tokens.refresh_token(refresh_token=result.refresh_token.refresh_token)
 
 
 class SecurityKernel(unittest.TestCase):
