@@ -46,3 +46,39 @@ func FuzzCallbacksThatAreTakenAreSafeToRedirectTo(f *testing.F) {
 		}
 	})
 }
+
+func FuzzRedirectsGoOnlyWhereTheyWereRegistered(f *testing.F) {
+	for _, seed := range [][2]string{
+		{"http://127.0.0.1/cb", "http://127.0.0.1:8080/cb"},
+		{"http://[::1]:1/", "http://[::1]/"},
+		{"http://localhost", "http://localhost@evil"},
+		{"http://localhost?a=b", "http://localhost:1?a=b"},
+		{"https://a.example.org/", "https://a.example.org:443/"},
+		{"http://127.0.0.1/", "http://127.0.0.1:80@evil/"},
+		{"http://127.0.0.1", "http://127.0.0.1:1\n/"},
+	} {
+		f.Add(seed[0], seed[1])
+	}
+	f.Fuzz(func(t *testing.T, registered, sent string) {
+		if registered == "" || sent == "" || validateCallback("callback_url", registered) != nil {
+			return
+		}
+		uri, ok := Client{RedirectURIs: []string{registered}}.Redirect(sent)
+		if !ok || uri == registered {
+			return
+		}
+		// Nothing but the port differs, and only on loopback.
+		there, err := url.Parse(registered)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := url.Parse(uri)
+		if err != nil || uri != sent || !loopback(got.Hostname()) || got.Hostname() != there.Hostname() || got.Scheme != "http" {
+			t.Fatalf("%q was taken for %q", sent, registered)
+		}
+		got.Host = there.Host
+		if got.String() != there.String() {
+			t.Fatalf("%q was taken for %q", sent, registered)
+		}
+	})
+}

@@ -143,7 +143,7 @@ func (p people) Groups(context.Context, string) ([]string, error) { return []str
 type world struct {
 	*grants.Pipeline
 
-	t        *testing.T
+	t        testing.TB
 	db       *database.DB
 	clients  *clients.Service
 	codes    *codes.Service
@@ -173,13 +173,25 @@ func (f *faulty) Record(ctx context.Context, i *tokens.Issued) error {
 	return f.Service.Record(ctx, i)
 }
 
-func newWorld(t *testing.T, db *database.DB) *world {
+// start is when the clock of these tests begins.
+var start = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
+
+// newWorld returns a world whose every answer is checked against the OpenAPI
+// document.
+func newWorld(t testing.TB, db *database.DB) *world {
+	t.Helper()
+	w := newBareWorld(t, db)
+	w.handler = apitest.New(t, w.handler, "authenticator")
+	return w
+}
+
+func newBareWorld(t testing.TB, db *database.DB) *world {
 	t.Helper()
 	w := &world{t: t, db: db, people: people{"ada": seal.NewSecret(), "bob": seal.NewSecret(), "client:portal": seal.NewSecret()}}
 	for _, password := range w.people {
 		testlog.Secret(t, password)
 	}
-	w.micros.Store(time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC).UnixMicro())
+	w.micros.Store(start.UnixMicro())
 	box, err := seal.New(seal.NewKey())
 	if err != nil {
 		t.Fatal(err)
@@ -216,7 +228,7 @@ func newWorld(t *testing.T, db *database.DB) *world {
 		return w.people, true, nil
 	}, w.mint), nil).Mount(group)
 	grants.NewInspector(w.Pipeline, byHost).Mount(engine.Group("/v3/oauth2", httpapi.OAuthErrors, httpapi.NoStore, authn.Optional(w.service)))
-	w.handler = apitest.New(t, engine, "authenticator")
+	w.handler = engine
 	return w
 }
 
@@ -345,7 +357,7 @@ func (r reply) text(name string) string {
 }
 
 // want fails the test unless the answer has the status and OAuth error code.
-func (r reply) want(t *testing.T, status int, code string) reply {
+func (r reply) want(t testing.TB, status int, code string) reply {
 	t.Helper()
 	if r.status != status || r.text("error") != code {
 		t.Fatalf("got %d %q, want %d %q: %.300s", r.status, r.text("error"), status, code, r.raw)
