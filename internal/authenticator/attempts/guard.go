@@ -96,7 +96,7 @@ func (g *Guard) Service(ctx context.Context, tenantID, service, from string) (At
 // UserCode is Password for the user code of a device, which a person who is
 // signed in types. Here it is the person who must not guess.
 func (g *Guard) UserCode(ctx context.Context, tenantID, username, from string) (Attempt, error) {
-	return g.begin(ctx, "",
+	return g.begin(ctx, failures, "",
 		throttle.Charge{Rule: userCodes, Key: tenantID + sep + username},
 		throttle.Charge{Rule: userCodesAtAddress, Key: tenantID + sep + network(from)})
 }
@@ -105,7 +105,7 @@ func (g *Guard) UserCode(ctx context.Context, tenantID, username, from string) (
 // an error of kind apierr.TooMany when there were too many. Each one that is
 // to count ends with Fail.
 func (g *Guard) Device(ctx context.Context, tenantID, from string) (Attempt, error) {
-	return g.begin(ctx, "", throttle.Charge{Rule: devicesAtAddress, Key: tenantID + sep + network(from)})
+	return g.begin(ctx, "requests", "", throttle.Charge{Rule: devicesAtAddress, Key: tenantID + sep + network(from)})
 }
 
 // sep stands in no name.
@@ -122,15 +122,18 @@ func (g *Guard) acquire(ctx context.Context, kind, tenantID, name, from string) 
 			throttle.Charge{Rule: address, Key: prefix + from},
 			throttle.Charge{Rule: wholeTenant, Key: prefix})
 	}
-	return g.begin(ctx, key, charges...)
+	return g.begin(ctx, failures, key, charges...)
 }
 
-func (g *Guard) begin(ctx context.Context, key string, charges ...throttle.Charge) (Attempt, error) {
+// failures are what most rules count.
+const failures = "failed attempts"
+
+func (g *Guard) begin(ctx context.Context, counted, key string, charges ...throttle.Charge) (Attempt, error) {
 	attempt, err := g.limiter.Acquire(ctx, charges...)
 	var refused throttle.Refusal
 	if errors.As(err, &refused) {
-		e := apierr.OAuth(apierr.TooMany, "temporarily_unavailable", "Too many attempts; please try again in %d seconds.",
-			int(math.Ceil(refused.RetryAfter.Seconds()))).Because(err)
+		e := apierr.OAuth(apierr.TooMany, "temporarily_unavailable", "Too many %s; please try again in %d seconds.",
+			counted, int(math.Ceil(refused.RetryAfter.Seconds()))).Because(err)
 		e.RetryAfter = refused.RetryAfter
 		return Attempt{}, e
 	}
