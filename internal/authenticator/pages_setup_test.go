@@ -24,6 +24,7 @@ import (
 
 	"gatehouse/internal/apitest"
 	"gatehouse/internal/authenticator"
+	"gatehouse/internal/authenticator/directory"
 	"gatehouse/internal/authenticator/tenantconfig"
 	"gatehouse/internal/database"
 	"gatehouse/internal/devldap"
@@ -114,7 +115,9 @@ func newWorld(t *testing.T, db *database.DB) *world {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = w.people.Close() })
-	w.settings = tenantconfig.New(tenantconfig.Deps{DB: db, Box: box, Now: w.clock, Log: log})
+	w.settings = tenantconfig.New(tenantconfig.Deps{
+		DB: db, Box: box, Now: w.clock, Log: log, LDAP: tenantconfig.LDAP{CheckFilter: directory.CheckFilter, CheckDN: directory.CheckDN},
+	})
 	w.Service, err = authenticator.New(authenticator.Deps{
 		DB: db, Box: box, Registry: &http.Client{Transport: w.registry()}, RegistryURL: "http://registry", RegistryPoll: time.Hour,
 		Log: log, Now: w.clock, SiteID: "main", TokenRetention: time.Hour, ShowClientKeys: true, LDAPPlaintext: true,

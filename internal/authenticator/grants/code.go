@@ -86,7 +86,7 @@ func (p *Pipeline) approved(ctx context.Context, tenant tenancy.Tenant, client c
 	if err != nil {
 		return attempt{}, err
 	}
-	if err := errors.Join(permitted(tenant, settings, grantType), permittedFor(&client, grantType), reserved(a.Username)); err != nil {
+	if err := errors.Join(permitted(tenant, settings, grantType), permittedFor(&client, grantType), reserved(a.Username), secondFactor(tenant, settings, a.AMR)); err != nil {
 		return attempt{}, apierr.From(err)
 	}
 	if a.TenantID != tenant.ID || client.TenantID != tenant.ID || a.ClientID != client.ID || a.Username == "" {

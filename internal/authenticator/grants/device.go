@@ -27,6 +27,9 @@ func (g deviceCode) authorize(ctx context.Context, a attempt) (grantee, error) {
 	if err != nil {
 		return grantee{}, deviceRefusal(err)
 	}
+	if err := secondFactor(a.tenant, a.settings, approval.AMR); err != nil {
+		return grantee{}, err
+	}
 	if err := g.directories.stillThere(ctx, a.tenant, approval.Username); err != nil {
 		return grantee{}, orInvalid(err, invalidDeviceCode)
 	}

@@ -3,12 +3,14 @@ package grants
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"gatehouse/internal/apierr"
 	"gatehouse/internal/authenticator/attempts"
 	"gatehouse/internal/authenticator/directory"
 	"gatehouse/internal/authenticator/tenancy"
+	"gatehouse/internal/authenticator/tenantconfig"
 	"gatehouse/internal/authenticator/tokens"
 )
 
@@ -48,6 +50,18 @@ func orInvalid(err error, invalid func(cause error) error) error {
 		return invalid(err)
 	}
 	return err
+}
+
+// multiFactor is how a sign-in with a second factor is called, RFC 8176.
+const multiFactor = "mfa"
+
+// secondFactor refuses a sign-in without the second factor that the tenant
+// asks for, perhaps since a moment ago, when the session began without.
+func secondFactor(tenant tenancy.Tenant, settings tenantconfig.Settings, amr []string) error {
+	if settings.MFA() && !slices.Contains(amr, multiFactor) {
+		return apierr.OAuth(apierr.Forbidden, "access_denied", "The tenant %s asks for a second factor.", tenant.ID)
+	}
+	return nil
 }
 
 // password is the grant of RFC 6749 section 4.3: a person's name and password

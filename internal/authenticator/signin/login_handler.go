@@ -13,6 +13,7 @@ import (
 	"gatehouse/internal/authenticator/browser"
 	"gatehouse/internal/authenticator/directory"
 	"gatehouse/internal/authenticator/sessions"
+	"gatehouse/internal/authenticator/tenantconfig"
 	"gatehouse/internal/httpapi"
 )
 
@@ -112,6 +113,10 @@ func (h *Handler) checkPassword(v *browser.Visit, username, password string) (di
 	if settings.MFA() { // never less than what the tenant asks for
 		return directory.Profile{}, apierr.New(apierr.Forbidden,
 			"The tenant %s asks for a second factor, which cannot be given here yet.", v.Tenant.ID)
+	}
+	if settings.IdentitySource != tenantconfig.LDAPSource {
+		return directory.Profile{}, apierr.New(apierr.Forbidden,
+			"People of the tenant %s sign in elsewhere (%s), which is not available here yet.", v.Tenant.ID, settings.IdentitySource)
 	}
 	people, found, err := h.directories(ctx, v.Tenant)
 	if err != nil {
