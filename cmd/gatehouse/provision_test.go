@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"testing"
 	"time"
+
+	"gatehouse/internal/authenticator/keys"
 )
 
 // service returns a service's own token, made with its password.
@@ -129,4 +131,45 @@ func TestARotationKeepsOldTokensGoodAndOurOwnAccountWorking(t *testing.T) {
 	r.as(tokens, http.MethodPut, "/v3/tokens/keys", map[string]string{"tenant_id": "nobody"}).want(t, 404, "")
 	r.as(r.service("files"), http.MethodPut, "/v3/tokens/keys", map[string]string{"tenant_id": devTenant}).want(t, 403, "")
 	r.as("", http.MethodPut, "/v3/tokens/keys", map[string]string{"tenant_id": devTenant}).want(t, 401, "")
+}
+
+func TestAnEmergencyRefusesEverythingThatTheOldKeySigned(t *testing.T) {
+	r := start(t)
+	c := r.register(r.bob, r.login(r.bob), `{}`)
+	grant := func() (access, refresh string) {
+		got := r.tokens(r.bob.host, c.basic(), r.bob.grant()).want(t, 200, "")
+		return got.body["access_token"].(string), got.body["refresh_token"].(string)
+	}
+	access, refresh := grant()
+	userinfo := func(host, token string) reply {
+		return r.send(http.MethodGet, host, "/v3/oauth2/userinfo", header{"X-Tapis-Token": token}, "")
+	}
+	userinfo(r.bob.host, access).want(t, 200, "")
+	other := r.login(r.labAda)
+	done, err := r.authenticator.RotateKey(t.Context(), devTenant, keys.Emergency)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r.publishedKey(devTenant) != done.PublicKey {
+		t.Error("the registry still publishes the old key")
+	}
+	userinfo(r.bob.host, access).want(t, 401, "invalid_token")
+	r.tokens(r.bob.host, c.basic(), refreshGrant(refresh)).want(t, 400, "invalid_grant")
+	r.send(http.MethodPut, r.bob.host, "/v3/tokens", header{"Content-Type": asJSON}, `{"refresh_token":"`+refresh+`"}`).want(t, 401, "")
+	userinfo(r.labAda.host, other).want(t, 200, "") // another tenant's
+	access, refresh = grant()
+	userinfo(r.bob.host, access).want(t, 200, "")
+	r.tokens(r.bob.host, c.basic(), refreshGrant(refresh)).want(t, 200, "")
+}
+
+func TestASiteWithoutItsOwnKeyIsNotReady(t *testing.T) {
+	r := start(t)
+	r.send(http.MethodGet, r.ada.host, "/v3/oauth2/ready", nil, "").want(t, 200, "")
+	r.login(r.ada) // so that it is known where people are
+	if err := r.databases[1].Conn(t.Context()).Exec("UPDATE signing_keys SET private_key = 'broken', version = 1000 WHERE tenant_id = 'admin'").Error; err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the lost key is noticed", func() bool { return r.authenticator.Ready(t.Context()) != nil })
+	r.send(http.MethodGet, r.ada.host, "/v3/oauth2/ready", nil, "").want(t, 503, "")
+	r.login(r.ada) // the others go on
 }

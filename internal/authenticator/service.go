@@ -271,7 +271,8 @@ func (s *Service) sweep(ctx context.Context) {
 	}
 }
 
-// Ready fails while the database is away or the registry was never seen.
+// Ready fails while the database is away, the registry was never seen, or the
+// key is missing that signs the tokens of the site's services.
 func (s *Service) Ready(ctx context.Context) error {
 	if err := s.db.Ping(ctx); err != nil {
 		return fmt.Errorf("database: %w", err)
@@ -279,7 +280,14 @@ func (s *Service) Ready(ctx context.Context) error {
 	if err := s.db.Usable(ctx, migrations.Authenticator); err != nil {
 		return err
 	}
-	return s.registry.Ready()
+	admin, _, err := s.registry.Self()
+	if err != nil {
+		return err
+	}
+	if _, err := s.keys.Active(ctx, admin.ID); err != nil {
+		return fmt.Errorf("signing key of tenant %s: %w", admin.ID, err)
+	}
+	return nil
 }
 
 // Close gives back connections. The database is its opener's to close.

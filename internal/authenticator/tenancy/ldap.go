@@ -25,8 +25,8 @@ type LDAPConnection struct {
 }
 
 // LDAPConnection asks the registry for a connection, as a service, because
-// others are not told how to bind. When the registry is away, what was last
-// seen counts.
+// others are not told how to bind. When the registry is away, or does not know
+// our key for a moment because it was rotated, what was last seen counts.
 func (r *Registry) LDAPConnection(ctx context.Context, id string, authorize Authorize) (LDAPConnection, error) {
 	path := tenantsPath + "/ldaps/" + url.PathEscape(id)
 	last, err := r.store.one(ctx, path)
@@ -35,14 +35,28 @@ func (r *Registry) LDAPConnection(ctx context.Context, id string, authorize Auth
 	}
 	ctx, cancel := context.WithTimeout(ctx, fetchTimeout)
 	defer cancel()
+	var connection LDAPConnection
 	answer, isNew, err := r.fetch(ctx, path, last, authorize)
+	if err == nil {
+		connection, err = ldapConnection(id, answer)
+	}
 	if err != nil {
 		if last.Body == "" {
 			return LDAPConnection{}, err
 		}
 		r.deps.Log.WarnContext(ctx, "LDAP connection not refreshed", slog.String("ldap_id", id), slog.Any("error", err))
-		answer, isNew = last, false
+		return ldapConnection(id, last)
 	}
+	if isNew {
+		if err := r.store.save(ctx, path, answer.ETag, answer.Body, r.deps.Now()); err != nil {
+			return LDAPConnection{}, err
+		}
+	}
+	return connection, nil
+}
+
+// ldapConnection reads an answer to a service.
+func ldapConnection(id string, answer viewRow) (LDAPConnection, error) {
 	var envelope struct {
 		Result LDAPConnection `json:"result"`
 	}
@@ -51,11 +65,6 @@ func (r *Registry) LDAPConnection(ctx context.Context, id string, authorize Auth
 	}
 	if envelope.Result.BindDN == "" {
 		return LDAPConnection{}, fmt.Errorf("LDAP connection %s: %w", id, errors.New("the registry does not say how to bind"))
-	}
-	if isNew {
-		if err := r.store.save(ctx, path, answer.ETag, answer.Body, r.deps.Now()); err != nil {
-			return LDAPConnection{}, err
-		}
 	}
 	return envelope.Result, nil
 }

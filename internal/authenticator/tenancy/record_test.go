@@ -120,3 +120,30 @@ func TestAPublicKeyIsPublishedInTheNameOfTheAccount(t *testing.T) {
 		t.Errorf("got %t, %v", admin, err)
 	}
 }
+
+func TestAConnectionThatTheRegistryTellsUsNoMoreIsTheOneLastSeen(t *testing.T) {
+	r := newRegistry(t)
+	view := started(t, testdb.New(t, migrations.Authenticator), r, newClock())
+	ask := func() string {
+		t.Helper()
+		got, err := view.LDAPConnection(t.Context(), "people", asSomebody)
+		if err != nil {
+			return err.Error()
+		}
+		return got.BindDN
+	}
+	r.serve("/v3/tenants/ldaps/people", `{"result":{"ldap_id":"people"}}`) // as it is told to strangers
+	if got := ask(); !strings.Contains(got, "does not say how to bind") {
+		t.Errorf("got %s", got)
+	}
+	for _, told := range []string{`{"result":{"ldap_id":"people","bind_dn":"cn=a"}}`, `{"result":{"ldap_id":"people"}}`, `x`} {
+		r.serve("/v3/tenants/ldaps/people", told)
+		if got := ask(); got != "cn=a" {
+			t.Errorf("%s: got %s", told, got)
+		}
+	}
+	r.serve("/v3/tenants/ldaps/people", `{"result":{"ldap_id":"people","bind_dn":"cn=b"}}`)
+	if got := ask(); got != "cn=b" {
+		t.Errorf("got %s", got)
+	}
+}
