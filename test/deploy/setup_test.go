@@ -30,6 +30,7 @@ const drain = 17 * time.Second
 var routes = map[string]string{
 	"/v3/tenants": "tenants", "/v3/sites": "tenants",
 	"/v3/oauth2": "authenticator", "/v3/tokens": "authenticator", "/v3/security": "authenticator", "/v3/site-router": "authenticator",
+	"/.well-known/oauth-authorization-server/v3/oauth2": "authenticator",
 }
 
 // need skips the test for a reason that must not exist under CI=true.
