@@ -100,7 +100,7 @@ func TestARevokedTokenIsStoppedAtTheEdge(t *testing.T) {
 	url := "http://" + listen + "/v3/files/content?x=y"
 	for _, h := range [][]string{nil, {"X-Tapis-Token", "good"}, {"X-Tapis-Token", "good", "X-Tapis-User", "ada"}} {
 		resp, body := do(t, "POST", url, `{"a":1}`, h...)
-		if resp.StatusCode != 200 || body != `{"program":"files","uri":"/v3/files/content?x=y"}` {
+		if resp.StatusCode != http.StatusOK || body != `{"program":"files","uri":"/v3/files/content?x=y"}` {
 			t.Errorf("%v: %s, %s", h, resp.Status, body)
 		}
 	}
@@ -120,7 +120,7 @@ func TestARevokedTokenIsStoppedAtTheEdge(t *testing.T) {
 	if files.hits != passed {
 		t.Error("a refused request was passed on")
 	}
-	if resp, _ := do(t, "GET", "http://"+listen+"/_gatehouse/check", ""); resp.StatusCode != 404 {
+	if resp, _ := do(t, "GET", "http://"+listen+"/_gatehouse/check", ""); resp.StatusCode != http.StatusNotFound {
 		t.Errorf("the check is open to everybody: %s", resp.Status)
 	}
 }
