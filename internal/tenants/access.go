@@ -22,11 +22,13 @@ const (
 	adminRole = "$!tenant_admin"
 )
 
-// Roles tells who holds which role.
+// Roles tells who holds which role, and which tokens have been revoked.
 type Roles interface {
 	// Has reports whether a user or service of the tenant holds the role. It
 	// fails when that cannot be found out, and then nothing is allowed.
 	Has(ctx context.Context, tenantID, username, role string) (bool, error)
+	// Stands reports whether a token has not been revoked.
+	Stands(ctx context.Context, raw string) (bool, error)
 }
 
 // What those may change who may not change everything. The rest of a tenant

@@ -200,7 +200,7 @@ func TestHoldersOfKeysPublishThemWithoutARole(t *testing.T) {
 	publish(503, "dev", `{"status":"inactive"}`, service(t, "authenticator@admin"))
 	publish(503, "dev", body(t, object{"public_key": wrappedKeys()[0], "description": "Too."}, nil), service(t, "authenticator@admin"))
 	publish(503, "dev", key, service(t, "files@admin"))
-	publish(403, "dev", key, user(t, "authenticator@admin"))
+	publish(503, "dev", key, user(t, "authenticator@admin"))
 	publish(400, "dev", `{"public_key":"x"}`, service(t, "authenticator@admin"))
 	publish(400, "dev", `{"public_key":null}`, service(t, "authenticator@admin"))
 	// The administrative tenant's own key last: the old one signs for it no more.
@@ -240,18 +240,18 @@ func TestNothingIsAllowedWhenRolesCannotBeAskedFor(t *testing.T) {
 	all["PUT /v3/sites/main"] = `{"services":[]}`
 	for request, text := range all {
 		method, target, _ := strings.Cut(request, " ")
-		r := wants(t, h, http.StatusServiceUnavailable, "role", method, target, text)
+		r := wants(t, h, http.StatusServiceUnavailable, "who may do what", method, target, text)
 		if r.header.Get("Retry-After") == "" {
 			t.Errorf("%s: no Retry-After", request)
 		}
 	}
-	wants(t, h, http.StatusServiceUnavailable, "role", "PUT", "/v3/tenants/dev", `{"description":"x"}`, user(t, "ada@dev")...)
+	wants(t, h, http.StatusServiceUnavailable, "who may do what", "PUT", "/v3/tenants/dev", `{"description":"x"}`, user(t, "ada@dev")...)
 	equal(t, "content", contentOf(t, h.service), before)
 	wants(t, h, http.StatusOK, "", "PUT", "/v3/tenants/dev", `{"description":"x"}`, service(t, "tenants@admin")...)
 
 	_, alone := seeded(t) // has not been told where to ask
 	e := engine(t, alone)
-	wants(t, e, http.StatusServiceUnavailable, "role", "POST", "/v3/tenants", body(t, newTenantBody, nil))
+	wants(t, e, http.StatusServiceUnavailable, "who may do what", "POST", "/v3/tenants", body(t, newTenantBody, nil))
 	wants(t, e, http.StatusOK, "", "PUT", "/v3/tenants/dev", `{"description":"x"}`)
 }
 
@@ -302,4 +302,25 @@ func TestUpstreamBugTheAdministrativeTenantIsHardCoded(t *testing.T) {
 	h.office.grant("dev boss tenant_creator")
 	wants(t, h, http.StatusForbidden, "tenant dev", "POST", "/v3/tenants", body(t, newTenantBody, nil), user(t, "boss@admin")...)
 	wants(t, h, http.StatusCreated, "", "POST", "/v3/tenants", body(t, newTenantBody, nil), user(t, "boss@dev")...)
+}
+
+func TestARevokedTokenIsVoidHereToo(t *testing.T) {
+	h := open(t)
+	h.office.grant("dev ada $!tenant_admin", "admin boss tenant_creator")
+	put := func(status int, headers []string) {
+		t.Helper()
+		wants(t, h, status, "", "PUT", "/v3/tenants/dev", body(t, object{"description": h.clock.Now().String()}, nil), headers...)
+		h.clock.advance(time.Second)
+	}
+	for _, headers := range [][]string{user(t, "ada@dev"), user(t, "boss@admin"), service(t, "tenants@admin"), service(t, "tokens@admin")} {
+		put(200, headers)
+		get(t, h, "/v3/tenants/ldaps", 200, headers...)
+		h.office.mu.Lock()
+		h.office.revoked[headers[1]] = true
+		h.office.mu.Unlock()
+		put(401, headers)
+		if rows := get(t, h, "/v3/tenants/ldaps", 200, headers...).rows(t); rows[0]["bind_dn"] != nil {
+			t.Errorf("a revoked token shows %v", rows[0])
+		}
+	}
 }

@@ -29,11 +29,13 @@ type office struct {
 	held  map[string]bool // "tenant user role"
 	asked []string        // the same, in order
 	away  bool
+
+	revoked map[string]bool
 }
 
 func newOffice(t testing.TB) *office {
 	t.Helper()
-	o := &office{held: map[string]bool{}}
+	o := &office{held: map[string]bool{}, revoked: map[string]bool{}}
 	o.server = httptest.NewServer(http.HandlerFunc(o.serve))
 	t.Cleanup(o.server.Close)
 	return o
@@ -48,6 +50,9 @@ func (o *office) serve(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case o.away:
 		w.WriteHeader(http.StatusServiceUnavailable)
+	case r.URL.Path == "/v3/site-router/tokens/check" && o.revoked[r.Header.Get("X-Tapis-Token")]:
+		w.WriteHeader(http.StatusUnauthorized)
+	case r.URL.Path == "/v3/site-router/tokens/check":
 	case r.URL.Path == "/v3/tokens" && name == "tenants" && password == "the service password":
 		_, _ = io.WriteString(w, `{"result":{"access_token":{"access_token":"registry's own","expires_in":14400}}}`)
 	case r.URL.Path != "/v3/security/user/hasRole" || r.Header.Get("X-Tapis-Token") != "registry's own" ||

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rsa"
 	"errors"
+	"log/slog"
 	"sync"
 
 	"gatehouse/internal/apierr"
@@ -104,5 +105,19 @@ func (s *Service) caller(ctx context.Context, raw string, behalf authn.Subject) 
 		return authn.Caller{}, err
 	}
 	checks := authn.Checks{Verifier: s.verifier, Realm: s.realm, SiteID: site, Service: serviceName}
-	return checks.Caller(ctx, raw, behalf)
+	caller, err := checks.Caller(ctx, raw, behalf)
+	if err != nil {
+		return authn.Caller{}, err
+	}
+	switch stands, err := s.access.roles.Stands(ctx, raw); {
+	case err != nil && caller.Service():
+		// What services may do without a role they may do while nobody can be
+		// asked: the authenticator publishes keys before it is ready.
+		s.log.WarnContext(ctx, "revocation of a service token not checked", slog.String("service", caller.Username), slog.String("error", err.Error()))
+	case err != nil:
+		return authn.Caller{}, err
+	case !stands:
+		return authn.Caller{}, authn.ErrRevoked
+	}
+	return caller, nil
 }

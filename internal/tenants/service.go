@@ -96,7 +96,12 @@ var errNoRoles = errors.New("no authenticator is configured; set authenticator.u
 
 // Has implements Roles.
 func (noRoles) Has(context.Context, string, string, string) (bool, error) {
-	return false, apierr.Away(errNoRoles, "The service that knows who holds which role")
+	return false, apierr.Away(errNoRoles, "The service that knows who may do what")
+}
+
+// Stands implements Roles.
+func (noRoles) Stands(context.Context, string) (bool, error) {
+	return false, apierr.Away(errNoRoles, "The service that knows who may do what")
 }
 
 // Mount registers all paths of the registry on r.

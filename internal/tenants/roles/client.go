@@ -106,7 +106,7 @@ func (c *Client) Has(ctx context.Context, tenantID, username, role string) (bool
 	return has, nil
 }
 
-func away(err error) error { return apierr.Away(err, "The service that knows who holds which role") }
+func away(err error) error { return apierr.Away(err, "The service that knows who may do what") }
 
 func (c *Client) remembers(q question) bool {
 	c.mu.Lock()
@@ -123,6 +123,34 @@ func (c *Client) note(q question) {
 		clear(c.yes)
 	}
 	c.yes[q] = now.Add(remember)
+}
+
+// checkTimeout bounds the question about a token.
+const checkTimeout = 2 * time.Second
+
+// Stands reports whether a token that was found good otherwise has not been
+// revoked. Of tokens that another site has issued the authenticator knows
+// nothing bad. It fails as Unavailable when there is no clear answer.
+func (c *Client) Stands(ctx context.Context, raw string) (bool, error) {
+	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
+	defer cancel()
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, c.config.URL+"/v3/site-router/tokens/check", nil)
+	if err != nil {
+		return false, away(err)
+	}
+	r.Header.Set("X-Tapis-Token", raw)
+	w, err := c.config.HTTP.Do(r)
+	if err != nil {
+		return false, away(err)
+	}
+	_ = w.Body.Close()
+	switch w.StatusCode {
+	case http.StatusOK:
+		return true, nil
+	case http.StatusUnauthorized:
+		return false, nil
+	}
+	return false, away(fmt.Errorf("the authenticator answered %d to a question about a token", w.StatusCode))
 }
 
 // errRefused says that the token which we sent was not believed.

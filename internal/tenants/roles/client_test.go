@@ -48,6 +48,12 @@ func (d *desk) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.requests = append(d.requests, fmt.Sprintf("%s %s %s %s %s %s", r.Method, r.URL.Path, r.Header.Get("X-Tapis-Tenant"), r.Header.Get("X-Tapis-User"), r.Header.Get("Content-Type"), body))
+	if r.URL.Path == "/v3/site-router/tokens/check" {
+		if r.Header.Get("X-Tapis-Token") == "a token" {
+			d.answers(w)
+		}
+		return
+	}
 	if r.URL.Path == "/v3/tokens" {
 		d.tokens++
 		if name, password, ok := r.BasicAuth(); !ok || name != "tenants" || password != "pass:word" {
@@ -281,4 +287,21 @@ func TestEverythingThatAClientNeedsIsAskedFor(t *testing.T) {
 			t.Errorf("%+v: got no error", config)
 		}
 	}
+}
+
+func TestWhetherATokenStandsIsAskedEveryTime(t *testing.T) {
+	d, c := open(t)
+	for status, want := range map[int]bool{200: true, 401: false} {
+		d.do(func() { d.answers = says(status, "{}") })
+		if got, err := c.Stands(t.Context(), "a token"); got != want || err != nil {
+			t.Errorf("%d: got %v, %v", status, got, err)
+		}
+	}
+	for _, status := range []int{302, 400, 403, 404, 429, 500, 503} {
+		d.do(func() { d.answers = says(status, "") })
+		if got, err := c.Stands(t.Context(), "a token"); got || !apierr.Is(err, apierr.Unavailable) {
+			t.Errorf("%d: got %v, %v", status, got, err)
+		}
+	}
+	wantCounts(t, d, 0, 0)
 }
