@@ -1,6 +1,7 @@
 package deploy
 
 import (
+	"encoding/base64"
 	"encoding/json"
 	"net"
 	"net/http"
@@ -241,6 +242,7 @@ func TestTheDocumentedCommandsLeadToALogin(t *testing.T) {
 	if resp, body := do(t, "GET", nginx.url+"/v3/tenants", ""); resp.StatusCode != http.StatusOK || !strings.Contains(body, `"dev"`) || !strings.Contains(body, `"admin"`) {
 		t.Errorf("the tenants: %s, %s", resp.Status, body)
 	}
+	a.writes(t, nginx.url)
 	a.kubernetes(t)
 
 	logs := serving.said() + issuing.said() + nginx.said()
@@ -273,4 +275,28 @@ func secretValues(t testing.TB, dir string) map[string]string {
 		}
 	}
 	return all
+}
+
+// writes checks that the registry finds out who may write to it.
+func (a *arrangement) writes(t *testing.T, site string) {
+	t.Helper()
+	password := strings.TrimSpace(read(t, filepath.Join(a.secrets, "tenants-service-password")))
+	resp, body := do(t, "POST", site+"/v3/tokens", `{"account_type": "service", "token_tenant_id": "admin", "token_username": "tenants", "target_site_id": "main"}`,
+		"Content-Type", "application/json", "Authorization", "Basic "+base64.StdEncoding.EncodeToString([]byte("tenants:"+password)),
+		"X-Tapis-Tenant", "admin", "X-Tapis-User", "tenants")
+	var issued struct {
+		Result struct {
+			Access struct {
+				Token string `json:"access_token"`
+			} `json:"access_token"`
+		} `json:"result"`
+	}
+	if err := json.Unmarshal([]byte(body), &issued); err != nil || issued.Result.Access.Token == "" {
+		t.Fatalf("no service token: %s, %v", resp.Status, err)
+	}
+	resp, body = do(t, "POST", site+"/v3/tenants/owners", `{"email": "new@example.org", "name": "New", "institution": "Example"}`,
+		"Content-Type", "application/json", "X-Tapis-Token", issued.Result.Access.Token, "X-Tapis-Tenant", "admin", "X-Tapis-User", "tenants")
+	if resp.StatusCode != http.StatusCreated {
+		t.Errorf("an owner is not made: %s, %s", resp.Status, body)
+	}
 }

@@ -48,7 +48,7 @@ func steps(t *testing.T, text string) []string {
 		for line := range strings.Lines(block + "\n") {
 			if command, is := strings.CutPrefix(line, "$ "); is {
 				found = append(found, command)
-			} else if len(found) > 0 && strings.HasSuffix(found[len(found)-1], "\\\n") {
+			} else if len(found) > 0 && (strings.HasSuffix(found[len(found)-1], "\\\n") || strings.HasPrefix(line, "    ")) {
 				found[len(found)-1] += line
 			}
 		}
@@ -93,6 +93,32 @@ func TestTheFirstFiveMinutesOfTheReadmeWork(t *testing.T) {
 	}
 	if !strings.HasSuffix(strings.TrimSpace(string(out)), "\n1") {
 		t.Error("the last line of Python does not print 1, as its comment says")
+	}
+}
+
+// A tenant is made, opened and signed in to by the commands of the README.
+func TestTheReadmeLeadsToATenantOfOnesOwn(t *testing.T) {
+	g := start(t)
+	text := strings.ReplaceAll(section(t, "README.md", "A tenant of your own"), "localhost:8080", "localhost:"+g.port)
+	shell := exec.CommandContext(t.Context(), "bash", "-euo", "pipefail", "-c", strings.Join(steps(t, text), "echo ---\n"))
+	shell.Dir, shell.Stderr = filepath.Dir(g.dataDir), os.Stderr
+	said, err := shell.Output()
+	if err != nil {
+		t.Fatalf("%v\n%s", err, said)
+	}
+	var messages []string
+	for said := range strings.SplitSeq(string(said), "---\n") {
+		if said == "" { // a variable was set, or something was waited for
+			continue
+		}
+		var answer struct{ Status, Message string }
+		if err := json.Unmarshal([]byte(said), &answer); err != nil || answer.Status != "success" {
+			t.Errorf("a command was answered with %q, %q (%v)", answer.Status, answer.Message, err)
+		}
+		messages = append(messages, answer.Message)
+	}
+	if len(messages) != 6 {
+		t.Errorf("the answers are %q", messages)
 	}
 }
 
