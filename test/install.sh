@@ -18,6 +18,7 @@ have_postgres || missing+=(postgresql)
 have slapd || missing+=(slapd)
 have ldapsearch || missing+=(ldap-utils)
 have nginx || missing+=(nginx)
+have chromium || missing+=(chromium)
 have openssl || missing+=(openssl)
 have curl || missing+=(curl)
 have cc || missing+=(gcc libc6-dev) # for the race detector
