@@ -147,3 +147,43 @@ func TestOnlyAdministratorsOfTheTenantConfigureIt(t *testing.T) {
 		}
 	}
 }
+
+// serviceToken returns a token of a service account of the site.
+func (r *running) serviceToken(service string) string {
+	r.t.Helper()
+	password, _, err := r.data.servicePassword()
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	req := http.Request{Header: http.Header{}}
+	req.SetBasicAuth(service, secret(r.t, password))
+	got := r.send(http.MethodPost, r.ada.host, "/v3/tokens", header{"Content-Type": asJSON, "X-Tapis-Tenant": adminTenant, "Authorization": req.Header.Get("Authorization")},
+		`{"account_type":"service","token_tenant_id":"admin","token_username":"`+service+`","target_site_id":"`+siteID+`"}`)
+	if got.status != http.StatusOK && got.status != http.StatusCreated {
+		r.t.Fatalf("got %d", got.status)
+	}
+	return secret(r.t, got.result(r.t)["access_token"].(map[string]any)["access_token"].(string))
+}
+
+func TestServicesActForATenantAsFarAsTheyMay(t *testing.T) {
+	r := start(t)
+	r.adminToken()
+	ask := func(service, tenant, user, path string) reply {
+		return r.send(http.MethodGet, "10.0.0.1", "/v3/oauth2"+path,
+			header{"X-Tapis-Token": r.serviceToken(service), "X-Tapis-Tenant": tenant, "X-Tapis-User": user}, "")
+	}
+	if got := ask("authenticator", "dev", "authenticator", "/admin/config").want(t, 200, "").result(t); got["tenant_id"] != "dev" {
+		t.Errorf("got %v", got)
+	}
+	ask("files", "dev", "ada", "/admin/config").want(t, 403, "access_denied")
+	if got := ask("files", "dev", "bob", "/userinfo").want(t, 200, "").result(t); got["username"] != "bob" {
+		t.Errorf("got %v", got)
+	}
+	if got := ask("files", "dev", "bob", "/profiles/ada").want(t, 200, "").result(t); got["email"] != "ada@example.org" {
+		t.Errorf("got %v", got)
+	}
+	if people := ask("files", "lab", "ada", "/profiles").want(t, 200, "").body["result"].([]any); len(people) != 1 {
+		t.Errorf("got %v of lab", people)
+	}
+	ask("files", "nowhere", "ada", "/profiles").want(t, 401, "invalid_token")
+}
