@@ -5,7 +5,6 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -113,7 +112,7 @@ func keysRotate(ctx context.Context, std command.IO, args []string) error {
 	flags := flag.NewFlagSet("keys rotate", flag.ContinueOnError)
 	now := flags.Bool("now", false, "Let the new key sign at once; the old one goes on verifying.")
 	emergency := flags.Bool("emergency", false, "Let the new key sign at once and end the old one: whatever it signed is refused.")
-	if err := command.Parse(flags, flagsFirst(args)); err != nil {
+	if err := command.Parse(flags, flagsFirst(flags, args)); err != nil {
 		return err
 	}
 	mode := keys.Graceful
@@ -140,10 +139,17 @@ func keysRotate(ctx context.Context, std command.IO, args []string) error {
 }
 
 // flagsFirst lets flags stand behind the tenant as well; none takes a value.
-func flagsFirst(args []string) []string {
-	isFlag := func(arg string) bool { return strings.HasPrefix(arg, "-") }
-	names := slices.DeleteFunc(slices.Clone(args), isFlag)
-	return append(slices.DeleteFunc(slices.Clone(args), func(arg string) bool { return !isFlag(arg) }), names...)
+// The id of a key may begin with a hyphen and is no flag for that.
+func flagsFirst(flags *flag.FlagSet, args []string) []string {
+	var known, rest []string
+	for _, arg := range args {
+		if strings.HasPrefix(arg, "-") && flags.Lookup(strings.TrimLeft(arg, "-")) != nil {
+			known = append(known, arg)
+		} else {
+			rest = append(rest, arg)
+		}
+	}
+	return append(known, rest...)
 }
 
 func sayRotated(out io.Writer, tenantID string, done keys.Rotation) error {
@@ -158,7 +164,7 @@ func sayRotated(out io.Writer, tenantID string, done keys.Rotation) error {
 func keysRetire(ctx context.Context, std command.IO, args []string) error {
 	flags := flag.NewFlagSet("keys retire", flag.ContinueOnError)
 	end := flags.Bool("end", false, "Let it verify nothing any more, no refresh token either.")
-	if err := command.Parse(flags, flagsFirst(args)); err != nil {
+	if err := command.Parse(flags, flagsFirst(flags, args)); err != nil {
 		return err
 	}
 	if flags.NArg() != 2 {

@@ -145,6 +145,7 @@ func TestSigningKeysAreListedRotatedAndRetired(t *testing.T) {
 	call(t, env, 1, "while it signs; rotate it first", "keys", "retire", "dev", kids["active"])
 	call(t, env, 1, "is to sign next", "keys", "retire", "dev", kids["next"])
 	call(t, env, 1, "has no key", "keys", "retire", "lab", kids["next"])
+	call(t, env, 1, "has no key -x", "keys", "retire", "lab", "-x", "--end")
 	call(t, env, 0, "verifies nothing any more", "keys", "retire", "-end", "dev", kids["next"])
 	call(t, env, 0, "ended", "keys", "list", "dev")
 	for _, args := range [][]string{
