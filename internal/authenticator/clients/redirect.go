@@ -18,7 +18,8 @@ var loopbackURI = regexp.MustCompile(`^(http://(?:127\.0\.0\.1|\[::1\]|localhost
 
 // Redirect returns the redirect URI to use when a request sent one, or sent
 // none: the registered one, if there is only one. URIs are compared exactly,
-// but for the port on loopback hosts (RFC 8252 section 7.3).
+// but for the port on loopback hosts (RFC 8252 section 7.3): there people are
+// asked, which for the tenant's own web application they are not.
 func (c Client) Redirect(sent string) (uri string, ok bool) {
 	if sent == "" {
 		return c.CallbackURL(), len(c.RedirectURIs) == 1
@@ -27,7 +28,7 @@ func (c Client) Redirect(sent string) (uri string, ok bool) {
 		return sent, true
 	}
 	given := loopbackURI.FindStringSubmatch(sent)
-	if given == nil {
+	if given == nil || c.FirstParty {
 		return "", false
 	}
 	if port, err := strconv.ParseUint(given[2], 10, 16); given[2] != "" && (err != nil || port == 0) {
@@ -89,6 +90,9 @@ func validateCallback(field, raw string) error {
 	u, err := url.Parse(raw)
 	if err != nil || u.Scheme == "" {
 		return apierr.Invalidf("The field %s must be an absolute URI.", field)
+	}
+	if !keyPattern.MatchString(u.Host) && u.Host != "" { // people are shown it, and must not take it for another
+		return apierr.Invalidf("The field %s must write its host in ASCII, as browsers do: xn--...", field)
 	}
 	switch scheme := strings.ToLower(u.Scheme); {
 	case scheme == "https" && u.Hostname() != "" && u.User == nil:

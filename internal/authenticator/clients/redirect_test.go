@@ -183,3 +183,15 @@ func TestGrantTypesAreKnownOnes(t *testing.T) {
 		wantInvalid(t, "grant_types", err, "grant_types")
 	}
 }
+
+// Nobody is asked for consent to it, so no other program may stand in for it.
+func TestTheWebApplicationIsAnsweredAtNoOtherPort(t *testing.T) {
+	const callback = "http://localhost:8080/v3/oauth2/webapp/callback"
+	c := clients.Client{RedirectURIs: []string{callback}, FirstParty: true}
+	if _, ok := c.Redirect(callback); !ok {
+		t.Error("its own address is refused")
+	}
+	if uri, ok := c.Redirect("http://localhost:9000/v3/oauth2/webapp/callback"); ok {
+		t.Errorf("%s was taken", uri)
+	}
+}

@@ -101,7 +101,7 @@ func TestCallbacksAreWhereOnlyTheClientListens(t *testing.T) {
 		"https://portal.example.org/\n", "https://portal.example.org/\r\nSet-Cookie:a=b", "https://portal.example.org/\t", "https://portal.example.org/\x00",
 		`https://portal.example.org\@evil.example.com`, `https:\\portal.example.org`, "https://portal.example.org/<script>", `https://portal.example.org/"x`,
 		"https://pörtal.example.org/", "https://portal.example.org/é", "https://portal.example.org/\u202e", "https://portal%00.example.org/",
-		"https://portal.example.org:port/", "https://[::1/x", "https://portal.example.org/%zz",
+		"https://portal.example.org:port/", "https://p%C3%B6rtal.example.org/", "https://portal.example.org%E2%80%AE/", "https://[::1/x", "https://portal.example.org/%zz",
 		"http://portal.example.org/x", "http://evil", "http://localhost.evil.example.com/", "http://127.0.0.1.evil.example.com/", "http://localhost@evil.example.com/",
 		"http://localhost:80@evil.example.com/", "http://user@localhost/", "http://0.0.0.0/", "http://10.0.0.1/", "http://192.168.0.1/", "http://2130706433/", "http://[::]/", "http://[fe80::1]/",
 		"http://169.254.169.254/", "http://localhost./", "http:localhost", "http:///x",
