@@ -37,10 +37,10 @@ type pageParts struct {
 func (s *Service) newPages(d Deps, parts pageParts) (*pages, error) {
 	p := &pages{
 		sessions: sessions.New(sessions.Deps{DB: d.DB, Box: d.Box, Now: d.Now, Idle: d.SessionIdle, Lifetime: d.SessionLifetime}),
-		consents: consents.New(d.DB, s.tokens, d.Now),
+		consents: consents.New(d.DB, s.withdrawal(), d.Now),
 	}
 	var err error
-	if p.shared, err = browser.New(p.sessions, append(signin.Templates(), webapp.Templates()...)...); err != nil {
+	if p.shared, err = browser.New(p.sessions, parts.guard, append(signin.Templates(), webapp.Templates()...)...); err != nil {
 		return nil, err
 	}
 	p.webapp = webapp.NewHandler(webapp.Deps{

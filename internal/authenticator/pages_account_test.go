@@ -291,7 +291,7 @@ func TestWrongUserCodesAreThrottled(t *testing.T) {
 	for range 5 {
 		entry.submit("user_code", "BBBB-BBBB").want(http.StatusBadRequest, "no such code")
 	}
-	refused := entry.submit("user_code", userCode).want(http.StatusTooManyRequests, "Too many attempts")
+	refused := entry.submit("user_code", userCode).want(http.StatusTooManyRequests, "Too many failed attempts")
 	if refused.header.Get("Retry-After") == "" {
 		t.Error("it does not say how long to wait")
 	}
@@ -396,4 +396,70 @@ func TestAClientMaySendPeopleToLogOutAndHaveThemBack(t *testing.T) {
 		}
 		b.visit(dev+"/authorizations").want(http.StatusOK, "Log in")
 	})
+}
+
+// Whoever has stolen a cookie, or got a code approved, gets nothing by it.
+func TestRevokingAPersonAlsoEndsWhatCouldStillBecomeAToken(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		portal, b, bobs := w.portal(), w.signedIn("ada", w.ada), w.signedIn("bob", w.bob)
+		code := b.visit(portal.request(dev)).submit("decision", "allow").answer(portal.redirect).Get("code")
+		deviceCode, userCode := w.device(portal)
+		b.visit(dev+"/device?user_code="+userCode).submit("user_code", userCode).follow().submit("decision", "allow").want(http.StatusOK, "signed in")
+		bobsCode := bobs.visit(portal.request(dev)).submit("decision", "allow").answer(portal.redirect).Get("code")
+		if err := w.RevokeUser(t.Context(), "dev", "ada"); err != nil {
+			t.Fatal(err)
+		}
+		w.advance(time.Minute)
+		if r := w.redeem(portal, code).want(t, http.StatusBadRequest); r.Error != "invalid_grant" {
+			t.Errorf("the code: %s", r.Error)
+		}
+		if r := w.poll(portal, deviceCode).want(t, http.StatusBadRequest); r.Error != "access_denied" {
+			t.Errorf("the device: %s", r.Error)
+		}
+		b.visit(dev+"/webapp").want(http.StatusOK, "Log in")
+		w.redeem(portal, bobsCode).want(t, http.StatusOK)
+		bobs.visit(dev+"/authorizations").want(http.StatusOK, "logged in as bob")
+	})
+}
+
+func TestWithdrawingConsentAlsoVoidsWhatWasNotFetchedYet(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		portal, b := w.portal(), w.signedIn("ada", w.ada)
+		other := w.register(dev, w.ada, `{"client_id":"other","callback_url":"https://other.example.com/cb"}`)
+		kept := b.visit(other.request(dev)).submit("decision", "allow").answer(other.redirect).Get("code")
+		deviceCode, userCode := w.device(portal)
+		b.visit(dev+"/device?user_code="+userCode).submit("user_code", userCode).follow().submit("decision", "allow").want(http.StatusOK, "signed in")
+		code := b.visit(portal.request(dev)).submit("decision", "allow").answer(portal.redirect).Get("code")
+		list := b.visit(dev+"/authorizations").want(http.StatusOK, "The <Portal>")
+		list.submit("client_id", "portal").follow().want(http.StatusOK)
+		w.advance(time.Minute)
+		if r := w.redeem(portal, code).want(t, http.StatusBadRequest); r.Error != "invalid_grant" {
+			t.Errorf("the code: %s", r.Error)
+		}
+		if r := w.poll(portal, deviceCode).want(t, http.StatusBadRequest); r.Error != "access_denied" {
+			t.Errorf("the device: %s", r.Error)
+		}
+		w.redeem(other, kept).want(t, http.StatusOK)
+	})
+}
+
+func TestAnAddressCannotFillTheDatabaseWithVisits(t *testing.T) {
+	w := onSQLite(t)
+	portal := w.portal()
+	known := w.signedIn("ada", w.ada)
+	stranger := w.browser()
+	stranger.http.Jar = nil
+	visits, last := 0, stranger.get(portal.request(dev))
+	for ; last.status == http.StatusSeeOther && visits < 1000; visits++ {
+		last = stranger.get(portal.request(dev))
+	}
+	last.want(http.StatusTooManyRequests, "Too many visits")
+	if last.header.Get("Retry-After") == "" {
+		t.Error("it does not say how long to wait")
+	}
+	known.visit(portal.request(dev)).want(http.StatusOK, "Allow")
+	w.advance(time.Second)
+	if p := stranger.get(portal.request(dev)); p.status != http.StatusSeeOther {
+		t.Errorf("status %d a second later", p.status)
+	}
 }

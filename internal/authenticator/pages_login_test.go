@@ -51,7 +51,7 @@ func TestGuessesAtTheLoginPageAndAtTheTokenEndpointCountTogether(t *testing.T) {
 		login.submit("username", "bob", "password", "wrong").want(http.StatusUnauthorized)
 		w.token(dev, url.Values{"grant_type": {"password"}, "username": {"bob"}, "password": {"wrong"}}).want(t, http.StatusBadRequest)
 	}
-	refused := login.submit("username", "Bob", "password", w.bob).want(http.StatusTooManyRequests, "Too many attempts")
+	refused := login.submit("username", "Bob", "password", w.bob).want(http.StatusTooManyRequests, "Too many failed attempts")
 	if refused.header.Get("Retry-After") == "" {
 		t.Error("it does not say how long to wait")
 	}

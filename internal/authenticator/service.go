@@ -223,9 +223,12 @@ func (s *Service) SetServicePassword(ctx context.Context, tenantID, service, pas
 }
 
 // RevokeUser voids every token that a person or service of a tenant has until
-// now.
+// now, and what could become one without signing in again.
 func (s *Service) RevokeUser(ctx context.Context, tenantID, username string) error {
-	return s.tokens.RevokeUser(ctx, tenantID, username)
+	if err := s.pages.sessions.End(ctx, tenantID, username); err != nil {
+		return err
+	}
+	return s.withdrawal().revokeUser(ctx, tenantID, username)
 }
 
 // RevokeIssuedTo voids every token that an OAuth client of a tenant has until

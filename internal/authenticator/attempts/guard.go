@@ -34,6 +34,8 @@ var (
 	// Devices ask before anybody signed in; a classroom may share an address.
 	devicesAtAddress   = throttle.Rule{Name: "devices at address", Burst: 100, Interval: 3 * time.Second}
 	userCodesAtAddress = throttle.Rule{Name: "user codes at address", Burst: 25, Interval: 24 * time.Second}
+	// So do browsers; what each is in the middle of is stored for ten minutes.
+	visitsAtAddress = throttle.Rule{Name: "visits at address", Burst: 300, Interval: 200 * time.Millisecond}
 )
 
 const (
@@ -106,6 +108,16 @@ func (g *Guard) UserCode(ctx context.Context, tenantID, username, from string) (
 // to count ends with Fail.
 func (g *Guard) Device(ctx context.Context, tenantID, from string) (Attempt, error) {
 	return g.begin(ctx, "requests", "", throttle.Charge{Rule: devicesAtAddress, Key: tenantID + sep + network(from)})
+}
+
+// Visit counts a browser in which nobody is signed in, and which begins
+// something that is to be remembered. It fails as Password does.
+func (g *Guard) Visit(ctx context.Context, tenantID, from string) error {
+	attempt, err := g.begin(ctx, "visits", "", throttle.Charge{Rule: visitsAtAddress, Key: tenantID + sep + network(from)})
+	if err == nil {
+		attempt.Fail()
+	}
+	return err
 }
 
 // sep stands in no name.

@@ -28,15 +28,21 @@ const (
 	FlowField  = "flow"
 )
 
+// Guard keeps strangers from filling the database.
+type Guard interface {
+	Visit(ctx context.Context, tenantID, from string) error
+}
+
 // Pages serves the pages of all tenants.
 type Pages struct {
 	sessions *sessions.Service
+	guard    Guard
 	renderer *page.Renderer
 	assets   *page.Assets
 }
 
 // New returns Pages that can show the named templates.
-func New(s *sessions.Service, names ...string) (*Pages, error) {
+func New(s *sessions.Service, g Guard, names ...string) (*Pages, error) {
 	renderer, err := page.New(AssetPath, append(names, "message")...)
 	if err != nil {
 		return nil, err
@@ -45,7 +51,7 @@ func New(s *sessions.Service, names ...string) (*Pages, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Pages{sessions: s, renderer: renderer, assets: assets}, nil
+	return &Pages{sessions: s, guard: g, renderer: renderer, assets: assets}, nil
 }
 
 // Middleware makes errors pages; it stands before the one that finds the tenant.
@@ -179,6 +185,11 @@ func (v *Visit) Become(s sessions.Session) {
 
 // Begin records a flow of this browser and returns its id.
 func (v *Visit) Begin(kind string, content any) (string, error) {
+	if !v.Session.SignedIn() {
+		if err := v.pages.guard.Visit(v.Context(), v.Tenant.ID, v.Address()); err != nil {
+			return "", err
+		}
+	}
 	v.tell()
 	return v.pages.sessions.Begin(v.Context(), v.Session, kind, content)
 }

@@ -124,6 +124,17 @@ func (s *Service) Redeem(ctx context.Context, tenantID, clientID, code string) (
 	return Redemption{}, ErrReused
 }
 
+// Withdraw voids the codes of a person that no client has redeemed yet,
+// those of one client.
+func (s *Service) Withdraw(ctx context.Context, tenantID, username, clientID string) error {
+	return away(s.store.withdraw(ctx, tenantID, username, clientID, false))
+}
+
+// WithdrawAll is Withdraw for every client.
+func (s *Service) WithdrawAll(ctx context.Context, tenantID, username string) error {
+	return away(s.store.withdraw(ctx, tenantID, username, "", true))
+}
+
 // Sweep deletes codes that nobody will ask about again. It is called from
 // time to time.
 func (s *Service) Sweep(ctx context.Context) error {

@@ -83,6 +83,18 @@ SELECT client_id, username, redirect_uri, scope, nonce, code_challenge, auth_tim
        expiry_time, consume_time
   FROM authorization_codes WHERE tenant_id = ? AND code_hash = ?`
 
+// withdraw deletes what a person approved for one client, or all, that was not
+// redeemed.
+func (s store) withdraw(ctx context.Context, tenantID, username, clientID string, all bool) error {
+	_, err := s.db.Exec(ctx, `
+DELETE FROM authorization_codes WHERE tenant_id = ? AND username = ? AND consume_time = 0 AND (client_id = ? OR ?)`,
+		tenantID, username, clientID, all)
+	if err != nil {
+		return fmt.Errorf("withdraw authorization codes: %w", err)
+	}
+	return nil
+}
+
 func (s store) sweep(ctx context.Context, before database.Micros) error {
 	if _, err := s.db.Exec(ctx, `DELETE FROM authorization_codes WHERE expiry_time < ?`, int64(before)); err != nil {
 		return fmt.Errorf("sweep authorization codes: %w", err)

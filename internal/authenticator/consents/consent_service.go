@@ -107,8 +107,12 @@ func (s *Service) List(ctx context.Context, tenantID, username string) ([]Consen
 }
 
 // Revoke voids the tokens that a client holds of a person and takes it off the
-// person's list, in this order: what is listed no longer holds no tokens.
+// person's list, in this order: what is listed no longer holds no tokens. What
+// is not on the list is left alone, so that nobody can name clients without end.
 func (s *Service) Revoke(ctx context.Context, tenantID, username, clientID string) error {
+	if _, found, err := s.store.find(ctx, tenantID, username, clientID); err != nil || !found {
+		return away(err)
+	}
 	if err := s.revoker.RevokeUserClient(ctx, tenantID, username, clientID); err != nil {
 		return err
 	}

@@ -150,3 +150,18 @@ func TestOldConsentsAreSwept(t *testing.T) {
 		}
 	})
 }
+
+func TestWithdrawingWhatWasNeverAllowedLeavesNoTrace(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		w.record(t, "dev", "bob", true)
+		w.record(t, "lab", "ada", true)
+		for _, clientID := range []string{"portal", "", strings.Repeat("x", 1<<20)} {
+			if err := w.Revoke(t.Context(), "dev", "ada", clientID); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if len(w.revoked.names) > 0 {
+			t.Errorf("%d were revoked", len(w.revoked.names))
+		}
+	})
+}

@@ -172,6 +172,17 @@ func step(done bool, err error) error {
 	return away(err)
 }
 
+// Withdraw denies one client what a person approved for it and it has not
+// fetched yet.
+func (s *Service) Withdraw(ctx context.Context, tenantID, username, clientID string) error {
+	return away(s.store.withdraw(ctx, tenantID, username, clientID, false))
+}
+
+// WithdrawAll is Withdraw for every client.
+func (s *Service) WithdrawAll(ctx context.Context, tenantID, username string) error {
+	return away(s.store.withdraw(ctx, tenantID, username, "", true))
+}
+
 // slack is how much earlier than agreed a poll may come, because networks
 // delay one request more than the next.
 const slack = time.Second

@@ -106,6 +106,16 @@ UPDATE device_codes SET status = 'Denied'
 		tenantID, id, int64(now), username)
 }
 
+// withdraw denies what a person entered or approved for one client, or all,
+// that was not consumed.
+func (s store) withdraw(ctx context.Context, tenantID, username, clientID string, all bool) error {
+	_, err := s.change(ctx, `
+UPDATE device_codes SET status = 'Denied'
+ WHERE tenant_id = ? AND username = ? AND status IN ('Entered', 'Approved') AND (client_id = ? OR ?)`,
+		tenantID, username, clientID, all)
+	return err
+}
+
 // consume ends an approved code of the client; false when there is none, or
 // another request was first.
 func (s store) consume(ctx context.Context, tenantID, clientID, codeHash string, now database.Micros) (bool, error) {

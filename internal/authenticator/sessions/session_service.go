@@ -151,6 +151,11 @@ func (s *Service) SignOut(ctx context.Context, old Session) (Session, error) {
 	return anonymous(old.TenantID), nil
 }
 
+// End ends every session of a person.
+func (s *Service) End(ctx context.Context, tenantID, username string) error {
+	return away(s.store.deleteSessions(ctx, tenantID, username))
+}
+
 // Keep seals a value into a session in which somebody is signed in; nil
 // forgets what is there.
 func (s *Service) Keep(ctx context.Context, session Session, value []byte) error {

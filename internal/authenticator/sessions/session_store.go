@@ -80,6 +80,10 @@ func (s store) deleteSession(ctx context.Context, tenantID, cookieHash string) e
 	return s.exec(ctx, "end session", `DELETE FROM sessions WHERE tenant_id = ? AND cookie_hash = ?`, tenantID, cookieHash)
 }
 
+func (s store) deleteSessions(ctx context.Context, tenantID, username string) error {
+	return s.exec(ctx, "end sessions", `DELETE FROM sessions WHERE tenant_id = ? AND username = ?`, tenantID, username)
+}
+
 func (s store) keep(ctx context.Context, tenantID, cookieHash, sealed string) error {
 	return s.exec(ctx, "keep with session", `UPDATE sessions SET kept = ? WHERE tenant_id = ? AND cookie_hash = ?`, sealed, tenantID, cookieHash)
 }
