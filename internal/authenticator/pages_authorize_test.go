@@ -51,7 +51,8 @@ func TestWhoDeniesSendsAnErrorAndNoCode(t *testing.T) {
 	})
 }
 
-// TestABadRequestNeverLeadsAnywhere: docs/go-oauth2.md L-02, L-03.
+// TestABadRequestNeverLeadsAnywhere: docs/go-oauth2.md, host suffixes and
+// errors by redirect.
 func TestABadRequestNeverLeadsAnywhere(t *testing.T) {
 	each(t, func(t *testing.T, w *world) {
 		portal := w.portal()
@@ -187,7 +188,7 @@ func TestALoopbackClientGoesBackToThePortThatItSent(t *testing.T) {
 	})
 }
 
-// TestImplicitAnswersInTheFragment: docs/go-oauth2.md L-06.
+// TestImplicitAnswersInTheFragment: docs/go-oauth2.md, the implicit answer.
 func TestImplicitAnswersInTheFragment(t *testing.T) {
 	each(t, func(t *testing.T, w *world) {
 		w.configure(`{"allowable_grant_types":["password","authorization_code","refresh_token","device_code","implicit"]}`)

@@ -1,6 +1,7 @@
 // Package e2e drives the built gatehouse binary from outside: over HTTP, with
-// the real Python SDK, with golang.org/x/oauth2, with curl, with a browser, and with signals.
-// It imports nothing of the program; what it knows is what users know.
+// the real Python SDK, with golang.org/x/oauth2, with curl, with a browser,
+// and with signals. It imports nothing of the program; what it knows is what
+// users know.
 //
 // make e2e prepares what these tests need and runs them alone.
 package e2e

@@ -9,8 +9,7 @@ import (
 )
 
 // location adds an answer to a redirect URI, which has no fragment, keeping
-// the query that it has. Every value is encoded, so that none can add another
-// (docs/go-oauth2.md, L-06).
+// the query that it has. Every value is encoded, so that none can add another.
 func location(target, mode string, answer url.Values) (string, error) {
 	u, err := url.Parse(target)
 	if err != nil {
