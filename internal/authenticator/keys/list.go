@@ -48,7 +48,7 @@ func (s *Service) info(r row) Info {
 		TenantID: r.TenantID, KeyID: r.KID, State: r.State, Emergency: r.Emergency, Created: r.CreateTime.Time(), Switch: r.ActivateTime.Time(),
 		Retired: r.RetireTime.Time(), Leave: r.LeaveTime.Time(), Ended: r.EndTime.Time(),
 	}
-	if r.State == Next {
+	if r.State == Next && !r.standby() {
 		i.Switch = r.SwitchTime.Time()
 	}
 	if key, err := s.open(r); err == nil {

@@ -53,6 +53,8 @@ type Rotator struct {
 	issued   Issued
 	log      *slog.Logger
 
+	standbys ration
+
 	asking  singleflight.Group
 	ticking sync.Mutex
 	waiting map[string]backoff // tenants whose switch has failed; guarded by ticking
@@ -144,7 +146,7 @@ func (r *Rotator) signing(ctx context.Context, tenantID string, states ...State)
 	}
 	for _, state := range states {
 		found := inState(rows, state)
-		if found == nil {
+		if found == nil || found.standby() {
 			continue
 		}
 		key, err := r.keys.open(*found)
@@ -292,6 +294,9 @@ func (r *Rotator) Reconcile(ctx context.Context, tenantID, published string) err
 		return r.complete(ctx, tenantID)
 	}
 	if same(published, active.PublicKey) { // most of the time, so nothing is unsealed for it
+		if next == nil {
+			return r.prepare(ctx, *active)
+		}
 		return nil
 	}
 	if published != "" {

@@ -81,11 +81,11 @@ func (p plan) begin(rows []row) []row {
 		return nil
 	case next == nil && p.fresh != nil:
 		fresh := *p.fresh
-		fresh.SwitchTime = p.switchTime()
+		fresh.SwitchTime = p.switchTime(fresh)
 		return []row{fresh}
-	case next != nil && next.SwitchTime > p.switchTime():
+	case next != nil && next.SwitchTime > p.switchTime(*next):
 		sooner := *next
-		sooner.SwitchTime = p.switchTime()
+		sooner.SwitchTime = p.switchTime(*next)
 		return []row{sooner}
 	}
 	return nil
@@ -111,9 +111,11 @@ func (p plan) beginEmergency(rows []row, next *row) []row {
 	return append(changed, fresh)
 }
 
-func (p plan) switchTime() database.Micros {
+// switchTime is when a key may begin to sign: with grace not before every
+// reader of the JWK Set must have seen it.
+func (p plan) switchTime(next row) database.Micros {
 	if p.mode == Graceful {
-		return database.At(p.now.Time().Add(lead))
+		return max(p.now, database.At(next.CreateTime.Time().Add(lead)))
 	}
 	return p.now
 }

@@ -1,0 +1,159 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"encoding/base64"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/coreos/go-oidc/v3/oidc"
+
+	"gatehouse/internal/testlog"
+)
+
+// verifier checks a token by the published keys and says why it is not good;
+// nil: it is.
+type verifier func(token string) error
+
+// piped is a verifier in a process of its own, which answers line by line.
+func piped(t *testing.T, name string, args ...string) verifier {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), name, args...)
+	cmd.Stderr = testlog.File(t, filepath.Base(name))
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = in.Close()
+		_ = cmd.Wait()
+	})
+	lines := bufio.NewReader(out)
+	return func(token string) error {
+		if _, err := io.WriteString(in, token+"\n"); err != nil {
+			return err
+		}
+		line, err := lines.ReadString('\n')
+		if err != nil {
+			return err
+		}
+		if line = strings.TrimSpace(line); line != "ok" {
+			return fmt.Errorf("it says %s", line)
+		}
+		return nil
+	}
+}
+
+// serviceToken gets a service account its access token, by its password.
+func (r *running) serviceToken(name string) string {
+	r.t.Helper()
+	password, err := os.ReadFile(filepath.Join(r.dataDir, "service-password"))
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	basic := base64.StdEncoding.EncodeToString([]byte(name + ":" + strings.TrimSpace(string(password))))
+	got := r.send(http.MethodPost, "127.0.0.1:"+r.port, "/v3/tokens", header{"Authorization": "Basic " + basic, "Content-Type": asJSON},
+		`{"account_type":"service","token_tenant_id":"admin","token_username":"`+name+`","access_token_ttl":86400}`).want(r.t, http.StatusOK, "")
+	return secret(r.t, got.result(r.t)["access_token"].(map[string]any)["access_token"].(string))
+}
+
+// asService sends a request as a service account, on its own behalf.
+func (r *running) asService(name, method, path, body string) reply {
+	r.t.Helper()
+	return r.send(method, "127.0.0.1:"+r.port, path, header{
+		"X-Tapis-Token": r.serviceToken(name), "X-Tapis-Tenant": "admin", "X-Tapis-User": name, "Content-Type": asJSON,
+	}, body)
+}
+
+// published counts the keys in dev's JWK Set.
+func (r *running) publishedKeys() int {
+	r.t.Helper()
+	set, _ := r.send(http.MethodGet, r.ada.host, "/v3/oauth2/jwks", nil, "").want(r.t, 200, "").body["keys"].([]any)
+	return len(set)
+}
+
+// Verifiers that read the JWK Set now and then, and on an unknown key no more
+// often than they do by default, never refuse a good token while the key of
+// its tenant is rotated three times under load: neither one that was just made
+// nor one that an earlier key signed.
+func TestNoVerifierFailsThroughThreeRotations(t *testing.T) {
+	if testing.Short() {
+		t.Skip("the verifiers are not installed for the short tests")
+	}
+	r := start(t)
+	jwks := r.server.URL + "/v3/oauth2/jwks"
+	jwks = strings.Replace(jwks, "127.0.0.1", "localhost", 1)
+	keySet := oidc.NewRemoteKeySet(t.Context(), jwks)
+	verifiers := map[string]verifier{
+		"go-oidc": func(token string) error {
+			_, err := keySet.VerifySignature(context.Background(), token)
+			return err
+		},
+		"jose":  piped(t, "node", filepath.Join("..", "..", "test", "e2e", "node", "verifier.mjs"), jwks),
+		"PyJWT": piped(t, filepath.Join("..", "..", "test", "e2e", ".venv", "bin", "python"), filepath.Join("..", "..", "test", "e2e", "verifier.py"), jwks),
+	}
+	var (
+		working sync.WaitGroup
+		done    = make(chan struct{})
+		mu      sync.Mutex
+		checked = map[string]int{}
+	)
+	first := r.login(r.ada)
+	for name, verify := range verifiers {
+		working.Go(func() {
+			for {
+				for age, token := range map[string]string{"the latest": r.login(r.ada), "the first": first} {
+					if err := verify(token); err != nil {
+						t.Errorf("%s refuses %s token: %v", name, age, err)
+						return
+					}
+				}
+				mu.Lock()
+				checked[name] += 2
+				mu.Unlock()
+				select {
+				case <-done:
+					return
+				default:
+				}
+			}
+		})
+	}
+	for i := range 3 {
+		r.clock.Add(10 * time.Minute)
+		// A change in the registry has the authenticator look after its keys.
+		r.asService("tenants", http.MethodPut, "/v3/tenants/dev", fmt.Sprintf(`{"description":"rotation %d"}`, i)).want(t, http.StatusOK, "")
+		for began := time.Now(); r.publishedKeys() != i+2; time.Sleep(20 * time.Millisecond) {
+			if time.Since(began) > 20*time.Second {
+				t.Fatalf("rotation %d: %d keys are published", i, r.publishedKeys())
+			}
+		}
+		time.Sleep(700 * time.Millisecond) // the verifiers keep the set for 300
+		r.asService("tokens", http.MethodPut, "/v3/tokens/keys", `{"tenant_id":"dev"}`).want(t, http.StatusOK, "")
+		time.Sleep(300 * time.Millisecond)
+	}
+	close(done)
+	working.Wait()
+	for name := range verifiers {
+		if checked[name] < 20 {
+			t.Errorf("%s checked %d tokens only", name, checked[name])
+		}
+	}
+	t.Logf("tokens checked: %v", checked)
+}
