@@ -3,11 +3,9 @@ package main
 import (
 	"bufio"
 	"context"
-	"encoding/base64"
 	"fmt"
 	"io"
 	"net/http"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -58,19 +56,6 @@ func piped(t *testing.T, name string, args ...string) verifier {
 		}
 		return nil
 	}
-}
-
-// serviceToken gets a service account its access token, by its password.
-func (r *running) serviceToken(name string) string {
-	r.t.Helper()
-	password, err := os.ReadFile(filepath.Join(r.dataDir, "service-password"))
-	if err != nil {
-		r.t.Fatal(err)
-	}
-	basic := base64.StdEncoding.EncodeToString([]byte(name + ":" + strings.TrimSpace(string(password))))
-	got := r.send(http.MethodPost, "127.0.0.1:"+r.port, "/v3/tokens", header{"Authorization": "Basic " + basic, "Content-Type": asJSON},
-		`{"account_type":"service","token_tenant_id":"admin","token_username":"`+name+`","access_token_ttl":86400}`).want(r.t, http.StatusOK, "")
-	return secret(r.t, got.result(r.t)["access_token"].(map[string]any)["access_token"].(string))
 }
 
 // asService sends a request as a service account, on its own behalf.

@@ -11,7 +11,7 @@ import (
 
 // prepared returns a tenant's replica whose readers have long seen a standby
 // key, and the keys in its JWK Set.
-func prepared(t *testing.T, w *world) (r replica, active string, standby string) {
+func prepared(t *testing.T, w *world) (r replica, active, standby string) {
 	t.Helper()
 	r = w.started("dev")
 	reconcile := func() {
