@@ -3,6 +3,7 @@ package clients
 import (
 	"encoding/json"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/gin-gonic/gin"
@@ -54,7 +55,7 @@ type clientJSON struct {
 
 func newClientJSON(c Client) clientJSON {
 	j := clientJSON{
-		ClientID: c.ID, Owner: c.Owner, TenantID: c.TenantID, CallbackURL: c.CallbackURL(),
+		ClientID: c.ID, Owner: strings.TrimPrefix(c.Owner, servicePrefix), TenantID: c.TenantID, CallbackURL: c.CallbackURL(),
 		RedirectURIs: c.RedirectURIs, GrantTypes: c.GrantTypes, DisplayName: c.DisplayName,
 		Description: c.Description, AuthMethod: c.AuthMethod, Active: c.Active,
 		Created: c.Created.UTC().Format(http.TimeFormat), LastUpdated: c.LastUpdated.UTC().Format(http.TimeFormat),
@@ -227,6 +228,11 @@ type caller struct {
 	clientID string // through which the token was made
 }
 
+// servicePrefix stands before the name of a service where the owner of a client
+// is kept, since a person may have the same name. No person's name may begin
+// with it.
+const servicePrefix = "service:"
+
 // callerOf returns for whom a request is. A service has clients of its own in
 // each tenant, under its name or that name behind _tapis_, and touches nobody
 // else's.
@@ -243,7 +249,7 @@ func callerOf(c *gin.Context) (caller, error) {
 	if subject.Username != who.Username && subject.Username != "_tapis_"+who.Username {
 		return caller{}, apierr.New(apierr.Forbidden, "A service manages only its own clients: X-Tapis-User must be %s or _tapis_%s.", who.Username, who.Username)
 	}
-	return caller{tenantID: subject.TenantID, username: subject.Username, direct: true}, nil
+	return caller{tenantID: subject.TenantID, username: servicePrefix + subject.Username, direct: true}, nil
 }
 
 // mayChange holds for direct tokens, and for a client that changes itself: a

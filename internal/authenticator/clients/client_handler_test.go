@@ -25,6 +25,7 @@ var callers = map[string]authn.Caller{
 	"bob":            {Username: "bob", TenantID: "tacc", AccountType: authn.UserAccount},
 	"ada via webapp": {Username: "ada", TenantID: "tacc", AccountType: authn.UserAccount, ClientID: "tacc.CIC.tokenapp"},
 	"ada via dev's":  {Username: "ada", TenantID: "tacc", AccountType: authn.UserAccount, ClientID: "dev.CIC.tokenapp"},
+	"jobs, a person": {Username: "jobs", TenantID: "tacc", AccountType: authn.UserAccount},
 	"jobs":           {Username: "jobs", TenantID: "admin", AccountType: authn.ServiceAccount, OnBehalfOf: authn.Subject{TenantID: "tacc", Username: "jobs"}},
 	"_tapis_jobs":    {Username: "jobs", TenantID: "admin", AccountType: authn.ServiceAccount, OnBehalfOf: authn.Subject{TenantID: "tacc", Username: "_tapis_jobs"}},
 	"jobs for dev":   {Username: "jobs", TenantID: "admin", AccountType: authn.ServiceAccount, OnBehalfOf: authn.Subject{TenantID: "dev", Username: "jobs"}},

@@ -221,6 +221,12 @@ func TestServicesOwnClients(t *testing.T) {
 	if status, body := call(t, h, "jobs", http.MethodGet, "/adas", ""); status != 403 {
 		t.Errorf("another's: %d %s", status, body)
 	}
+	if status, body := call(t, h, "jobs, a person", http.MethodGet, "", ""); status != 200 || strings.Count(body, `"client_id"`) != 0 {
+		t.Errorf("a person of the same name: %d %s", status, body)
+	}
+	if status, body := call(t, h, "jobs, a person", http.MethodGet, "/of.jobs", ""); status != 403 {
+		t.Errorf("a person of the same name: %d %s", status, body)
+	}
 	for _, ask := range [][3]string{
 		{http.MethodGet, "/of.jobs", ""}, {http.MethodPut, "/of.jobs", `{"display_name":"Jobs"}`}, {http.MethodPost, "/of.jobs/secret", ""}, {http.MethodDelete, "/of.jobs", ""},
 	} {

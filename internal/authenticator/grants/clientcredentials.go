@@ -18,10 +18,13 @@ type clientCredentials struct{}
 // contains a colon, so that neither can be taken for the other.
 const clientPrefix = "client:"
 
-// reserved fails for names that only clients may have.
+// reserved fails for names that only clients, or services as their owners, may
+// have.
 func reserved(username string) error {
-	if len(username) >= len(clientPrefix) && strings.EqualFold(username[:len(clientPrefix)], clientPrefix) {
-		return apierr.OAuth(apierr.Invalid, "invalid_grant", "Names that begin with %s belong to clients, not to people.", clientPrefix)
+	for _, prefix := range []string{clientPrefix, "service:"} {
+		if len(username) >= len(prefix) && strings.EqualFold(username[:len(prefix)], prefix) {
+			return apierr.OAuth(apierr.Invalid, "invalid_grant", "Names that begin with %s do not belong to people.", prefix)
+		}
 	}
 	return nil
 }

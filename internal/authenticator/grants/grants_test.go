@@ -47,7 +47,7 @@ func TestNobodyApprovesInTheNameOfAClient(t *testing.T) {
 	w := onSQLite(t)
 	c := w.register(confidential)
 	a := w.approval(c)
-	for _, name := range []string{"client:portal", "CLIENT:portal"} {
+	for _, name := range []string{"client:portal", "CLIENT:portal", "Service:jobs"} {
 		a.Username = name
 		if _, err := w.Code(t.Context(), dev, c, a); err == nil {
 			t.Errorf("%s got a code", name)
