@@ -182,7 +182,7 @@ func TestWhatATenantsOwnPeopleMayNotChange(t *testing.T) {
 
 func TestHoldersOfKeysPublishThemWithoutARole(t *testing.T) {
 	h := open(t)
-	h.office.close() // nobody can be asked
+	h.office.silence()
 	key := body(t, object{"public_key": wrappedKeys()[1]}, nil)
 	publish := func(status int, tenant, text string, headers []string) {
 		t.Helper()
@@ -200,7 +200,7 @@ func TestHoldersOfKeysPublishThemWithoutARole(t *testing.T) {
 	publish(503, "dev", `{"status":"inactive"}`, service(t, "authenticator@admin"))
 	publish(503, "dev", body(t, object{"public_key": wrappedKeys()[0], "description": "Too."}, nil), service(t, "authenticator@admin"))
 	publish(503, "dev", key, service(t, "files@admin"))
-	publish(503, "dev", key, user(t, "authenticator@admin"))
+	publish(403, "dev", key, user(t, "authenticator@admin"))
 	publish(400, "dev", `{"public_key":"x"}`, service(t, "authenticator@admin"))
 	publish(400, "dev", `{"public_key":null}`, service(t, "authenticator@admin"))
 	// The administrative tenant's own key last: the old one signs for it no more.
@@ -235,7 +235,7 @@ func TestWhoMayUpdateASite(t *testing.T) {
 func TestNothingIsAllowedWhenRolesCannotBeAskedFor(t *testing.T) {
 	h := open(t)
 	before := contentOf(t, h.service)
-	h.office.close()
+	h.office.silence()
 	all := creations(t)
 	all["PUT /v3/sites/main"] = `{"services":[]}`
 	for request, text := range all {
@@ -322,5 +322,20 @@ func TestARevokedTokenIsVoidHereToo(t *testing.T) {
 		if rows := get(t, h, "/v3/tenants/ldaps", 200, headers...).rows(t); rows[0]["bind_dn"] != nil {
 			t.Errorf("a revoked token shows %v", rows[0])
 		}
+	}
+}
+
+func TestNothingIsWrittenWhileRevocationsCannotBeAskedFor(t *testing.T) {
+	h := open(t)
+	before := contentOf(t, h.service)
+	h.office.close()
+	key := body(t, object{"public_key": wrappedKeys()[1]}, nil)
+	for _, headers := range [][]string{service(t, "tenants@admin"), service(t, "authenticator@admin"), user(t, "ada@dev")} {
+		wants(t, h, http.StatusServiceUnavailable, "who may do what", "PUT", "/v3/tenants/dev", key, headers...)
+	}
+	equal(t, "content", contentOf(t, h.service), before)
+	// The authenticator reads on, so that people can sign in.
+	if row := get(t, h, "/v3/tenants/ldaps/tapis-dev", 200, service(t, "authenticator@admin")...).object(t); row["bind_dn"] == nil {
+		t.Errorf("got %v, want bind_dn", row)
 	}
 }

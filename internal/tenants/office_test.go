@@ -29,6 +29,7 @@ type office struct {
 	held  map[string]bool // "tenant user role"
 	asked []string        // the same, in order
 	away  bool
+	mute  bool // about roles
 
 	revoked map[string]bool
 }
@@ -53,6 +54,8 @@ func (o *office) serve(w http.ResponseWriter, r *http.Request) {
 	case r.URL.Path == "/v3/site-router/tokens/check" && o.revoked[r.Header.Get("X-Tapis-Token")]:
 		w.WriteHeader(http.StatusUnauthorized)
 	case r.URL.Path == "/v3/site-router/tokens/check":
+	case o.mute:
+		w.WriteHeader(http.StatusServiceUnavailable)
 	case r.URL.Path == "/v3/tokens" && name == "tenants" && password == "the service password":
 		_, _ = io.WriteString(w, `{"result":{"access_token":{"access_token":"registry's own","expires_in":14400}}}`)
 	case r.URL.Path != "/v3/security/user/hasRole" || r.Header.Get("X-Tapis-Token") != "registry's own" ||
@@ -74,6 +77,13 @@ func (o *office) grant(roles ...string) {
 	for _, role := range roles {
 		o.held[role] = true
 	}
+}
+
+// silence lets the office say no more about roles.
+func (o *office) silence() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.mute = true
 }
 
 func (o *office) close() {

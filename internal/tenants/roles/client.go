@@ -147,7 +147,7 @@ func (c *Client) Stands(ctx context.Context, raw string) (bool, error) {
 	switch w.StatusCode {
 	case http.StatusOK:
 		return true, nil
-	case http.StatusUnauthorized:
+	case http.StatusUnauthorized, http.StatusBadRequest: // the latter of site routers with legacy_error_codes, and of others
 		return false, nil
 	}
 	return false, away(fmt.Errorf("the authenticator answered %d to a question about a token", w.StatusCode))

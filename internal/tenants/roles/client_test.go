@@ -291,13 +291,13 @@ func TestEverythingThatAClientNeedsIsAskedFor(t *testing.T) {
 
 func TestWhetherATokenStandsIsAskedEveryTime(t *testing.T) {
 	d, c := open(t)
-	for status, want := range map[int]bool{200: true, 401: false} {
+	for status, want := range map[int]bool{200: true, 400: false, 401: false} {
 		d.do(func() { d.answers = says(status, "{}") })
 		if got, err := c.Stands(t.Context(), "a token"); got != want || err != nil {
 			t.Errorf("%d: got %v, %v", status, got, err)
 		}
 	}
-	for _, status := range []int{302, 400, 403, 404, 429, 500, 503} {
+	for _, status := range []int{302, 403, 404, 429, 500, 503} {
 		d.do(func() { d.answers = says(status, "") })
 		if got, err := c.Stands(t.Context(), "a token"); got || !apierr.Is(err, apierr.Unavailable) {
 			t.Errorf("%d: got %v, %v", status, got, err)
