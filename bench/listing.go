@@ -96,7 +96,7 @@ func compareListing(ctx context.Context, p plan, s, bare *server, v variant, wan
 		return listingRow{}, err
 	}
 	defer hangUp(theirs)
-	var rate, bareRate, quotient, cpu, bareCPU []float64
+	var c comparison
 	for turn := range p.turns + 1 {
 		a, err := drive(ctx, s.process, ours, after(p.turn))
 		if err != nil {
@@ -106,17 +106,29 @@ func compareListing(ctx context.Context, p plan, s, bare *server, v variant, wan
 		if err != nil {
 			return listingRow{}, fmt.Errorf("bare server: %w", err)
 		}
-		if turn == 0 {
-			continue // to warm up
+		if turn > 0 { // the first is to warm up
+			c.add(a, b)
 		}
-		rate, bareRate = append(rate, a.perSecond()), append(bareRate, b.perSecond())
-		quotient = append(quotient, a.perSecond()/b.perSecond())
-		cpu, bareCPU = append(cpu, 1000*milliseconds(a.cpuEach())), append(bareCPU, 1000*milliseconds(b.cpuEach()))
 	}
+	row := c.row(len(want.Body))
+	row.Answer, row.Target = v.name, listingTarget
+	return row, nil
+}
+
+// comparison collects what two servers did in turns.
+type comparison struct{ rate, bareRate, quotient, cpu, bareCPU []float64 }
+
+func (c *comparison) add(a, b load) {
+	c.rate, c.bareRate = append(c.rate, a.perSecond()), append(c.bareRate, b.perSecond())
+	c.quotient = append(c.quotient, a.perSecond()/b.perSecond())
+	c.cpu, c.bareCPU = append(c.cpu, 1000*milliseconds(a.cpuEach())), append(c.bareCPU, 1000*milliseconds(b.cpuEach()))
+}
+
+func (c *comparison) row(bytes int) listingRow {
 	return listingRow{
-		Answer: v.name, Bytes: len(want.Body), PerSecond: median(rate), BarePerSecond: median(bareRate), Ratio: median(quotient),
-		CPU: median(cpu), BareCPU: median(bareCPU), Target: listingTarget,
-	}, nil
+		Bytes: bytes, PerSecond: median(c.rate), BarePerSecond: median(c.bareRate), Ratio: median(c.quotient),
+		CPU: median(c.cpu), BareCPU: median(c.bareCPU),
+	}
 }
 
 // reader asks for the same answer again and again.

@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"runtime"
+	"slices"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -25,7 +27,7 @@ func measure(ctx context.Context, p plan, stderr io.Writer) (_ *report, err erro
 	started := time.Now()
 	s := &server{process: process{p.pid}, addr: p.at, host: p.host, stop: func() {}}
 	if p.at == "" {
-		if s, err = startGatehouse(ctx, p.server, dir, stderr); err != nil {
+		if s, err = startGatehouse(ctx, p.server, dir, ourTenants, stderr); err != nil {
 			return nil, err
 		}
 	}
@@ -44,6 +46,9 @@ func measure(ctx context.Context, p plan, stderr io.Writer) (_ *report, err erro
 		}
 	}
 	office, err := openOffice(ctx, s)
+	if err == nil && p.at == "" {
+		err = office.servicePassword(ctx, filepath.Join(dir, "data", "service-password"))
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -60,6 +65,15 @@ func measure(ctx context.Context, p plan, stderr io.Writer) (_ *report, err erro
 	if r.Memory.Now, r.Memory.Peak, err = s.memory(); err != nil {
 		return nil, err
 	}
+	if r.Verifying, err = compareVerifying(ctx, p, office); err != nil {
+		return nil, fmt.Errorf("verifying: %w", err)
+	}
+	s.stop()
+	if p.at == "" {
+		if r.Crowded, err = crowd(ctx, p.server, dir); err != nil {
+			return nil, fmt.Errorf("%d tenants: %w", crowdOf, err)
+		}
+	}
 	r.finish(bare, time.Since(started))
 	return r, nil
 }
@@ -69,7 +83,11 @@ func measureGrants(ctx context.Context, p plan, o *office, bare *signer) (rows [
 	if err := bare.sample(); err != nil {
 		return nil, err
 	}
-	for _, g := range grants {
+	ways := grants
+	if o.password != "" {
+		ways = append(slices.Clone(ways), serviceGrant)
+	}
+	for _, g := range ways {
 		for _, n := range connections {
 			row, err := measureGrant(ctx, p, o, bare, g, n)
 			if err != nil {

@@ -12,10 +12,11 @@ import (
 
 // grant is one way to get tokens.
 type grant struct {
-	name   string
-	client bool    // a client takes part, and a refresh token is due
-	renew  bool    // with a refresh token in place of a password
-	target float64 // signatures' worth of CPU that a reply may cost
+	name    string
+	client  bool    // a client takes part, and a refresh token is due
+	service bool    // of /v3/tokens
+	renew   bool    // with a refresh token in place of a password
+	target  float64 // signatures' worth of CPU that a reply may cost
 }
 
 var grants = []grant{
@@ -30,9 +31,10 @@ const people = 10
 // office is the token endpoint with people who have a client each: as many
 // as the throttling of parallel attempts asks for.
 type office struct {
-	server  *server
-	book    *book
-	clients [people]credentials
+	server   *server
+	book     *book
+	clients  [people]credentials
+	password string // of the services; empty: not known
 }
 
 type credentials struct{ id, key string }
@@ -87,6 +89,9 @@ func (o *office) register(c *conn, person int) (credentials, error) {
 
 // askers connects n visitors. Those who renew have a refresh token already.
 func (o *office) askers(ctx context.Context, g grant, n int) ([]asker, error) {
+	if g.service {
+		return o.clerks(ctx, n)
+	}
 	list := make([]asker, 0, n)
 	for i := range n {
 		c, err := dial(ctx, o.server.addr)

@@ -25,9 +25,9 @@ const (
 	ourTenants = allTenants - 2
 )
 
-// seedTenants writes our tenants into the registry's database before the
+// seedTenants writes count tenants into the registry's database before the
 // server adds its own. They share one key, whose private half is forgotten.
-func seedTenants(ctx context.Context, data, addr string) error {
+func seedTenants(ctx context.Context, data, addr string, count int) error {
 	if err := os.MkdirAll(data, 0o700); err != nil {
 		return err
 	}
@@ -59,7 +59,7 @@ func seedTenants(ctx context.Context, data, addr string) error {
 		},
 		Owner: tenants.Owner{Email: "bench@example.org", Name: "Bench owner", Institution: "Bench"},
 	}
-	for i := range ourTenants {
+	for i := range count {
 		id := fmt.Sprintf("bench-%02d", i+1)
 		seed.Tenants = append(seed.Tenants, tenants.Tenant{
 			ID: id, BaseURL: "https://" + id + ".example.org", AdminUser: "admin", PublicKey: key,

@@ -29,8 +29,8 @@ type server struct {
 func (s *server) baseURL() string { return "http://" + s.host }
 
 // startGatehouse starts the given program, or a freshly built one, with its
-// data below dir.
-func startGatehouse(ctx context.Context, program, dir string, stderr io.Writer) (*server, error) {
+// data below dir and that many tenants beside its own two.
+func startGatehouse(ctx context.Context, program, dir string, tenants int, stderr io.Writer) (*server, error) {
 	if program == "" {
 		program = filepath.Join(dir, "gatehouse")
 		build := exec.CommandContext(ctx, "go", "build", "-o", program, "gatehouse/cmd/gatehouse") //nolint:gosec // the file is in a directory of our own
@@ -44,7 +44,7 @@ func startGatehouse(ctx context.Context, program, dir string, stderr io.Writer) 
 		return nil, err
 	}
 	data := filepath.Join(dir, "data")
-	if err := seedTenants(ctx, data, addr); err != nil {
+	if err := seedTenants(ctx, data, addr, tenants); err != nil {
 		return nil, fmt.Errorf("seed tenants: %w", err)
 	}
 	command := exec.Command(program, "serve") //nolint:noctx // stop ends it, more politely

@@ -49,20 +49,13 @@ type Checks struct {
 // Caller checks a raw access token that came with the given values of
 // X-Tapis-Tenant and X-Tapis-User.
 func (c *Checks) Caller(ctx context.Context, raw string, behalf Subject) (Caller, error) {
-	claimed, err := c.Verifier.Tenant(raw)
-	if err != nil {
-		return Caller{}, err
-	}
-	tenant, found, err := c.Realm.Tenant(ctx, claimed)
-	if err != nil {
-		return Caller{}, err
-	}
-	if !found {
-		return Caller{}, ErrTenant
-	}
 	var claims Claims
-	want := Expect{TenantID: tenant.ID, Issuer: tenant.Issuer, TokenType: AccessToken}
-	if err := c.Verifier.Verify(ctx, raw, want, &claims); err != nil {
+	var tenant Tenant
+	err := c.Verifier.VerifyAs(ctx, raw, &claims, func(tenantID string) (expect Expect, err error) {
+		tenant, err = c.tenant(ctx, tenantID)
+		return Expect{TenantID: tenant.ID, Issuer: tenant.Issuer, TokenType: AccessToken}, err
+	})
+	if err != nil {
 		return Caller{}, err
 	}
 	if claims.Username == "" {
@@ -88,6 +81,18 @@ func (c *Checks) Caller(ctx context.Context, raw string, behalf Subject) (Caller
 		return caller, nil
 	}
 	return Caller{}, ErrMalformed
+}
+
+// tenant finds the tenant that a token claims to belong to.
+func (c *Checks) tenant(ctx context.Context, id string) (Tenant, error) {
+	if id == "" {
+		return Tenant{}, ErrMalformed
+	}
+	tenant, found, err := c.Realm.Tenant(ctx, id)
+	if err == nil && !found {
+		err = ErrTenant
+	}
+	return tenant, err
 }
 
 // service checks what is particular to a service's token: it belongs to the

@@ -135,22 +135,34 @@ func NewVerifier(keys Keys, now func() time.Time) *Verifier {
 // when the token is not what want says, and with another when keys could not
 // be asked.
 func (v *Verifier) Verify(ctx context.Context, raw string, want Expect, claims ClaimSet) error {
+	return v.VerifyAs(ctx, raw, claims, func(tenantID string) (Expect, error) {
+		if tenantID != want.TenantID {
+			return Expect{}, ErrTenant
+		}
+		return want, nil
+	})
+}
+
+// VerifyAs is Verify for a token whose tenant is not known before: expect says
+// what it must be, given the tenant that it claims to belong to. An error of
+// expect is returned as it is.
+func (v *Verifier) VerifyAs(ctx context.Context, raw string, claims ClaimSet, expect func(tenantID string) (Expect, error)) error {
 	if len(raw) > maxToken || strings.ContainsAny(raw, "\r\n") { // Go's base64 skips line breaks even when strict
 		return ErrMalformed
 	}
 	plain, ok := claims.(*Claims)
 	if !ok { // what else there is in it is not remembered
-		_, err := v.verify(ctx, raw, want, claims)
+		_, err := v.verify(ctx, raw, claims, expect)
 		return err
 	}
 	sum := sha256.Sum256([]byte(raw))
 	if known, found := v.signed.Find(sum, v.now()); found {
-		if done, err := v.again(ctx, known, want, plain); done {
+		if done, err := v.again(ctx, known, plain, expect); done {
 			return err
 		}
 	}
 	at, turn := v.now(), v.signed.Turn()
-	good, err := v.verify(ctx, raw, want, plain)
+	good, err := v.verify(ctx, raw, plain, expect)
 	if good.key != nil {
 		good.claims = *plain
 		v.signed.Keep(sum, good, at, turn)
@@ -158,21 +170,14 @@ func (v *Verifier) Verify(ctx context.Context, raw string, want Expect, claims C
 	return err
 }
 
-// Tenant returns the tenant that a token claims, as ClaimedTenant does.
-func (v *Verifier) Tenant(raw string) (string, error) {
-	if known, found := v.signed.Find(sha256.Sum256([]byte(raw)), v.now()); found {
-		return known.claims.TenantID, nil
-	}
-	return ClaimedTenant(raw)
-}
-
 // again checks a token whose signature was checked a moment ago; false when
 // that has to be done afresh, because its key is another now.
-func (v *Verifier) again(ctx context.Context, known verified, want Expect, claims *Claims) (bool, error) {
-	if known.claims.TenantID != want.TenantID {
-		return true, ErrTenant
+func (v *Verifier) again(ctx context.Context, known verified, claims *Claims, expect func(string) (Expect, error)) (bool, error) {
+	want, err := expect(known.claims.TenantID)
+	if err != nil {
+		return true, err
 	}
-	switch key, err := v.keys.PublicKey(ctx, want.TenantID, known.kid); {
+	switch key, err := v.keys.PublicKey(ctx, known.claims.TenantID, known.kid); {
 	case err != nil:
 		return true, err
 	case key != known.key:
@@ -186,12 +191,13 @@ func (v *Verifier) again(ctx context.Context, known verified, want Expect, claim
 
 // verify reads raw into claims and checks everything. What it returns first
 // has a key when the signature is good and the token has not expired.
-func (v *Verifier) verify(ctx context.Context, raw string, want Expect, claims ClaimSet) (verified, error) {
+func (v *Verifier) verify(ctx context.Context, raw string, claims ClaimSet, expect func(string) (Expect, error)) (verified, error) {
 	var found verified
+	var want Expect
 	var keyErr error
 	_, err := v.parser.ParseWithClaims(raw, claims, func(t *jwt.Token) (any, error) {
-		if claims.common().TenantID != want.TenantID {
-			keyErr = ErrTenant
+		tenantID := claims.common().TenantID
+		if want, keyErr = expect(tenantID); keyErr != nil {
 			return nil, keyErr
 		}
 		kid, ok := t.Header["kid"].(string)
@@ -200,7 +206,7 @@ func (v *Verifier) verify(ctx context.Context, raw string, want Expect, claims C
 			return nil, keyErr
 		}
 		found.kid = kid
-		found.key, keyErr = v.keys.PublicKey(ctx, want.TenantID, kid)
+		found.key, keyErr = v.keys.PublicKey(ctx, tenantID, kid)
 		return found.key, keyErr
 	})
 	switch {

@@ -40,10 +40,9 @@ type Settings interface {
 type Tokens interface {
 	Issue(ctx context.Context, r tokens.Request) (tokens.Pair, error)
 	Renew(ctx context.Context, tenant tokens.Tenant, raw string) (tokens.Request, error)
-	Access(ctx context.Context, tenant tokens.Tenant, raw string) (authn.Caller, error)
+	AccessAs(ctx context.Context, raw string, tenantOf func(tenantID string) (tokens.Tenant, error)) (authn.Caller, error)
 	Find(ctx context.Context, tenant tokens.Tenant, raw string) (tokens.Recorded, error)
 	Revoke(ctx context.Context, r tokens.Recorded) error
-	ClaimedTenant(raw string) (string, error)
 }
 
 // Lifetimes are those of tokens that nothing else decides.
@@ -280,7 +279,7 @@ func (s *Service) Renew(ctx context.Context, raw string) (tokens.Pair, error) {
 	if raw == "" {
 		return tokens.Pair{}, apierr.Invalidf("The field refresh_token is missing.")
 	}
-	claimed, err := s.Tokens.ClaimedTenant(raw)
+	claimed, err := authn.ClaimedTenant(raw)
 	if err != nil {
 		return tokens.Pair{}, apierr.Invalidf("The field refresh_token is not a token.").Because(err)
 	}

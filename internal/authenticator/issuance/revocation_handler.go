@@ -9,7 +9,6 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"gatehouse/internal/apierr"
-	"gatehouse/internal/authenticator/tenancy"
 	"gatehouse/internal/authenticator/tokens"
 	"gatehouse/internal/authn"
 	"gatehouse/internal/httpapi"
@@ -60,27 +59,35 @@ func (h *Handler) revoke(c *gin.Context) error {
 }
 
 func (s *Service) find(ctx context.Context, raw string) (tokens.Recorded, error) {
-	tenant, err := s.tenant(ctx, raw)
+	claimed, err := authn.ClaimedTenant(raw)
 	if err != nil {
 		return tokens.Recorded{}, err
 	}
-	if !tenant.OwnedByThisOne {
-		return tokens.Recorded{}, authn.ErrTenant
-	}
-	return s.Tokens.Find(ctx, tokenTenant(tenant), raw)
-}
-
-// tenant returns the active tenant that a token claims to belong to.
-func (s *Service) tenant(ctx context.Context, raw string) (tenancy.Tenant, error) {
-	claimed, err := s.Tokens.ClaimedTenant(raw)
-	if err != nil {
-		return tenancy.Tenant{}, err
-	}
-	tenant, found, err := s.Registry.Active(ctx, claimed)
-	if err == nil && !found {
+	tenant, err := s.own(ctx, claimed)
+	if errors.Is(err, errElsewhere) {
 		err = authn.ErrTenant
 	}
-	return tenant, err
+	if err != nil {
+		return tokens.Recorded{}, err
+	}
+	return s.Tokens.Find(ctx, tenant, raw)
+}
+
+// errElsewhere means that a tenant belongs to another site.
+var errElsewhere = errors.New("the tenant belongs to another site")
+
+// own returns an active tenant of this site.
+func (s *Service) own(ctx context.Context, id string) (tokens.Tenant, error) {
+	tenant, found, err := s.Registry.Active(ctx, id)
+	switch {
+	case err != nil:
+		return tokens.Tenant{}, err
+	case !found:
+		return tokens.Tenant{}, authn.ErrTenant
+	case !tenant.OwnedByThisOne:
+		return tokens.Tenant{}, errElsewhere
+	}
+	return tokenTenant(tenant), nil
 }
 
 // check tells a proxy, which asks before it passes a request on, whether the
@@ -103,11 +110,8 @@ func (h *Handler) check(c *gin.Context) error {
 }
 
 func (s *Service) stands(ctx context.Context, raw string) error {
-	tenant, err := s.tenant(ctx, raw)
-	if err == nil && tenant.OwnedByThisOne {
-		_, err = s.Tokens.Access(ctx, tokenTenant(tenant), raw)
-	}
-	if err == nil || errors.Is(err, authn.ErrExpired) {
+	_, err := s.Tokens.AccessAs(ctx, raw, func(tenantID string) (tokens.Tenant, error) { return s.own(ctx, tenantID) })
+	if err == nil || errors.Is(err, authn.ErrExpired) || errors.Is(err, errElsewhere) {
 		return nil
 	}
 	return authn.Refusal(err)

@@ -199,19 +199,30 @@ func (s *Service) Rotate(ctx context.Context, r *Refresh, i *Issued) error {
 	}))
 }
 
-// ClaimedTenant returns the tenant that a token claims, before anything of it
-// is believed.
-func (s *Service) ClaimedTenant(raw string) (string, error) { return s.verifier.Tenant(raw) }
-
 // Access checks an access token presented to an endpoint of a tenant:
 // signature, claims, that it was recorded, and that it is not revoked.
 func (s *Service) Access(ctx context.Context, tenant Tenant, raw string) (authn.Caller, error) {
+	return s.AccessAs(ctx, raw, func(tenantID string) (Tenant, error) {
+		if tenantID != tenant.ID {
+			return Tenant{}, authn.ErrTenant
+		}
+		return tenant, nil
+	})
+}
+
+// AccessAs is Access for a token whose tenant is not known before: tenantOf
+// finds the one that the token claims to belong to. An error of tenantOf is
+// returned as it is.
+func (s *Service) AccessAs(ctx context.Context, raw string, tenantOf func(tenantID string) (Tenant, error)) (authn.Caller, error) {
 	var claims authn.Claims
-	want := authn.Expect{TenantID: tenant.ID, Issuer: tenant.Issuer, TokenType: authn.AccessToken}
-	if err := s.verifier.Verify(ctx, raw, want, &claims); err != nil {
+	err := s.verifier.VerifyAs(ctx, raw, &claims, func(tenantID string) (authn.Expect, error) {
+		tenant, err := tenantOf(tenantID)
+		return authn.Expect{TenantID: tenant.ID, Issuer: tenant.Issuer, TokenType: authn.AccessToken}, err
+	})
+	if err != nil {
 		return authn.Caller{}, err
 	}
-	clientID, err := s.Standing(ctx, tenant.ID, claims.ID)
+	clientID, err := s.Standing(ctx, claims.TenantID, claims.ID)
 	if err != nil {
 		return authn.Caller{}, err
 	}
