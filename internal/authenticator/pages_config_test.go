@@ -2,6 +2,7 @@ package authenticator_test
 
 import (
 	"net/http"
+	"net/url"
 	"testing"
 )
 
@@ -49,4 +50,28 @@ func TestPeopleWhoSignInElsewhereAreToldSo(t *testing.T) {
 	login := w.browser().visit(w.portal().request(dev))
 	w.configure(`{"custom_idp_configuration":{"github":{"client_id":"a","client_secret":"a-secret-of-the-client"}}}`)
 	login.submit("username", "ada", "password", w.ada).want(http.StatusForbidden, "sign in elsewhere (github)")
+}
+
+func TestWhoSignedInBeforeThePeopleMovedElsewhereGetsNothingMore(t *testing.T) {
+	w := onSQLite(t)
+	portal, session := w.portal(), w.signedIn("ada", w.ada)
+	code := func() string {
+		return session.visit(portal.request(dev)).submit("decision", "allow").answer(portal.redirect).Get("code")
+	}
+	refresh := url.Values{
+		"grant_type": {"refresh_token"}, "client_id": {portal.id}, "client_key": {portal.key},
+		"refresh_token": {w.redeem(portal, code()).want(t, http.StatusOK).Again},
+	}
+	w.token(dev, refresh).want(t, http.StatusOK)
+	before := code()
+	w.configure(`{"custom_idp_configuration":{"github":{"client_id":"a","client_secret":"a-secret-of-the-client"}}}`)
+	if got := w.redeem(portal, before).want(t, http.StatusBadRequest); got.Error != "invalid_grant" {
+		t.Errorf("the code: %s", got.Error)
+	}
+	if got := w.token(dev, refresh).want(t, http.StatusBadRequest); got.Error != "invalid_grant" {
+		t.Errorf("the refresh token: %s", got.Error)
+	}
+	if got := w.redeem(portal, code()).want(t, http.StatusBadRequest); got.Error != "invalid_grant" {
+		t.Errorf("the session: %s", got.Error)
+	}
 }

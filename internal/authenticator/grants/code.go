@@ -66,7 +66,7 @@ func (p *Pipeline) Implicit(ctx context.Context, tenant tenancy.Tenant, client c
 	if err != nil {
 		return Outcome{}, err
 	}
-	if err := p.directories.stillThere(ctx, tenant, a.Username); err != nil {
+	if err := p.directories.stillThere(ctx, tenant, a.Username, a.IDPID); err != nil {
 		return Outcome{}, orInvalid(err, func(cause error) error {
 			return apierr.OAuth(apierr.Forbidden, "access_denied", "The account is not in the directory of tenant %s any more.", tenant.ID).Because(cause)
 		})
@@ -140,7 +140,7 @@ func (g authorizationCode) authorize(ctx context.Context, a attempt) (grantee, e
 	if err := verify(r.CodeChallenge, a.CodeVerifier, a.client.Public()); err != nil {
 		return grantee{}, invalidCode(err)
 	}
-	if err := g.directories.stillThere(ctx, a.tenant, r.Username); err != nil {
+	if err := g.directories.stillThere(ctx, a.tenant, r.Username, r.IDPID); err != nil {
 		return grantee{}, orInvalid(err, invalidCode)
 	}
 	who := granteeOf(r.Approval)

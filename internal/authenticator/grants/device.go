@@ -30,7 +30,7 @@ func (g deviceCode) authorize(ctx context.Context, a attempt) (grantee, error) {
 	if err := secondFactor(a.tenant, a.settings, approval.AMR); err != nil {
 		return grantee{}, err
 	}
-	if err := g.directories.stillThere(ctx, a.tenant, approval.Username); err != nil {
+	if err := g.directories.stillThere(ctx, a.tenant, approval.Username, approval.IDPID); err != nil {
 		return grantee{}, orInvalid(err, invalidDeviceCode)
 	}
 	return grantee{

@@ -27,12 +27,19 @@ type Directories func(ctx context.Context, tenant tenancy.Tenant) (Directory, bo
 // any more.
 var errGone = errors.New("the person is not in the directory any more, or the tenant's rules exclude them")
 
-// stillThere asks the tenant's directory, if it has one, whether somebody who
-// signed in before is still among its people.
-func (d Directories) stillThere(ctx context.Context, tenant tenancy.Tenant, username string) error {
+// stillThere asks the tenant's directory whether somebody who signed in before
+// is still among its people. Where there is no directory, only those are who
+// signed in with an external identity provider: others did before the tenant's
+// people moved there, under a name that may be another's now.
+func (d Directories) stillThere(ctx context.Context, tenant tenancy.Tenant, username, idpID string) error {
 	people, found, err := d(ctx, tenant)
-	if err != nil || !found {
+	switch {
+	case err != nil:
 		return err
+	case !found && idpID == "":
+		return errGone
+	case !found:
+		return nil
 	}
 	person, err := people.Profile(ctx, username)
 	switch {

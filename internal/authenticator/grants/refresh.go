@@ -28,7 +28,7 @@ func (g refresh) authorize(ctx context.Context, a attempt) (grantee, error) {
 	if err != nil {
 		return grantee{}, err
 	}
-	if err := g.directories.stillThere(ctx, a.tenant, previous.Username); err != nil {
+	if err := g.directories.stillThere(ctx, a.tenant, previous.Username, previous.IDPID); err != nil {
 		return grantee{}, orInvalid(err, invalidRefreshToken)
 	}
 	narrowed, err := narrow(previous.Login.Scope, a.Scope)
