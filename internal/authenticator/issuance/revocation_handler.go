@@ -114,5 +114,10 @@ func (s *Service) stands(ctx context.Context, raw string) error {
 	if err == nil || errors.Is(err, authn.ErrExpired) || errors.Is(err, errElsewhere) {
 		return nil
 	}
-	return authn.Refusal(err)
+	err = authn.Refusal(err)
+	var refusal *apierr.Error
+	if errors.As(err, &refusal) && refusal.Kind == apierr.Unauthenticated {
+		refusal.Code = "invalid_token" // RFC 6750 section 3.1; a proxy knows 401 only, whatever legacy_error_codes says
+	}
+	return err
 }

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"gatehouse/internal/authn"
+	"gatehouse/internal/httpapi"
+	"gatehouse/internal/testlog"
 )
 
 const checkPath = "/v3/site-router/tokens/check"
@@ -80,6 +82,18 @@ func TestUpstreamBugTheCheckIsBypassedByAHeader(t *testing.T) {
 		w.send("POST", "/v3/tokens/revoke", nil, object{"token": pair.Access.Value}).want(w.t, 200, "")
 		w.send("GET", checkPath, headers{"X-Tapis-Token": pair.Access.Value, "X-Tapis-User": "ada"}, nil).want(w.t, 401, "revoked")
 	})
+}
+
+// nginx makes a 500 of every answer to its question that it does not know.
+func TestTheCheckAnswers401WhateverOldToolingWants(t *testing.T) {
+	w := onSQLite(t)
+	pair := w.user("dev", "ada")
+	w.send("POST", "/v3/tokens/revoke", nil, object{"token": pair.Access.Value}).want(t, 200, "")
+	w.serve(httpapi.Options{Version: "test", Log: testlog.New(t), LegacyErrorCodes: true})
+	got := w.send("GET", checkPath, tokenOfUser(pair.Access.Value), nil).want(t, 401, "revoked")
+	if got.body["error"] != "invalid_token" {
+		t.Errorf("got %s", got.raw)
+	}
 }
 
 func TestTheCheckSaysNothingAgainstWhatIsNotItsOwn(t *testing.T) {

@@ -145,17 +145,22 @@ func newWorld(t *testing.T, db *database.DB) *world {
 		}
 	}
 	w.grant("admin", "portal", "dev_token_generator")
-	engine, err := httpapi.New(httpapi.Options{Version: "test", Log: log})
+	w.serve(httpapi.Options{Version: "test", Log: log})
+	return w
+}
+
+// serve mounts the handler on a new engine.
+func (w *world) serve(options httpapi.Options) {
+	w.t.Helper()
+	engine, err := httpapi.New(options)
 	if err != nil {
-		t.Fatal(err)
+		w.t.Fatal(err)
 	}
 	service := issuance.New(issuance.Deps{
-		Registry: w.view, Accounts: w.accounts, Settings: w.settings, Tokens: w.tokens, Guard: attempts.New(w.now), Log: log,
+		Registry: w.view, Accounts: w.accounts, Settings: w.settings, Tokens: w.tokens, Guard: attempts.New(w.now), Log: options.Log,
 	})
-	check := callers.New(w.view, signing, w.tokens, "main", w.now).For("tokens")
-	issuance.NewHandler(service, check).Mount(engine)
-	w.handler = apitest.New(t, engine, "tokens")
-	return w
+	issuance.NewHandler(service, callers.New(w.view, signing, w.tokens, "main", w.now).For("tokens")).Mount(engine)
+	w.handler = apitest.New(w.t, engine, "tokens")
 }
 
 // limit changes the lifetimes of dev's tokens, in seconds.

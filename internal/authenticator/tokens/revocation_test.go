@@ -12,6 +12,8 @@ import (
 	"gatehouse/internal/authn"
 	"gatehouse/internal/database"
 	"gatehouse/internal/seal"
+	"gatehouse/internal/testdb"
+	"gatehouse/migrations"
 )
 
 // find finds a token that must be one.
@@ -311,5 +313,25 @@ func TestNothingIsFoundOfWhatIsNoTokenOfTheTenant(t *testing.T) {
 	w.clock.advance(2 * 365 * 24 * time.Hour)
 	if _, err := w.Find(t.Context(), tacc, pair.Refresh.Value); !errors.Is(err, authn.ErrExpired) {
 		t.Errorf("expired: %v", err)
+	}
+}
+
+// What it costs to ask whether a token stands, of one that was not and of one
+// that was seen a moment ago.
+func BenchmarkStanding(b *testing.B) {
+	for name, step := range map[string]time.Duration{"not seen": 2 * time.Second, "seen": 0} {
+		b.Run(name, func(b *testing.B) {
+			w := newWorld(b, testdb.New(b, migrations.Authenticator))
+			pair, err := w.Issue(b.Context(), direct("files"))
+			if err != nil {
+				b.Fatal(err)
+			}
+			for b.Loop() {
+				w.clock.advance(step)
+				if _, err := w.Standing(b.Context(), tacc.ID, pair.Access.ID); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
 	}
 }

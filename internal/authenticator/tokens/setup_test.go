@@ -85,7 +85,7 @@ type world struct {
 	clock *clock
 }
 
-func newWorld(t *testing.T, db *database.DB) *world {
+func newWorld(t testing.TB, db *database.DB) *world {
 	t.Helper()
 	box, err := seal.New(seal.NewKey())
 	if err != nil {
