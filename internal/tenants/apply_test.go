@@ -428,3 +428,49 @@ func eachField[R any](t *testing.T, k Kind[R]) {
 		}
 	}
 }
+
+func TestApplyRemembersWhatItChangesOfASite(t *testing.T) {
+	testdb.Each(t, migrations.Tenants, func(t *testing.T, db *database.DB) {
+		s := newService(t, db, (&clock{at: noon}).Now)
+		seedWide(t, s)
+		w := Wanted{Sites: []Patch[sites.Site]{want("here", sites.Site{ID: "east", Services: []string{"tokens"}, AdminTenantID: "east-new"}, "site_id", "services", "site_admin_tenant_id")}}
+		if _, err := s.Apply(t.Context(), w); !contains(err, "here: ") || !contains(err, "site_admin_tenant_id") {
+			t.Errorf("an administrative tenant that nobody knows: %v", err)
+		}
+		// It may come with the same document, after the site.
+		w.Tenants = tenantPatch("east-new", Tenant{
+			BaseURL: "https://new.east.example.org", SiteID: "east", Owner: "ops@example.org", AdminUser: "boss", Status: Active, PublicKey: canonicalKey(t),
+		}, "base_url", "site_id", "owner", "admin_user", "status", "public_key").Tenants
+		equal(t, "changes", apply(t, s, w), []string{"update site east: site_admin_tenant_id, services", "create tenant east-new"})
+		entries, err := s.tables.sites.History().Of(t.Context(), "east")
+		if err != nil || len(entries) != 1 {
+			t.Fatalf("history: %v, %v", entries, err)
+		}
+		equal(t, "by", entries[0].By, "apply@admin")
+		equal(t, "updates", string(entries[0].Updates), `{"services":{"prev":["security"],"new":["tokens"]},"site_admin_tenant_id":{"prev":"east-admin","new":"east-new"}}`)
+		equal(t, "again", apply(t, s, w), []string{})
+	})
+}
+
+func TestApplyAndTheAPIGoByTheSameRules(t *testing.T) {
+	h := open(t)
+	for _, tt := range []struct {
+		tenant Tenant
+		fields []string
+		body   string
+	}{
+		{Tenant{Status: Draft}, []string{"status"}, `{"status":"draft"}`},
+		{Tenant{}, []string{"owner"}, `{"owner":null}`},
+		{Tenant{Owner: "nobody@example.org"}, []string{"owner"}, `{"owner":"nobody@example.org"}`},
+		{Tenant{BaseURL: "https://x.org"}, []string{"base_url"}, `{"base_url":"https://x.org"}`},
+		{Tenant{}, []string{"public_key"}, `{"public_key":""}`},
+		{Tenant{UserLDAPConnectionID: "x"}, []string{"user_ldap_connection_id"}, `{"user_ldap_connection_id":"x"}`},
+		{Tenant{TokenGenServices: []string{"a b"}}, []string{"token_gen_services"}, `{"token_gen_services":["a b"]}`},
+	} {
+		_, err := h.service.Plan(t.Context(), tenantPatch("dev", tt.tenant, tt.fields...))
+		if !contains(err, "here: ") {
+			t.Fatalf("%s: apply says %v", tt.body, err)
+		}
+		wants(t, h, 400, strings.TrimPrefix(err.Error(), "here: "), "PUT", "/v3/tenants/dev", tt.body)
+	}
+}

@@ -102,3 +102,16 @@ func TestAnAbsentTextIsNull(t *testing.T) {
 		t.Error("no list: got nil, want an empty one")
 	}
 }
+
+func TestHostsAreComparedWithoutSchemeCaseAndDefaultPort(t *testing.T) {
+	for address, want := range map[string]string{
+		"https://dev.example.org": "dev.example.org", "http://DEV.example.org": "dev.example.org", "https://dev.example.org:443": "dev.example.org",
+		"http://dev.example.org:80": "dev.example.org", "http://dev.example.org:443": "dev.example.org:443", "https://dev.example.org:8443/": "dev.example.org:8443",
+		"dev.example.org": "dev.example.org", "dev.example.org:443/path": "dev.example.org", "http://[::1]:8080": "[::1]:8080", "http://[::1]": "[::1]",
+		"https://${tenant_id}.Example.org": "${tenant_id}.example.org", "": "",
+	} {
+		if got := field.Host(address); got != want {
+			t.Errorf("%s: got %s, want %s", address, got, want)
+		}
+	}
+}
