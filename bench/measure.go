@@ -27,7 +27,7 @@ func measure(ctx context.Context, p plan, stderr io.Writer) (_ *report, err erro
 	started := time.Now()
 	s := &server{process: process{p.pid}, addr: p.at, host: p.host, stop: func() {}}
 	if p.at == "" {
-		if s, err = startGatehouse(ctx, p.server, dir, ourTenants, stderr); err != nil {
+		if s, err = startGatehouse(ctx, p.server, dir, allTenants-2, stderr); err != nil {
 			return nil, err
 		}
 	}
@@ -41,8 +41,11 @@ func measure(ctx context.Context, p plan, stderr io.Writer) (_ *report, err erro
 		return nil, err
 	}
 	if p.at == "" {
-		if r.Listings, err = compareListings(ctx, p, s); err != nil {
+		if r.Listings, err = compareListings(ctx, p, s, allTenants); err != nil {
 			return nil, fmt.Errorf("listings: %w", err)
+		}
+		if err := measureRegistries(ctx, p, r, dir, stderr); err != nil {
+			return nil, fmt.Errorf("large registries: %w", err)
 		}
 	}
 	office, err := openOffice(ctx, s)

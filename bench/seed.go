@@ -19,11 +19,8 @@ import (
 	"gatehouse/migrations"
 )
 
-const (
-	// allTenants are in the registry: the two of cmd/gatehouse and ours.
-	allTenants = 40
-	ourTenants = allTenants - 2
-)
+// allTenants are in the registry: the two of cmd/gatehouse and ours.
+const allTenants = 40
 
 // seedTenants writes count tenants into the registry's database before the
 // server adds its own. They share one key, whose private half is forgotten.
@@ -48,6 +45,9 @@ func seedTenants(ctx context.Context, data, addr string, count int) error {
 	if err != nil {
 		return err
 	}
+	if key, err = tenants.NormalizePublicKey(key); err != nil {
+		return err
+	}
 	_, port, err := net.SplitHostPort(addr)
 	if err != nil {
 		return err
@@ -59,14 +59,28 @@ func seedTenants(ctx context.Context, data, addr string, count int) error {
 		},
 		Owner: tenants.Owner{Email: "bench@example.org", Name: "Bench owner", Institution: "Bench"},
 	}
+	if err := registry.Seed(ctx, seed); err != nil {
+		return err
+	}
+	_, err = registry.Apply(ctx, many(seed.Owner.Email, key, count))
+	return err
+}
+
+// many are count tenants of the primary site.
+func many(owner, key string, count int) tenants.Wanted {
+	given := map[string]bool{}
+	for _, f := range tenants.Tenants().Fields {
+		given[f.Name] = true
+	}
+	var w tenants.Wanted
 	for i := range count {
 		id := fmt.Sprintf("bench-%02d", i+1)
-		seed.Tenants = append(seed.Tenants, tenants.Tenant{
-			ID: id, BaseURL: "https://" + id + ".example.org", AdminUser: "admin", PublicKey: key,
+		w.Tenants = append(w.Tenants, tenants.Patch[tenants.Tenant]{Given: given, Values: tenants.Tenant{
+			ID: id, BaseURL: "https://" + id + ".example.org", SiteID: "main", Status: tenants.Active, Owner: owner, AdminUser: "admin", PublicKey: key,
 			TokenGenServices: []string{"authenticator"}, Description: "A tenant to measure the listing of tenants with.",
-		})
+		}})
 	}
-	return registry.Seed(ctx, seed)
+	return w
 }
 
 func publicKey() (string, error) {

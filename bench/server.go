@@ -47,10 +47,36 @@ func startGatehouse(ctx context.Context, program, dir string, tenants int, stder
 	if err := seedTenants(ctx, data, addr, tenants); err != nil {
 		return nil, fmt.Errorf("seed tenants: %w", err)
 	}
+	return startServer(ctx, program, addr, []string{"GATEHOUSE_DATA_DIR=" + data}, stderr)
+}
+
+// startRegistry builds the registry alone and starts it with n tenants, its
+// data below dir.
+func startRegistry(ctx context.Context, dir string, n int, stderr io.Writer) (*server, error) {
+	program := filepath.Join(dir, "tenants")
+	build := exec.CommandContext(ctx, "go", "build", "-o", program, "gatehouse/cmd/tenants") //nolint:gosec // the file is in a directory of our own
+	build.Stderr = stderr
+	if err := build.Run(); err != nil {
+		return nil, fmt.Errorf("build tenants: %w", err)
+	}
+	addr, err := freeAddress(ctx)
+	if err != nil {
+		return nil, err
+	}
+	data := filepath.Join(dir, fmt.Sprintf("registry-%d", n))
+	if err := seedTenants(ctx, data, addr, n); err != nil {
+		return nil, fmt.Errorf("seed %d tenants: %w", n, err)
+	}
+	return startServer(ctx, program, addr, []string{"GATEHOUSE_DATABASE_URL=sqlite:" + filepath.Join(data, "tenants.db")}, stderr)
+}
+
+// startServer starts a program's serve with settings of its own and returns
+// when it is ready.
+func startServer(ctx context.Context, program, addr string, settings []string, stderr io.Writer) (*server, error) {
 	command := exec.Command(program, "serve") //nolint:noctx // stop ends it, more politely
-	command.Env, command.Stderr = environment(data, addr), stderr
+	command.Env, command.Stderr = append(environment(addr), settings...), stderr
 	if err := command.Start(); err != nil {
-		return nil, fmt.Errorf("start gatehouse: %w", err)
+		return nil, fmt.Errorf("start %s: %w", filepath.Base(program), err)
 	}
 	s := &server{process: process{command.Process.Pid}, addr: addr, host: strings.Replace(addr, "127.0.0.1", "localhost", 1)}
 	ended := make(chan struct{})
@@ -74,14 +100,14 @@ func startGatehouse(ctx context.Context, program, dir string, tenants int, stder
 }
 
 // environment is ours with the server's settings, and no others of it.
-func environment(data, addr string) []string {
+func environment(addr string) []string {
 	var env []string
 	for _, pair := range os.Environ() {
 		if !strings.HasPrefix(pair, "GATEHOUSE_") {
 			env = append(env, pair)
 		}
 	}
-	return append(env, "GATEHOUSE_DATA_DIR="+data, "GATEHOUSE_LISTEN="+addr, "GATEHOUSE_LOG_LEVEL=warn")
+	return append(env, "GATEHOUSE_LISTEN="+addr, "GATEHOUSE_LOG_LEVEL=warn")
 }
 
 func freeAddress(ctx context.Context) (string, error) {

@@ -1,11 +1,9 @@
 package tenants
 
 import (
-	"encoding/json"
 	"slices"
 	"strings"
 
-	"gatehouse/internal/apierr"
 	"gatehouse/internal/tenants/field"
 )
 
@@ -34,12 +32,40 @@ type tenantAnswer struct {
 	AllowableXTenantIDs     []string `json:"allowable_x_tenant_ids"`
 }
 
-// tenantMembers are the names that select may ask for: all of tenantAnswer's.
-var tenantMembers = []string{
-	"tenant_id", "base_url", "site_id", "status", "token_service", "security_kernel", "authenticator", "owner",
-	"admin_user", "token_gen_services", "public_key", "service_ldap_connection_id", "user_ldap_connection_id",
-	"description", "create_time", "created_by", "last_update_time", "last_updated_by",
-	"is_owned_by_associate_site", "allowable_x_tenant_ids",
+// tenantMembers are what select may ask for: all members of tenantAnswer.
+var tenantMembers = []struct {
+	name string
+	of   func(a *tenantAnswer) any
+}{
+	{"tenant_id", func(a *tenantAnswer) any { return a.TenantID }},
+	{"base_url", func(a *tenantAnswer) any { return a.BaseURL }},
+	{"site_id", func(a *tenantAnswer) any { return a.SiteID }},
+	{"status", func(a *tenantAnswer) any { return a.Status }},
+	{"token_service", func(a *tenantAnswer) any { return a.TokenService }},
+	{"security_kernel", func(a *tenantAnswer) any { return a.SecurityKernel }},
+	{"authenticator", func(a *tenantAnswer) any { return a.Authenticator }},
+	{"owner", func(a *tenantAnswer) any { return a.Owner }},
+	{"admin_user", func(a *tenantAnswer) any { return a.AdminUser }},
+	{"token_gen_services", func(a *tenantAnswer) any { return a.TokenGenServices }},
+	{"public_key", func(a *tenantAnswer) any { return a.PublicKey }},
+	{"service_ldap_connection_id", func(a *tenantAnswer) any { return a.ServiceLDAPConnectionID }},
+	{"user_ldap_connection_id", func(a *tenantAnswer) any { return a.UserLDAPConnectionID }},
+	{"description", func(a *tenantAnswer) any { return a.Description }},
+	{"create_time", func(a *tenantAnswer) any { return a.CreateTime }},
+	{"created_by", func(a *tenantAnswer) any { return a.CreatedBy }},
+	{"last_update_time", func(a *tenantAnswer) any { return a.LastUpdateTime }},
+	{"last_updated_by", func(a *tenantAnswer) any { return a.LastUpdatedBy }},
+	{"is_owned_by_associate_site", func(a *tenantAnswer) any { return a.IsOwnedByAssociateSite }},
+	{"allowable_x_tenant_ids", func(a *tenantAnswer) any { return a.AllowableXTenantIDs }},
+}
+
+func isTenantMember(name string) bool {
+	for _, m := range tenantMembers {
+		if m.name == name {
+			return true
+		}
+	}
+	return false
 }
 
 // newTenantAnswer writes t. byAssociate tells whether its site is not the
@@ -62,7 +88,7 @@ func newTenantAnswer(t Tenant, byAssociate bool, allowable []string) tenantAnswe
 func parseSelect(list string) []string {
 	var names []string
 	for name := range strings.SplitSeq(list, ",") {
-		if name = strings.TrimSpace(name); slices.Contains(tenantMembers, name) && !slices.Contains(names, name) {
+		if name = strings.TrimSpace(name); isTenantMember(name) && !slices.Contains(names, name) {
 			names = append(names, name)
 		}
 	}
@@ -70,19 +96,24 @@ func parseSelect(list string) []string {
 }
 
 // selected returns the named members of a, as far as a has them.
-func (a tenantAnswer) selected(names []string) (map[string]json.RawMessage, error) {
-	raw, err := json.Marshal(a)
-	if err != nil {
-		return nil, apierr.Wrap(err, "encode tenant")
-	}
-	members := map[string]json.RawMessage{}
-	if err := json.Unmarshal(raw, &members); err != nil {
-		return nil, apierr.Wrap(err, "select members of tenant")
-	}
-	for name := range members {
-		if !slices.Contains(names, name) {
-			delete(members, name)
+func (a *tenantAnswer) selected(names []string) map[string]any {
+	members := make(map[string]any, len(names))
+	for _, m := range tenantMembers {
+		if !slices.Contains(names, m.name) {
+			continue
+		}
+		switch value := m.of(a).(type) {
+		case string:
+			if value != "" {
+				members[m.name] = value
+			}
+		case []string:
+			if len(value) > 0 || m.name == "allowable_x_tenant_ids" {
+				members[m.name] = field.List(value)
+			}
+		default:
+			members[m.name] = value
 		}
 	}
-	return members, nil
+	return members
 }

@@ -60,11 +60,8 @@ func TestTenantsLookOnTheWireAsTheyAlwaysDid(t *testing.T) {
 	least.ServiceLDAPConnectionID, least.UserLDAPConnectionID = "", ""
 	golden(t, "tenant_least.json", newTenantAnswer(least, true, []string{"tacc"}))
 
-	selected, err := newTenantAnswer(least, true, nil).selected([]string{"tenant_id", "public_key", "allowable_x_tenant_ids"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	golden(t, "tenant_selected.json", selected)
+	answer := newTenantAnswer(least, true, nil)
+	golden(t, "tenant_selected.json", answer.selected([]string{"tenant_id", "public_key", "allowable_x_tenant_ids"}))
 }
 
 func TestOwnersAndLDAPConnectionsLookOnTheWireAsTheyAlwaysDid(t *testing.T) {
@@ -82,13 +79,30 @@ func TestOwnersAndLDAPConnectionsLookOnTheWireAsTheyAlwaysDid(t *testing.T) {
 }
 
 func TestSelectKnowsEveryMemberOfTheAnswer(t *testing.T) {
-	var names []string
+	var names, known []string
 	for f := range reflect.TypeFor[tenantAnswer]().Fields() {
 		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
 		names = append(names, name)
 	}
-	if !slices.Equal(names, tenantMembers) {
-		t.Errorf("got %v, want %v", tenantMembers, names)
+	for _, m := range tenantMembers {
+		known = append(known, m.name)
+	}
+	equal(t, "members", known, names)
+	// All members selected are what there is without selection.
+	least := newTenantAnswer(Tenant{ID: "x"}, true, nil)
+	full := newTenantAnswer(fullTenant(), true, []string{"tacc"})
+	for _, a := range []*tenantAnswer{&least, &full} {
+		whole, selected := object{}, object{}
+		for to, from := range map[*object]any{&whole: a, &selected: a.selected(names)} {
+			text, err := json.Marshal(from)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := json.Unmarshal(text, to); err != nil {
+				t.Fatal(err)
+			}
+		}
+		equal(t, a.TenantID, selected, whole)
 	}
 }
 

@@ -2,7 +2,6 @@ package tenants
 
 import (
 	"context"
-	"encoding/json"
 
 	"github.com/gin-gonic/gin"
 
@@ -92,12 +91,9 @@ func (q tenantQuery) answer(ctx context.Context, v *view) (*prepared.Answer, err
 	if q.members == nil {
 		return prepared.New(prepared.Page(ctx, rows, q.window, tenantsListed))
 	}
-	selected := make([]map[string]json.RawMessage, len(rows))
-	for i, row := range rows {
-		var err error
-		if selected[i], err = row.selected(q.members); err != nil {
-			return nil, err
-		}
+	selected := make([]map[string]any, len(rows))
+	for i := range rows {
+		selected[i] = rows[i].selected(q.members)
 	}
 	return prepared.New(prepared.Page(ctx, selected, q.window, tenantsListed))
 }
