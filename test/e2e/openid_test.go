@@ -40,7 +40,7 @@ func newReader(t *testing.T) *reader {
 // open gets a page and returns it with the address that it came to.
 func (r *reader) open(address string) (page string, at *url.URL) {
 	r.t.Helper()
-	return r.read(r.http.Get(address)) //nolint:bodyclose,noctx // read closes; the test's end ends it
+	return r.read(r.http.Get(address))
 }
 
 func (r *reader) read(res *http.Response, err error) (page string, at *url.URL) {
@@ -82,7 +82,7 @@ func (r *reader) send(page string, at *url.URL, fields ...string) (next string, 
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	return r.read(r.http.PostForm(address.String(), values)) //nolint:bodyclose,noctx // read closes
+	return r.read(r.http.PostForm(address.String(), values))
 }
 
 // A generic OpenID Connect client, made of the libraries that Go programs use,

@@ -9,8 +9,10 @@ for it afterwards.
 
 import base64
 import datetime
+import html
 import json
 import os
+import re
 import secrets
 import subprocess
 import sys
@@ -18,6 +20,7 @@ import time
 import unittest
 import urllib.request
 
+import requests
 from tapipy import errors
 from tapipy.tapis import Tapis, TapisResult
 
@@ -617,6 +620,43 @@ class Profiles(unittest.TestCase):
         self.assertIn("@", profile.email)
         with self.assertRaises(errors.NotFoundError):
             self.people.get_profile(username="nobody")
+
+
+class Devices(unittest.TestCase):
+    """The device flow: the SDK plays the device, a person approves in the pages."""
+
+    def approve(self, address, user_code, name):
+        browser = requests.Session()
+        page = browser.get(address)
+        for fields in ({"username": name, "password": name}, {"user_code": user_code}, {"decision": "allow"}):
+            action = re.search(r'<form method="post" action="([^"]*)"', page.text).group(1)
+            hidden = re.findall(r'<input type="hidden" name="([^"]*)" value="([^"]*)">', page.text)
+            page = browser.post(URL + html.unescape(action), data=dict(hidden) | fields)
+            page.raise_for_status()
+
+    def test_a_device_gets_tokens_once_a_person_has_approved(self):
+        client = log_in("testuser6").authenticator.create_client()
+        remember(client.client_key)
+        device = Tapis(base_url=URL).authenticator
+        code = device.generate_device_code(client_id=client.client_id)
+        self.assertRegex(code.user_code, "^[A-Z]{4}-[A-Z]{4}$")
+        self.assertEqual(code.client_id, client.client_id)
+        grant = {"grant_type": "device_code", "client_id": client.client_id, "device_code": remember(code.device_code)}
+        with self.assertRaises(errors.BadRequestError) as caught:
+            device.create_token(**grant)
+        self.assertIn("authorization_pending", caught.exception.response.text)
+        self.approve(code.verification_uri, code.user_code, "testuser6")
+        time.sleep(5)  # as long as a device must wait between two questions
+        tokens = device.create_token(**grant)
+        remember(tokens.access_token.access_token)
+        remember(tokens.refresh_token.refresh_token)
+        signed_in = Tapis(base_url=URL, access_token=tokens.access_token.access_token)
+        self.assertEqual(signed_in.authenticator.get_userinfo().username, "testuser6")
+        with self.assertRaises(errors.BadRequestError):
+            device.create_token(**grant)
+        device.revoke_token(token=tokens.access_token.access_token)
+        with self.assertRaises(errors.UnauthorizedError):
+            signed_in.authenticator.get_userinfo()
 
 
 class TenantConfiguration(unittest.TestCase):
