@@ -41,11 +41,8 @@ func measure(ctx context.Context, p plan, stderr io.Writer) (_ *report, err erro
 		return nil, err
 	}
 	if p.at == "" {
-		if r.Listings, err = compareListings(ctx, p, s, allTenants); err != nil {
+		if err := measureRegistries(ctx, p, r, s, dir, stderr); err != nil {
 			return nil, fmt.Errorf("listings: %w", err)
-		}
-		if err := measureRegistries(ctx, p, r, dir, stderr); err != nil {
-			return nil, fmt.Errorf("large registries: %w", err)
 		}
 	}
 	office, err := openOffice(ctx, s)

@@ -26,8 +26,12 @@ type registryRow struct {
 	Peak    int64   `json:"memory_peak"`
 }
 
-// measureRegistries measures cmd/tenants with many tenants.
-func measureRegistries(ctx context.Context, p plan, r *report, dir string, stderr io.Writer) error {
+// measureRegistries measures the lists of s and of cmd/tenants with many
+// tenants.
+func measureRegistries(ctx context.Context, p plan, r *report, s *server, dir string, stderr io.Writer) (err error) {
+	if r.Listings, err = compareListings(ctx, p, s, allTenants); err != nil {
+		return err
+	}
 	for _, n := range []int{manyTenants, tooManyTenants} {
 		if err := measureRegistry(ctx, p, r, dir, n, stderr); err != nil {
 			return fmt.Errorf("%d tenants: %w", n, err)
