@@ -146,7 +146,7 @@ func (s *Service) Create(ctx context.Context, who Applicant, o Order) (tokens.Pa
 	if err := s.mayHave(ctx, who, tenant, o); err != nil {
 		return tokens.Pair{}, err
 	}
-	request, err := s.request(ctx, tenant, o)
+	request, err := s.request(ctx, who, tenant, o)
 	if err != nil {
 		return tokens.Pair{}, err
 	}
@@ -190,13 +190,13 @@ func (s *Service) mayHave(ctx context.Context, who Applicant, tenant tenancy.Ten
 func forbidden(message string) error { return apierr.New(apierr.Forbidden, "%s", message) }
 
 // request says what the mint shall make of an order that was allowed.
-func (s *Service) request(ctx context.Context, tenant tenancy.Tenant, o Order) (tokens.Request, error) {
+func (s *Service) request(ctx context.Context, who Applicant, tenant tenancy.Tenant, o Order) (tokens.Request, error) {
 	r := tokens.Request{
 		Tenant: tokenTenant(tenant), Username: o.Username, AccountType: o.AccountType, TargetSite: o.TargetSite, GrantType: tokens.Direct,
 	}
 	var err error
 	if o.AccountType == authn.ServiceAccount {
-		if err := s.service(ctx, tenant, o); err != nil {
+		if err := s.service(ctx, who, tenant, o); err != nil {
 			return r, err
 		}
 		if r.TargetSite == "" {
@@ -230,9 +230,12 @@ func (s *Service) request(ctx context.Context, tenant tenancy.Tenant, o Order) (
 }
 
 // service refuses to make tokens for services that there are not.
-func (s *Service) service(ctx context.Context, tenant tenancy.Tenant, o Order) error {
+func (s *Service) service(ctx context.Context, who Applicant, tenant tenancy.Tenant, o Order) error {
 	if !tenant.SiteAdmin {
 		return apierr.Invalidf("The field token_tenant_id must name the administrative tenant of the site; services belong to it.")
+	}
+	if who.Password {
+		return nil // it has just shown that there is
 	}
 	known, err := s.Accounts.HasPassword(ctx, tenant.ID, o.Username)
 	if err == nil && !known {

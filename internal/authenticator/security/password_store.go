@@ -33,14 +33,10 @@ func (s store) savePassword(ctx context.Context, r passwordRow) error {
 
 // passwordHash returns the hash of an account's password, "" when there is none.
 func (s store) passwordHash(ctx context.Context, tenantID, service string) (string, error) {
-	var hashes []string
-	err := s.db.Conn(ctx).Model(&passwordRow{}).Where("tenant_id = ? AND service = ?", tenantID, service).
-		Limit(1).Pluck("hash", &hashes).Error
+	var hash string
+	_, err := s.db.QueryRow(ctx, `SELECT hash FROM service_passwords WHERE tenant_id = ? AND service = ?`, []any{tenantID, service}, &hash)
 	if err != nil {
 		return "", fmt.Errorf("read service password: %w", err)
 	}
-	if len(hashes) == 0 {
-		return "", nil
-	}
-	return hashes[0], nil
+	return hash, nil
 }
