@@ -56,7 +56,10 @@ type payload struct {
 }
 
 // MarshalJSON encodes the content alone.
-func (p payload) MarshalJSON() ([]byte, error) { return json.Marshal(p.content) }
+func (p payload) MarshalJSON() ([]byte, error) {
+	text, err := json.Marshal(p.content)
+	return portable(text), err
+}
 
 // signingMethod is RS256 for golang-jwt through any crypto.Signer.
 type signingMethod struct{}
