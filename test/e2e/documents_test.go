@@ -2,12 +2,19 @@ package e2e
 
 import (
 	"encoding/json"
+	"net"
 	"net/http"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/chromedp/chromedp"
+
+	"gatehouse/internal/testlog"
 )
 
 // section returns the part of a document below a heading, up to the next of
@@ -117,8 +124,88 @@ func TestTheReadmeLeadsToATenantOfOnesOwn(t *testing.T) {
 		}
 		messages = append(messages, answer.Message)
 	}
-	if len(messages) != 6 {
+	if len(messages) != 9 {
 		t.Errorf("the answers are %q", messages)
+	}
+
+	session := exec.CommandContext(t.Context(), python(t), "-c", strings.Join(blocks(text, "python"), "\n"))
+	session.Env = append(os.Environ(), "http_proxy="+g.url()) // in place of the line in /etc/hosts
+	out, err := session.CombinedOutput()
+	if err != nil || !strings.HasSuffix(strings.TrimSpace(string(out)), "testadmin@science") {
+		t.Errorf("%v\n%s", err, out)
+	}
+}
+
+// An application is registered and started by the commands of the README, and
+// a person signs in to it; what is shown as sh works with what came of that.
+func TestTheReadmeLeadsToAnApplicationOfOnesOwn(t *testing.T) {
+	g := start(t)
+	port := freePort(t)
+	text := strings.NewReplacer("localhost:8080", "localhost:"+g.port, "localhost:9999", "localhost:"+port).
+		Replace(section(t, "README.md", "An application of your own"))
+	commands := steps(t, text)
+	shell := exec.CommandContext(t.Context(), "bash", "-euo", "pipefail", "-c", commands[0]+`printf %s "$KEY"`)
+	shell.Env = append(os.Environ(), "JWT="+g.token(t, password("testuser1")).Access.Token)
+	said, err := shell.Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	key := string(said)
+	testlog.Secret(t, key)
+
+	home := filepath.Join("..", "..")
+	(&program{t: t, path: "bash", args: []string{"-euc", commands[1]}, dir: home, env: append(os.Environ(), "KEY="+key)}).run()
+	listening := func() bool {
+		conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", "127.0.0.1:"+port)
+		if err == nil {
+			_ = conn.Close()
+		}
+		return err == nil
+	}
+	for end := time.Now().Add(time.Minute); !listening(); time.Sleep(100 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatal("the portal does not listen")
+		}
+	}
+	b := browse(t)
+	b.do("sign in to the portal", chromedp.Navigate("http://localhost:"+port), logIn("testuser2"),
+		shows("Allow My portal to act for you?"), press("Allow"), shows("Hello Test testuser2"))
+
+	b.do("ask for a code", chromedp.Navigate(blocks(text, "text")[0]), press("Allow"), chromedp.WaitVisible(chromedp.CSS("pre")))
+	back, err := url.Parse(see(b, chromedp.Location()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	redeem := func(block, placeholder, code string) (says struct {
+		IDToken string `json:"id_token"`
+		Error   string
+	},
+	) {
+		testlog.Secret(t, code)
+		shell := exec.CommandContext(t.Context(), "bash", "-euc", strings.Replace(block, placeholder, code, 1))
+		shell.Env = append(os.Environ(), "KEY="+key)
+		out, err := shell.Output()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := json.Unmarshal(out, &says); err != nil {
+			t.Fatal(err)
+		}
+		return says
+	}
+	if says := redeem(blocks(text, "sh")[0], "code=CODE", "code="+back.Query().Get("code")); says.IDToken == "" {
+		t.Errorf("the code gives no ID token: %q", says.Error)
+	}
+
+	var device struct {
+		Code string `json:"device_code"`
+	}
+	out, err := exec.CommandContext(t.Context(), "bash", "-euc", commands[2]).Output()
+	if err != nil || json.Unmarshal(out, &device) != nil {
+		t.Fatalf("there is no device code: %v", err)
+	}
+	if says := redeem(blocks(text, "sh")[1], "DEVICE_CODE", device.Code); says.Error != "authorization_pending" {
+		t.Errorf("polling says %q", says.Error)
 	}
 }
 
