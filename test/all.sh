@@ -32,6 +32,6 @@ GATEHOUSE_TEST_POSTGRES=$(test/postgres.sh start "$work/postgres")
 GATEHOUSE_TEST_LOGS=$work/logs
 export GATEHOUSE_TEST_POSTGRES GATEHOUSE_TEST_LOGS
 
-go test -race -json -timeout 5m "${@:-./...}" | go run ./test/verdict
+go test -race -json -timeout 10m "${@:-./...}" | go run ./test/verdict
 go run ./test/logscan "$GATEHOUSE_TEST_LOGS"
 [ $# -gt 0 ] || go -C test/deploy test -count=1 -json -timeout 15m ./... | go run ./test/verdict

@@ -25,7 +25,7 @@ func ParseBasic(header string) (Basic, bool, error) {
 	if !strings.EqualFold(scheme, "Basic") {
 		return Basic{}, false, nil
 	}
-	malformed := apierr.Invalidf("The Authorization header is not well-formed Basic credentials.")
+	malformed := apierr.Invalidf("The Authorization header is not well-formed HTTP Basic.")
 	if len(text) > maxBasic {
 		return Basic{}, true, malformed
 	}

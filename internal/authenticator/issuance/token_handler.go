@@ -44,9 +44,9 @@ func (h *Handler) authenticate(c *gin.Context) {
 	case authorization != "" && token != "":
 		err = apierr.Invalidf("The request has both headers Authorization and X-Tapis-Token; one of them says who asks.")
 	case err != nil:
-		err = needPassword("The Authorization header is not well-formed Basic credentials.").Because(err)
+		err = needPassword("The Authorization header is not well-formed HTTP Basic.").Because(err)
 	case authorization == "" && token == "":
-		err = needPassword("The name and password of a service are needed, as Basic credentials, or its token in X-Tapis-Token.")
+		err = needPassword("The name and password of a service are needed, by HTTP Basic, or its token in X-Tapis-Token.")
 	case !found:
 		h.require(c)
 		return
