@@ -26,25 +26,12 @@ type service struct {
 // startService runs service.py as the service account files of g's site.
 func startService(t *testing.T, g *gatehouse) *service {
 	t.Helper()
-	dir, port := t.TempDir(), freePort(t)
-	settings, err := json.Marshal(map[string]any{
-		"service_name": "files", "service_password": g.servicePassword(t), "python_framework_type": "flask",
-		"primary_site_admin_tenant_base_url": g.adminURL(), "service_site_id": "main", "service_tenant_id": "admin", "tenants": []string{"*"},
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	for name, content := range map[string]string{"config.json": string(settings), "schema.json": "{}"} {
-		if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
+	port := freePort(t)
 	ctx, stop := context.WithCancel(context.Background())
 	s := &service{url: "http://localhost:" + port}
 	s.log.log = testlog.File(t, "service")
 	cmd := exec.CommandContext(ctx, python(t), "service.py", port)
-	cmd.Env = append(os.Environ(), "TAPIS_CONFIG_PATH="+filepath.Join(dir, "config.json"),
-		"TAPIS_CONFIGSCHEMA_PATH="+filepath.Join(dir, "schema.json"), "PYTHONDONTWRITEBYTECODE=1")
+	cmd.Env = append(os.Environ(), serviceSettings(t, g)...)
 	cmd.Stdout, cmd.Stderr = &s.log, &s.log
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
@@ -71,6 +58,19 @@ func startService(t *testing.T, g *gatehouse) *service {
 			t.Fatalf("the service is not ready after %v:\n%s", readyWithin, s.log.String())
 		}
 	}
+}
+
+// settingsOf are the settings of the service files.
+func settingsOf(t *testing.T, g *gatehouse) string {
+	t.Helper()
+	settings, err := json.Marshal(map[string]any{
+		"service_name": "files", "service_password": g.servicePassword(t), "python_framework_type": "flask",
+		"primary_site_admin_tenant_base_url": g.adminURL(), "service_site_id": "main", "service_tenant_id": "admin", "tenants": []string{"*"},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(settings)
 }
 
 // ask returns the status, 0 when nobody answered, and the trimmed body.
