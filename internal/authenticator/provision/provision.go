@@ -13,6 +13,7 @@ import (
 	"log/slog"
 	"time"
 
+	"gatehouse/internal/apierr"
 	"gatehouse/internal/authenticator/security"
 	"gatehouse/internal/authenticator/tenancy"
 )
@@ -125,6 +126,9 @@ func (p *Provisioner) key(ctx context.Context, t tenancy.Record, all, changed bo
 	}
 	length := min(max(1, 2*failed.length), p.perAll())
 	p.pauses[t.ID] = pause{left: length, length: length}
+	if hasFailed && apierr.Is(err, apierr.Conflict) {
+		return // somebody else signs for it, which has been said
+	}
 	p.deps.Log.ErrorContext(ctx, "signing key not provided", slog.String("tenant", t.ID), slog.String("status", t.Status), slog.Any("error", err))
 }
 
