@@ -59,6 +59,7 @@ type plan struct {
 	at     string        // address of a running authenticator; empty: start a server
 	host   string        // by which that knows the tenant dev
 	pid    int           // its process
+	grants string        // those to measure, by the beginning of their names; empty: all
 	tokens int           // issued before memory is read
 	phase  time.Duration // of the token endpoint, after its warm-up
 	turn   time.Duration // of one server in the comparison of listings
@@ -78,6 +79,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	flags.StringVar(&p.at, "at", "", "measure the authenticator that runs at this `address`, with -host and -pid")
 	flags.StringVar(&p.host, "host", "", "`host` and port of its tenant dev, with the people of cmd/gatehouse")
 	flags.IntVar(&p.pid, "pid", 0, "its `process`")
+	flags.StringVar(&p.grants, "grants", "", "of the grants, measure those only whose names begin so")
 	if err := flags.Parse(args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
 			return 0

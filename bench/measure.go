@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
+	"strings"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -88,6 +89,9 @@ func measureGrants(ctx context.Context, p plan, o *office, bare *signer) (rows [
 		ways = append(slices.Clone(ways), serviceGrant)
 	}
 	for _, g := range ways {
+		if !strings.HasPrefix(g.name, p.grants) {
+			continue
+		}
 		for _, n := range connections {
 			row, err := measureGrant(ctx, p, o, bare, g, n)
 			if err != nil {
