@@ -63,6 +63,7 @@ func (c *Checks) Caller(ctx context.Context, raw string, behalf Subject) (Caller
 	}
 	caller := Caller{
 		Username: claims.Username, TenantID: tenant.ID, SiteID: tenant.SiteID, AccountType: claims.AccountType, TokenID: claims.ID,
+		TokenExpiry: claims.ExpiresAt.UTC(),
 	}
 	if claims.ClientID != nil {
 		caller.ClientID = *claims.ClientID

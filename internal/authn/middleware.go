@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"strings"
+	"time"
 
 	"github.com/gin-gonic/gin"
 
@@ -19,7 +20,8 @@ type Caller struct {
 	SiteID      string // of the tenant, where Checks made the Caller
 	AccountType string // UserAccount or ServiceAccount
 	ClientID    string // OAuth client that the token was made through; empty: none
-	TokenID     string // the token's jti, where Checks made the Caller
+	TokenID     string // the token's jti and, with it, exp
+	TokenExpiry time.Time
 	OnBehalfOf  Subject
 }
 

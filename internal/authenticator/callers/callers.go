@@ -18,7 +18,7 @@ import (
 // Standing says of a token of this site, whose signature was found good,
 // whether it still stands, and through which client it was made.
 type Standing interface {
-	Standing(ctx context.Context, tenantID, jti string) (clientID string, err error)
+	Standing(ctx context.Context, tenantID, jti string, expiry time.Time) (clientID string, err error)
 }
 
 // Service checks callers. It is safe for concurrent use.
@@ -47,7 +47,7 @@ func (s *Service) For(service string) authn.Check {
 		if err != nil || caller.SiteID != s.siteID {
 			return caller, err
 		}
-		caller.ClientID, err = s.standing.Standing(ctx, caller.TenantID, caller.TokenID)
+		caller.ClientID, err = s.standing.Standing(ctx, caller.TenantID, caller.TokenID, caller.TokenExpiry)
 		if err != nil {
 			return authn.Caller{}, err
 		}

@@ -10,6 +10,7 @@ import (
 	"errors"
 	"slices"
 	"strings"
+	"time"
 
 	"gatehouse/internal/apierr"
 	"gatehouse/internal/authenticator/directory"
@@ -44,7 +45,7 @@ type Directories func(ctx context.Context, tenant tenancy.Tenant) (Directory, bo
 // Mint signs ID tokens and knows what was granted with access tokens.
 type Mint interface {
 	IDToken(ctx context.Context, r tokens.IDRequest) (string, error)
-	GrantedScope(ctx context.Context, tenantID, jti string) (string, error)
+	GrantedScope(ctx context.Context, tenantID, jti string, expiry time.Time) (string, error)
 }
 
 // Service makes ID tokens and the answers of the UserInfo endpoint.

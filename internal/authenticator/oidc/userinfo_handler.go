@@ -31,7 +31,7 @@ func (s *Service) userinfo(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	scope, err := s.mint.GrantedScope(ctx, tenant.ID, caller.TokenID)
+	scope, err := s.mint.GrantedScope(ctx, tenant.ID, caller.TokenID, caller.TokenExpiry)
 	if err != nil {
 		return err
 	}

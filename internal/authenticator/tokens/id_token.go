@@ -13,6 +13,7 @@ import (
 
 	"gatehouse/internal/apierr"
 	"gatehouse/internal/authn"
+	"gatehouse/internal/database"
 )
 
 // idTokenTTL is how long an ID token may be believed; it proves a sign-in and
@@ -108,8 +109,8 @@ func (s *Service) ReadIDHint(ctx context.Context, tenantID, issuer, raw string) 
 }
 
 // GrantedScope returns the scope that an access token was recorded with.
-func (s *Service) GrantedScope(ctx context.Context, tenantID, jti string) (string, error) {
-	state, found, err := s.store.standing(ctx, tenantID, jti)
+func (s *Service) GrantedScope(ctx context.Context, tenantID, jti string, expiry time.Time) (string, error) {
+	state, found, err := s.store.standing(ctx, record{tenantID: tenantID, jti: jti, expiry: database.At(expiry)})
 	if err != nil {
 		return "", s.away(err)
 	}

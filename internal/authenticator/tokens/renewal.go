@@ -23,7 +23,7 @@ func (s *Service) Renew(ctx context.Context, tenant Tenant, raw string) (Request
 	if err := s.verifier.Verify(ctx, raw, want, &claims); err != nil {
 		return Request{}, err
 	}
-	state, found, err := s.store.standing(ctx, tenant.ID, claims.ID)
+	state, found, err := s.store.standing(ctx, recordOf(tenant.ID, claims.Claims))
 	switch {
 	case err != nil:
 		return Request{}, s.away(err)

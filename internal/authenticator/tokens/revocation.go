@@ -43,7 +43,7 @@ func (s *Service) Find(ctx context.Context, tenant Tenant, raw string) (Recorded
 	if err != nil {
 		return Recorded{}, err
 	}
-	state, found, err := s.store.standing(ctx, tenant.ID, claims.ID)
+	state, found, err := s.store.standing(ctx, recordOf(tenant.ID, claims.Claims))
 	if err != nil {
 		return Recorded{}, s.away(err)
 	}
@@ -71,7 +71,7 @@ func (s *Service) Find(ctx context.Context, tenant Tenant, raw string) (Recorded
 func (s *Service) Revoke(ctx context.Context, r Recorded) error {
 	defer s.standings.Forget()
 	err := s.away(s.store.db.InTx(ctx, func(ctx context.Context) error {
-		if err := s.store.revoke(ctx, r.TenantID, r.ID, database.At(s.now())); err != nil {
+		if err := s.store.revoke(ctx, record{tenantID: r.TenantID, jti: r.ID, expiry: database.At(r.ExpiresAt)}, database.At(s.now())); err != nil {
 			return err
 		}
 		if r.TokenType != authn.RefreshToken || r.familyID == "" {

@@ -328,7 +328,7 @@ func BenchmarkStanding(b *testing.B) {
 			}
 			for b.Loop() {
 				w.clock.advance(step)
-				if _, err := w.Standing(b.Context(), tacc.ID, pair.Access.ID); err != nil {
+				if _, err := w.Standing(b.Context(), tacc.ID, pair.Access.ID, pair.Access.ExpiresAt); err != nil {
 					b.Fatal(err)
 				}
 			}

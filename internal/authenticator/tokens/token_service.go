@@ -29,8 +29,6 @@ const (
 	maxStandings = 20_000
 )
 
-type tokenKey struct{ tenantID, jti string }
-
 // Errors of a presented refresh token that is not good for a new one.
 var (
 	ErrRefused = errors.New("the refresh token is not valid")
@@ -60,14 +58,14 @@ type Service struct {
 	now       func() time.Time
 	log       *slog.Logger
 	retention time.Duration
-	standings *recent.Map[tokenKey, string] // of access tokens that stand: the client
+	standings *recent.Map[record, string] // of access tokens that stand: the client
 }
 
 // New returns a Service.
 func New(d Deps) *Service {
 	return &Service{
 		store: store{d.DB}, box: d.Box, signers: d.Signers, keys: d.Keys, verifier: authn.NewVerifier(d.Keys, d.Now),
-		now: d.Now, log: d.Log, retention: d.Retention, standings: recent.New[tokenKey, string](maxStandings, believedFor),
+		now: d.Now, log: d.Log, retention: d.Retention, standings: recent.New[record, string](maxStandings, believedFor),
 	}
 }
 
@@ -113,8 +111,7 @@ type Refresh struct {
 	Family      Family
 	Successor   *Pair // set: the reply to give again
 
-	tenantID string
-	jti      string
+	recorded record
 }
 
 // Present checks a refresh token that the given client of a tenant presents.
@@ -128,7 +125,7 @@ func (s *Service) Present(ctx context.Context, tenant Tenant, clientID, raw stri
 		}
 		return nil, err
 	}
-	state, found, err := s.store.standing(ctx, tenant.ID, claims.ID)
+	state, found, err := s.store.standing(ctx, recordOf(tenant.ID, claims.Claims))
 	if err != nil {
 		return nil, s.away(err)
 	}
@@ -141,7 +138,7 @@ func (s *Service) Present(ctx context.Context, tenant Tenant, clientID, raw stri
 		Username: state.Username, RedirectURI: claims.Access.RedirectURI, IDPID: claims.Access.IDPID,
 		Login: state.login(), AccessTTL: claims.Access.ttl(),
 		Family:   Family{ID: state.FamilyID, ExpiresAt: state.FamilyEnd.Time()},
-		tenantID: tenant.ID, jti: claims.ID,
+		recorded: recordOf(tenant.ID, claims.Claims),
 	}
 	if claims.Access.RefreshCount != nil {
 		r.Count = *claims.Access.RefreshCount
@@ -156,7 +153,7 @@ func (s *Service) Present(ctx context.Context, tenant Tenant, clientID, raw stri
 // successor is given again, later the family ends.
 func (s *Service) again(ctx context.Context, r *Refresh, state standing) (*Refresh, error) {
 	if s.now().Sub(state.RotateTime.Time()) <= Grace && state.Successor != "" {
-		text, err := s.box.Open(state.Successor, "issued_tokens", r.tenantID+"/"+r.jti, "successor")
+		text, err := s.box.Open(state.Successor, "issued_tokens", r.recorded.tenantID+"/"+r.recorded.jti, "successor")
 		if err != nil {
 			return nil, apierr.Wrap(err, "open successor of a refresh token")
 		}
@@ -166,10 +163,10 @@ func (s *Service) again(ctx context.Context, r *Refresh, state standing) (*Refre
 		}
 		return r, nil
 	}
-	if err := s.RevokeFamily(ctx, r.tenantID, state.FamilyID, state.FamilyEnd.Time()); err != nil {
+	if err := s.RevokeFamily(ctx, r.recorded.tenantID, state.FamilyID, state.FamilyEnd.Time()); err != nil {
 		return nil, err
 	}
-	s.log.WarnContext(ctx, "refresh token reused, family revoked", slog.String("tenant", r.tenantID),
+	s.log.WarnContext(ctx, "refresh token reused, family revoked", slog.String("tenant", r.recorded.tenantID),
 		slog.String("client", state.ClientID), slog.String("user", state.Username), slog.String("family", state.FamilyID))
 	return nil, ErrReused
 }
@@ -186,9 +183,9 @@ func (s *Service) Rotate(ctx context.Context, r *Refresh, i *Issued) error {
 	if err != nil {
 		return apierr.Wrap(err, "encode successor of a refresh token")
 	}
-	sealed := s.box.Seal(reply, "issued_tokens", r.tenantID+"/"+r.jti, "successor")
+	sealed := s.box.Seal(reply, "issued_tokens", r.recorded.tenantID+"/"+r.recorded.jti, "successor")
 	return s.away(s.store.db.InTx(ctx, func(ctx context.Context) error {
-		first, err := s.store.consume(ctx, r.tenantID, r.jti, sealed, database.At(s.now()))
+		first, err := s.store.consume(ctx, r.recorded, sealed, database.At(s.now()))
 		if err != nil {
 			return err
 		}
@@ -222,12 +219,12 @@ func (s *Service) AccessAs(ctx context.Context, raw string, tenantOf func(tenant
 	if err != nil {
 		return authn.Caller{}, err
 	}
-	clientID, err := s.Standing(ctx, claims.TenantID, claims.ID)
+	clientID, err := s.Standing(ctx, claims.TenantID, claims.ID, claims.ExpiresAt.Time)
 	if err != nil {
 		return authn.Caller{}, err
 	}
 	return authn.Caller{
-		Username: claims.Username, TenantID: claims.TenantID, AccountType: claims.AccountType, ClientID: clientID, TokenID: claims.ID,
+		Username: claims.Username, TenantID: claims.TenantID, AccountType: claims.AccountType, ClientID: clientID, TokenID: claims.ID, TokenExpiry: claims.ExpiresAt.UTC(),
 	}, nil
 }
 
@@ -235,13 +232,13 @@ func (s *Service) AccessAs(ctx context.Context, raw string, tenantOf func(tenant
 // was found good was recorded and is not revoked. It returns the client that
 // the token was made through; empty: none. What another replica revoked is
 // known a second later.
-func (s *Service) Standing(ctx context.Context, tenantID, jti string) (clientID string, err error) {
-	key, now := tokenKey{tenantID, jti}, s.now()
+func (s *Service) Standing(ctx context.Context, tenantID, jti string, expiry time.Time) (clientID string, err error) {
+	key, now := record{tenantID: tenantID, jti: jti, expiry: database.At(expiry)}, s.now()
 	if clientID, found := s.standings.Find(key, now); found {
 		return clientID, nil
 	}
 	turn := s.standings.Turn()
-	state, found, err := s.store.standing(ctx, tenantID, jti)
+	state, found, err := s.store.standing(ctx, key)
 	if err != nil {
 		return "", s.away(err)
 	}
@@ -250,6 +247,11 @@ func (s *Service) Standing(ctx context.Context, tenantID, jti string) (clientID 
 	}
 	s.standings.Keep(key, state.ClientID, now, turn)
 	return state.ClientID, nil
+}
+
+// recordOf names the record of a token of a tenant that was found good.
+func recordOf(tenantID string, claims authn.Claims) record {
+	return record{tenantID: tenantID, jti: claims.ID, expiry: database.At(claims.ExpiresAt.Time)}
 }
 
 // away turns a database failure into the answer that it is not available, and

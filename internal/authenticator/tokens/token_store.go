@@ -87,14 +87,21 @@ SELECT t.token_type, t.family_id, t.family_end, t.username, t.client_id, t.grant
              OR (m.kind = 'family' AND m.name = t.family_id)
              OR (m.kind = 'consent' AND m.name = t.client_id || '/' || t.username))) AS issued_before
   FROM issued_tokens t
- WHERE t.tenant_id = ? AND t.jti = ?`
+ WHERE t.expiry_time = ? AND t.jti = ? AND t.tenant_id = ?`
 
 type store struct{ db *database.DB }
 
+// record names what is recorded of a token, by what the token itself tells. The
+// expiry leads, so that the records of a day lie side by side.
+type record struct {
+	tenantID, jti string
+	expiry        database.Micros
+}
+
 // standing returns what is recorded of a token; false when nothing is.
-func (s store) standing(ctx context.Context, tenantID, jti string) (standing, bool, error) {
+func (s store) standing(ctx context.Context, token record) (standing, bool, error) {
 	var r standing
-	found, err := s.db.QueryRow(ctx, standingQuery, []any{tenantID, jti}, &r.TokenType, &r.FamilyID, &r.FamilyEnd, &r.Username,
+	found, err := s.db.QueryRow(ctx, standingQuery, []any{int64(token.expiry), token.jti, token.tenantID}, &r.TokenType, &r.FamilyID, &r.FamilyEnd, &r.Username,
 		&r.ClientID, &r.GrantType, &r.CreateTime, &r.RevokeTime, &r.RotateTime, &r.Successor,
 		&r.Scope, &r.Nonce, &r.AuthTime, &r.AMR, &r.IssuedBefore)
 	if err != nil {
@@ -144,11 +151,11 @@ func (s store) lastIssued(ctx context.Context, tenantID string, from, to databas
 }
 
 // consume marks a refresh token as rotated, once; false when it was already.
-func (s store) consume(ctx context.Context, tenantID, jti, successor string, now database.Micros) (bool, error) {
+func (s store) consume(ctx context.Context, token record, successor string, now database.Micros) (bool, error) {
 	done := s.db.Conn(ctx).Exec(
 		`UPDATE issued_tokens SET rotate_time = ?, successor = ?
-		  WHERE tenant_id = ? AND jti = ? AND token_type = ? AND rotate_time = 0 AND revoke_time = 0`,
-		now, successor, tenantID, jti, authn.RefreshToken)
+		  WHERE expiry_time = ? AND jti = ? AND tenant_id = ? AND token_type = ? AND rotate_time = 0 AND revoke_time = 0`,
+		now, successor, token.expiry, token.jti, token.tenantID, authn.RefreshToken)
 	if done.Error != nil {
 		return false, fmt.Errorf("consume refresh token: %w", done.Error)
 	}
@@ -176,9 +183,10 @@ ON CONFLICT (tenant_id, kind, name) DO UPDATE SET
 }
 
 // revoke voids one token; the first time counts.
-func (s store) revoke(ctx context.Context, tenantID, jti string, now database.Micros) error {
+func (s store) revoke(ctx context.Context, token record, now database.Micros) error {
 	err := s.db.Conn(ctx).Exec(
-		`UPDATE issued_tokens SET revoke_time = ? WHERE tenant_id = ? AND jti = ? AND revoke_time = 0`, now, tenantID, jti).Error
+		`UPDATE issued_tokens SET revoke_time = ? WHERE expiry_time = ? AND jti = ? AND tenant_id = ? AND revoke_time = 0`,
+		now, token.expiry, token.jti, token.tenantID).Error
 	if err != nil {
 		return fmt.Errorf("revoke token: %w", err)
 	}
@@ -192,8 +200,8 @@ const sweepBatch = 1000
 // returns how many.
 func (s store) sweep(ctx context.Context, before database.Micros) (int64, error) {
 	tokens := s.db.Conn(ctx).Exec(
-		`DELETE FROM issued_tokens WHERE (tenant_id, jti) IN
-		  (SELECT tenant_id, jti FROM issued_tokens WHERE expiry_time < ? ORDER BY expiry_time LIMIT ?)`, before, sweepBatch)
+		`DELETE FROM issued_tokens WHERE (expiry_time, jti, tenant_id) IN
+		  (SELECT expiry_time, jti, tenant_id FROM issued_tokens WHERE expiry_time < ? ORDER BY expiry_time LIMIT ?)`, before, sweepBatch)
 	if tokens.Error != nil {
 		return 0, fmt.Errorf("sweep tokens: %w", tokens.Error)
 	}

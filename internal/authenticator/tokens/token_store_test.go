@@ -29,9 +29,18 @@ func twoTenants(t *testing.T, db *database.DB) store {
 	return s
 }
 
+// of names a record that twoTenants made, or one like its access token.
+func of(tenantID, jti string) record {
+	expiry := database.Micros(50)
+	if jti == "refresh" {
+		expiry = 100
+	}
+	return record{tenantID: tenantID, jti: jti, expiry: expiry}
+}
+
 func read(t *testing.T, s store, tenantID, jti string) standing {
 	t.Helper()
-	state, found, err := s.standing(t.Context(), tenantID, jti)
+	state, found, err := s.standing(t.Context(), of(tenantID, jti))
 	if err != nil || !found {
 		t.Fatalf("record of %s in %s: found %t, %v", jti, tenantID, found, err)
 	}
@@ -55,10 +64,10 @@ func TestNoStoreMethodCrossesTenants(t *testing.T) {
 	for name, test := range map[string]func(t *testing.T, s store){
 		"a third tenant has nothing": func(t *testing.T, s store) {
 			for _, tenantID := range []string{"three", "", "ONE", "one%", "one "} {
-				if _, found, err := s.standing(t.Context(), tenantID, "access"); found || err != nil {
+				if _, found, err := s.standing(t.Context(), of(tenantID, "access")); found || err != nil {
 					t.Errorf("tenant %q: found %t, %v", tenantID, found, err)
 				}
-				if first, err := s.consume(t.Context(), tenantID, "refresh", "sealed", 20); first || err != nil {
+				if first, err := s.consume(t.Context(), of(tenantID, "refresh"), "sealed", 20); first || err != nil {
 					t.Errorf("tenant %q: consumed %t, %v", tenantID, first, err)
 				}
 			}
@@ -68,14 +77,14 @@ func TestNoStoreMethodCrossesTenants(t *testing.T) {
 		},
 		"consume": func(t *testing.T, s store) {
 			for i, want := range []bool{true, false} {
-				if first, err := s.consume(t.Context(), "one", "refresh", "sealed", 20); first != want || err != nil {
+				if first, err := s.consume(t.Context(), of("one", "refresh"), "sealed", 20); first != want || err != nil {
 					t.Errorf("call %d: got %t, %v", i, first, err)
 				}
 			}
 			if got := read(t, s, "one", "refresh"); got.RotateTime != 20 || got.Successor != "sealed" {
 				t.Errorf("got %+v", got)
 			}
-			if first, err := s.consume(t.Context(), "one", "access", "sealed", 20); first || err != nil {
+			if first, err := s.consume(t.Context(), of("one", "access"), "sealed", 20); first || err != nil {
 				t.Errorf("an access token was consumed: %t, %v", first, err)
 			}
 		},
@@ -124,7 +133,7 @@ func TestNoStoreMethodCrossesTenants(t *testing.T) {
 			}
 		},
 		"the same ids again": func(t *testing.T, s store) {
-			row := tokenRow{TenantID: "one", JTI: "access", TokenType: authn.AccessToken, Username: "other", CreateTime: 1, ExpiryTime: 1}
+			row := tokenRow{TenantID: "one", JTI: "access", TokenType: authn.AccessToken, Username: "other", CreateTime: 1, ExpiryTime: 50}
 			if err := s.insertTokens(t.Context(), []tokenRow{row}); !database.IsDuplicate(err) {
 				t.Errorf("a jti was recorded twice: %v", err)
 			}
