@@ -48,7 +48,7 @@ var own embed.FS
 // one of them.
 func Mount(r gin.IRouter, base string, documents ...Document) {
 	for _, d := range documents {
-		serve(r, d.Path, contentType, must(openapi.Document(d.Name)))
+		serve(r, d.Path, contentType, carried(func() ([]byte, error) { return openapi.Document(d.Name) }))
 	}
 	var page bytes.Buffer
 	if err := template.Must(template.ParseFS(own, "docs.html")).Execute(&page, struct {
@@ -57,46 +57,62 @@ func Mount(r gin.IRouter, base string, documents ...Document) {
 	}{base, documents}); err != nil {
 		panic(err)
 	}
-	serve(r, Page(base), "text/html; charset=utf-8", page.Bytes())
-	serve(r, base+"/docs-start.js", script, must(own.ReadFile("docs-start.js")))
-	servePacked(r, base+"/docs.css", "text/css; charset=utf-8", must(static.FS.ReadFile("swagger-ui.css.gz")))
-	servePacked(r, base+"/docs.js", script, must(static.FS.ReadFile("swagger-ui-bundle.js.gz")))
+	serve(r, Page(base), "text/html; charset=utf-8", func() ([]byte, error) { return page.Bytes(), nil })
+	serve(r, base+"/docs-start.js", script, file(own, "docs-start.js"))
+	servePacked(r, base+"/docs.css", "text/css; charset=utf-8", file(static.FS, "swagger-ui.css.gz"))
+	servePacked(r, base+"/docs.js", script, file(static.FS, "swagger-ui-bundle.js.gz"))
 }
 
-// must returns what the binary carries.
-func must(text []byte, err error) []byte {
-	if err != nil {
+// source returns a text that the binary carries. It is read for each request:
+// hardly anybody asks, and a copy in memory would be there for good.
+type source func() ([]byte, error)
+
+func file(from embed.FS, name string) source {
+	return carried(func() ([]byte, error) { return from.ReadFile(name) })
+}
+
+// carried panics unless the binary carries what s returns.
+func carried(s source) source {
+	if _, err := s(); err != nil {
 		panic(err)
 	}
-	return text
+	return s
 }
 
 const script = "text/javascript; charset=utf-8"
 
 // serve answers GET and HEAD with a text that never changes while the program
 // runs.
-func serve(r gin.IRouter, path, kind string, text []byte) {
+func serve(r gin.IRouter, path, kind string, from source) {
 	httpapi.Get(r, path, func(c *gin.Context) error {
+		text, err := from()
+		if err != nil {
+			return apierr.Wrap(err, "read "+path)
+		}
 		write(c, kind, text)
 		return nil
 	})
 }
 
-// servePacked does so with a gzip file of Swagger UI. It stays packed in
-// memory: hardly anybody cannot unpack it.
-func servePacked(r gin.IRouter, path, kind string, packed []byte) {
+// servePacked does so with a gzip file of Swagger UI, which hardly anybody
+// cannot unpack.
+func servePacked(r gin.IRouter, path, kind string, from source) {
 	httpapi.Get(r, path, func(c *gin.Context) error {
+		packed, err := from()
+		if err != nil {
+			return apierr.Wrap(err, "read "+path)
+		}
 		c.Header("Vary", "Accept-Encoding")
 		if strings.Contains(c.GetHeader("Accept-Encoding"), "gzip") {
 			c.Header("Content-Encoding", "gzip")
 			write(c, kind, packed)
 			return nil
 		}
-		from, err := gzip.NewReader(bytes.NewReader(packed))
+		unpacking, err := gzip.NewReader(bytes.NewReader(packed))
 		if err != nil {
 			return apierr.Wrap(err, "unpack "+path)
 		}
-		text, err := io.ReadAll(from)
+		text, err := io.ReadAll(unpacking)
 		if err != nil {
 			return apierr.Wrap(err, "unpack "+path)
 		}

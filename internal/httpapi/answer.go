@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -9,6 +10,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/gin-gonic/gin"
 
@@ -54,13 +56,25 @@ func Reply(c *gin.Context, status int, result any, message string) error {
 
 // JSON writes body as JSON with the exact content type.
 func JSON(c *gin.Context, status int, body any) error {
-	b, err := json.Marshal(body)
-	if err != nil {
+	b := buffers.Get().(*bytes.Buffer) //nolint:errcheck,forcetypeassert // nothing else is put into it
+	defer func() {
+		if b.Cap() <= maxBuffer {
+			b.Reset()
+			buffers.Put(b)
+		}
+	}()
+	if err := json.NewEncoder(b).Encode(body); err != nil {
 		return apierr.Wrap(err, "encode answer")
 	}
-	Bytes(c, status, b)
+	Bytes(c, status, bytes.TrimSuffix(b.Bytes(), []byte("\n")))
 	return nil
 }
+
+// buffers are what answers are written into on their way, which the next ones
+// use again up to maxBuffer bytes.
+var buffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
+
+const maxBuffer = 64 << 10
 
 // Bytes writes ready JSON.
 func Bytes(c *gin.Context, status int, body []byte) {

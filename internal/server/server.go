@@ -54,6 +54,7 @@ func ServeBehindProxy(ctx context.Context, l net.Listener, h http.Handler, log *
 		MaxHeaderBytes:    64 << 10,
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 	}
+	settle()
 	entrance := door{l}
 	var failure error
 	served := make(chan struct{})

@@ -12,8 +12,6 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/golang-jwt/jwt/v5"
-
 	"gatehouse/internal/authn"
 )
 
@@ -27,61 +25,36 @@ type Key struct {
 	ID       string // RFC 7638 thumbprint, the kid of tokens and JWKs
 	Public   *rsa.PublicKey
 	signer   crypto.Signer
+	header   []byte // of the tokens that it signs, encoded, with its dot
 }
 
 // Sign returns the compact JWT (RFC 7515) of claims, any value that encodes to
 // a JSON object, with alg RS256, typ JWT and this key's id.
 func (k *Key) Sign(claims any) (string, error) {
-	token := &jwt.Token{
-		Header: map[string]any{"typ": "JWT", "alg": "RS256", "kid": k.ID},
-		Claims: payload{content: claims},
-		Method: signingMethod{},
-	}
 	if k.signer == nil {
 		return "", fmt.Errorf("sign with key %s: %w", k.ID, errors.New("it signs no more"))
 	}
-	signed, err := token.SignedString(k.signer)
+	text, err := json.Marshal(claims)
 	if err != nil {
 		return "", fmt.Errorf("sign with key %s: %w", k.ID, err)
 	}
-	return signed, nil
-}
-
-// payload carries claims that are only written to golang-jwt, whose Claims
-// interface is about reading them.
-type payload struct {
-	jwt.Claims
-
-	content any
-}
-
-// MarshalJSON encodes the content alone.
-func (p payload) MarshalJSON() ([]byte, error) {
-	text, err := json.Marshal(p.content)
-	return portable(text), err
-}
-
-// signingMethod is RS256 for golang-jwt through any crypto.Signer.
-type signingMethod struct{}
-
-var _ jwt.SigningMethod = signingMethod{}
-
-// Alg names the method in the token's header.
-func (signingMethod) Alg() string { return "RS256" }
-
-// Sign hashes text and signs the hash with key, a crypto.Signer.
-func (signingMethod) Sign(text string, key any) ([]byte, error) {
-	signer, ok := key.(crypto.Signer)
-	if !ok {
-		return nil, jwt.ErrInvalidKeyType
+	text = portable(text)
+	encoding := base64.RawURLEncoding
+	token := make([]byte, 0, len(k.header)+encoding.EncodedLen(len(text))+1+encoding.EncodedLen(k.Public.Size()))
+	token = encoding.AppendEncode(append(token, k.header...), text)
+	digest := sha256.Sum256(token)
+	signature, err := k.signer.Sign(nil, digest[:], crypto.SHA256)
+	if err != nil {
+		return "", fmt.Errorf("sign with key %s: %w", k.ID, err)
 	}
-	digest := sha256.Sum256([]byte(text))
-	return signer.Sign(nil, digest[:], crypto.SHA256)
+	return string(encoding.AppendEncode(append(token, '.'), signature)), nil
 }
 
-// Verify checks with golang-jwt's own RS256.
-func (signingMethod) Verify(text string, sig []byte, key any) error {
-	return jwt.SigningMethodRS256.Verify(text, sig, key)
+// header returns the encoded header, with its dot, of the tokens that a key
+// signs. A thumbprint has no character that JSON escapes.
+func header(keyID string) []byte {
+	text := `{"alg":"RS256","kid":"` + keyID + `","typ":"JWT"}`
+	return append(base64.RawURLEncoding.AppendEncode(nil, []byte(text)), '.')
 }
 
 // PEM returns the public half as the registry publishes it: one unwrapped

@@ -255,7 +255,7 @@ func (s *Service) open(r row) (*Key, error) {
 	}
 	key := &Key{TenantID: r.TenantID, ID: r.KID, Public: public}
 	if private != nil && (r.State == Active || r.State == Next) {
-		key.signer = private
+		key.signer, key.header = private, header(r.KID)
 	}
 	return key, nil
 }
