@@ -31,7 +31,7 @@ e2e: ## Run the end-to-end tests with the real clients
 fuzz: ## Fuzz every target for FUZZTIME each (default 10s)
 	test/fuzz.sh
 
-bench: ## Measure tokens and tenant listings a second
+bench: ## Measure tokens, other requests and tenant listings a second
 	go run ./bench
 
 benchservices: ## Measure the authenticator on Postgres and slapd; installs them

@@ -25,13 +25,20 @@ type answer struct {
 	Body   []byte      `json:"body"`
 }
 
-// startBare starts this program once more, as a bare server.
-func startBare(ctx context.Context, answers []answer) (_ *server, err error) {
+// startBare starts this program once more, as a bare server of answers.
+func startBare(ctx context.Context, answers []answer) (*server, error) {
+	return startSelf(ctx, "-bare", func(in io.Writer) error { return json.NewEncoder(in).Encode(answers) })
+}
+
+// startSelf starts this program once more, as what the flag says: a server that
+// gets its orders on standard input, says where it serves, and ends with its
+// input.
+func startSelf(ctx context.Context, flag string, order func(in io.Writer) error) (_ *server, err error) {
 	program, err := os.Executable()
 	if err != nil {
 		return nil, fmt.Errorf("find this program: %w", err)
 	}
-	command := exec.CommandContext(ctx, program, "-bare") //nolint:gosec // this very program
+	command := exec.CommandContext(ctx, program, flag) //nolint:gosec // this very program
 	command.Stderr = os.Stderr
 	in, errIn := command.StdinPipe()
 	out, errOut := command.StdoutPipe()
@@ -42,7 +49,7 @@ func startBare(ctx context.Context, answers []answer) (_ *server, err error) {
 		_ = in.Close()
 		_ = command.Wait()
 	}}
-	err = json.NewEncoder(in).Encode(answers)
+	err = order(in)
 	if err == nil {
 		s.addr, err = bufio.NewReader(out).ReadString('\n')
 	}
@@ -77,11 +84,16 @@ func serveBare(ctx context.Context, in io.Reader, out io.Writer) error {
 			}
 		})
 	}
+	return serveUntil(ctx, engine, in, out)
+}
+
+// serveUntil says on out where it serves, and ends when in does.
+func serveUntil(ctx context.Context, handler http.Handler, in io.Reader, out io.Writer) error {
 	l, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
 		return fmt.Errorf("listen: %w", err)
 	}
-	s := &http.Server{Handler: engine, ReadHeaderTimeout: 10 * time.Second}
+	s := &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second}
 	go func() { _ = s.Serve(l) }()
 	if _, err := fmt.Fprintln(out, l.Addr()); err != nil {
 		return fmt.Errorf("say the address: %w", err)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
 	"crypto"
 	"crypto/rand"
@@ -9,8 +10,13 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
+	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -76,6 +82,13 @@ func (m mint) reply(t *testing.T, spoil func(access, refresh, said map[string]an
 	return reply{status: http.StatusOK, contentType: "application/json", body: body}
 }
 
+// asked is what mint makes good replies to.
+func asked() expected {
+	return expected{
+		tenant: "dev", issuer: "http://localhost/v3/tokens", username: "testuser1", clientID: "app", grantType: "password", asked: time.Now(),
+	}
+}
+
 func TestTheBookRefusesWhatIsWrong(t *testing.T) {
 	key, err := rsa.GenerateKey(rand.Reader, keyBits)
 	if err != nil {
@@ -99,8 +112,8 @@ func TestTheBookRefusesWhatIsWrong(t *testing.T) {
 		"one jti for two":          func(a, r, _ map[string]any) { r["jti"] = a["jti"] },
 		"another status":           func(_, _, s map[string]any) { s["status"] = "error" },
 	} {
-		b := newBook("http://localhost/v3/tokens", map[string]*rsa.PublicKey{"one": &key.PublicKey})
-		want := expected{username: "testuser1", clientID: "app", grantType: "password", asked: time.Now()}
+		b := newBook(map[string]*rsa.PublicKey{"one": &key.PublicKey})
+		want := asked()
 		r := m.reply(t, spoil)
 		_, _, err := b.check(r, want)
 		if (err == nil) != (name == "nothing") {
@@ -131,9 +144,9 @@ func TestASignatureOfAnotherKeyIsRefused(t *testing.T) {
 		}
 	}
 	m := mint{key: keys[0], expiry: time.Now().Add(time.Minute).Truncate(time.Second)}
-	b := newBook("http://localhost/v3/tokens", map[string]*rsa.PublicKey{"one": &keys[1].PublicKey})
+	b := newBook(map[string]*rsa.PublicKey{"one": &keys[1].PublicKey})
 	r := m.reply(t, func(_, _, _ map[string]any) {})
-	if _, _, err := b.check(r, expected{username: "testuser1", clientID: "app", grantType: "password", asked: time.Now()}); err == nil {
+	if _, _, err := b.check(r, asked()); err == nil {
 		t.Error("the first signature was not verified")
 	}
 }
@@ -184,5 +197,143 @@ func TestCPUTimeIsReadPastAnyProcessName(t *testing.T) {
 	got, err := parseCPU([]byte(line))
 	if err != nil || got != 460*time.Millisecond {
 		t.Errorf("got %v, %v, want 460ms", got, err)
+	}
+}
+
+// counter asks for what is in a stock.
+type counter struct{ stock *stock[int] }
+
+func (c counter) ask() (time.Duration, error) {
+	n, err := c.stock.take()
+	return time.Duration(n), err
+}
+
+func (counter) hangUp() {}
+
+func TestAStockIsUsedOnceAndEndsThePhase(t *testing.T) {
+	s := &stock[int]{items: []int{1, 2, 3, 4, 5}}
+	l, err := drive(t.Context(), process{os.Getpid()}, []asker{counter{s}, counter{s}, counter{s}}, func() bool { return false })
+	if err != nil || !l.cut || !slices.Equal(l.took, []time.Duration{1, 2, 3, 4, 5}) {
+		t.Errorf("got %v, cut %v, %v; want each item once", l.took, l.cut, err)
+	}
+	s = &stock[int]{items: []int{1, 2, 3}}
+	if l, err = drive(t.Context(), process{os.Getpid()}, []asker{counter{s}}, func() bool { return s.taken.Load() == 2 }); err != nil || l.cut {
+		t.Errorf("cut %v, %v, although something was left", l.cut, err)
+	}
+}
+
+func TestOnlyTheAnswerToOurRequestHasACode(t *testing.T) {
+	o := &office{server: &server{host: "localhost:1"}}
+	good := url.Values{"code": {"abc"}, "state": {state}, "iss": {"http://localhost:1/v3/oauth2"}}
+	for name, c := range map[string]struct {
+		status int
+		to     string
+		change url.Values
+	}{
+		"a good one":       {303, callback, nil},
+		"another status":   {302, callback, nil},
+		"another place":    {303, "https://portal.bench.example.org/other", nil},
+		"the pages":        {303, "/v3/oauth2/consent", nil},
+		"an error":         {303, callback, url.Values{"code": nil, "error": {"access_denied"}}},
+		"another state":    {303, callback, url.Values{"state": {"other"}}},
+		"no issuer":        {303, callback, url.Values{"iss": nil}},
+		"another's issuer": {303, callback, url.Values{"iss": {"http://other/v3/oauth2"}}},
+	} {
+		query := maps.Clone(good)
+		maps.Copy(query, c.change)
+		code, err := o.readCode(c.status, c.to+"?"+query.Encode())
+		if (name == "a good one") != (err == nil && code == "abc") {
+			t.Errorf("%s: got %q, %v", name, code, err)
+		}
+	}
+}
+
+func TestTheBrowserSendsFormsAndStaysAmongThePages(t *testing.T) {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /v3/oauth2/authorize", func(w http.ResponseWriter, r *http.Request) {
+		http.SetCookie(w, &http.Cookie{Name: "session", Value: "one"})
+		http.Redirect(w, r, "/v3/oauth2/login", http.StatusSeeOther)
+	})
+	mux.HandleFunc("GET /v3/oauth2/login", func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = w.Write([]byte("<form method=\"post\" action=\"/v3/oauth2/send\">\n<input type=\"hidden\" name=\"csrf_token\" value=\"a&amp;b\">\n</form>"))
+	})
+	mux.HandleFunc("POST /v3/oauth2/send", func(w http.ResponseWriter, r *http.Request) {
+		cookie, err := r.Cookie("session")
+		if err != nil || cookie.Value != "one" || r.FormValue("csrf_token") != "a&b" || r.FormValue("decision") != "allow" {
+			w.WriteHeader(http.StatusForbidden)
+			return
+		}
+		http.Redirect(w, r, callback+"?code=1", http.StatusSeeOther)
+	})
+	s := httptest.NewServer(mux)
+	defer s.Close()
+	b := newBrowser(&server{addr: s.Listener.Addr().String(), host: "localhost"})
+	p, err := b.open(t.Context(), "/v3/oauth2/authorize")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if p, err = b.submit(t.Context(), p, "decision", "allow"); err != nil || p.location != callback+"?code=1" {
+		t.Errorf("got %d, %q, %v", p.status, p.location, err)
+	}
+	if _, err = b.submit(t.Context(), p); err == nil {
+		t.Error("a page without a form was sent")
+	}
+}
+
+func TestTheBareServerBindsAndItsRepliesAreGood(t *testing.T) {
+	in, stop := io.Pipe()
+	says, out := io.Pipe()
+	ended := make(chan error, 1)
+	go func() { ended <- serveBareIssuer(t.Context(), in, out) }()
+	defer func() {
+		_ = stop.Close()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	}()
+	line, err := bufio.NewReader(says).ReadString('\n')
+	if err != nil {
+		t.Fatal(err)
+	}
+	addr := strings.TrimSpace(line)
+	o, err := newBareOffice(t.Context(), &server{addr: addr, host: addr})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, client := range []bool{false, true} {
+		list, err := visitors(client, false)(t.Context(), o, plan{}, 4)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, a := range append(list, list...) {
+			if _, err := a.ask(); err != nil {
+				t.Errorf("client %v: %v", client, err)
+			}
+		}
+		v := list[0].(*visitor)
+		v.request = v.post("grant_type", "password", "username", username(0), "password", "wrong")
+		if _, err := v.ask(); err == nil || !strings.Contains(err.Error(), "Invalid Credentials") {
+			t.Errorf("client %v: a wrong password: %v", client, err)
+		}
+		hangUp(list)
+	}
+	if issued, verified := o.book.counts(); issued != 16 || verified == 0 {
+		t.Errorf("%d replies were counted and %d signatures verified", issued, verified)
+	}
+}
+
+func TestPartsAreMeasuredAlone(t *testing.T) {
+	if all := (plan{}); !all.does(grantsPart) || !all.does(tenantsPart) {
+		t.Error("without -parts something is left out")
+	}
+	if some := (plan{parts: []string{requestsPart}}); !some.does(requestsPart) || some.does(grantsPart) {
+		t.Error("-parts requests measures something else")
+	}
+	if there := (plan{at: "127.0.0.1:1"}); there.does(listingsPart) || there.does(tenantsPart) || !there.does(requestsPart) {
+		t.Error("with -at other servers are started, or requests left out")
+	}
+	stderr := new(bytes.Buffer)
+	if code := run(t.Context(), []string{"-parts", "grants,other"}, nil, io.Discard, stderr); code != 2 || !strings.Contains(stderr.String(), `no part "other"`) {
+		t.Errorf("got %d, %s", code, stderr)
 	}
 }

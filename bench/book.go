@@ -17,7 +17,6 @@ import (
 )
 
 const (
-	tenant = "dev"
 	// verifyEvery is how many tokens there are to each whose signature is
 	// verified: an odd number, because access and refresh tokens alternate.
 	verifyEvery = 51
@@ -28,8 +27,7 @@ const (
 
 // book checks replies of the token endpoint and remembers every token.
 type book struct {
-	issuer string
-	keys   map[string]*rsa.PublicKey // by id
+	keys map[string]*rsa.PublicKey // by id
 
 	mu       sync.Mutex
 	issued   int
@@ -38,8 +36,8 @@ type book struct {
 	pool     []string              // some of the access tokens of people
 }
 
-func newBook(issuer string, keys map[string]*rsa.PublicKey) *book {
-	return &book{issuer: issuer, keys: keys, seen: map[[16]byte]struct{}{}}
+func newBook(keys map[string]*rsa.PublicKey) *book {
+	return &book{keys: keys, seen: map[[16]byte]struct{}{}}
 }
 
 // counts returns how many replies with tokens there were, and how many
@@ -52,6 +50,7 @@ func (b *book) counts() (issued, verified int) {
 
 // expected says what was asked for. A refresh token is due to a client.
 type expected struct {
+	tenant, issuer                string
 	username, clientID, grantType string
 	count                         int       // refreshes since the password
 	asked                         time.Time // when the request was sent
@@ -147,7 +146,7 @@ func (b *book) checkToken(raw, kind string, said tokenJSON, want expected) error
 	ends := time.Unix(c.ExpiresAt, 0)
 	made := ends.Add(-time.Duration(said.ExpiresIn) * time.Second)
 	switch {
-	case c.ID == "" || c.ID != said.ID, c.Issuer != b.issuer, c.Subject != want.username+"@"+tenant, c.Tenant != tenant, c.Type != kind:
+	case c.ID == "" || c.ID != said.ID, c.Issuer != want.issuer, c.Subject != want.username+"@"+want.tenant, c.Tenant != want.tenant, c.Type != kind:
 		return fmt.Errorf("its claims are wrong: %+v", c)
 	case said.ExpiresIn <= 0 || made.Before(want.asked.Add(-clockSlack)) || time.Until(made) > clockSlack || !ends.Equal(said.ExpiresAt):
 		return fmt.Errorf("exp %d, expires_at %s and expires_in %d do not fit", c.ExpiresAt, said.ExpiresAt, said.ExpiresIn)

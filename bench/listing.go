@@ -87,12 +87,12 @@ func compareListing(ctx context.Context, p plan, s, bare *server, v variant, wan
 	if err := v.header.Write(headers); err != nil {
 		return listingRow{}, err
 	}
-	ours, err := readers(ctx, s, get(listingPath, s.host, headers.String()), want)
+	ours, err := readers(ctx, s, get(listingPath, s.host, headers.String()), want, listingConnections)
 	if err != nil {
 		return listingRow{}, err
 	}
 	defer hangUp(ours)
-	theirs, err := readers(ctx, bare, get(want.Path, s.host, headers.String()), want)
+	theirs, err := readers(ctx, bare, get(want.Path, s.host, headers.String()), want, listingConnections)
 	if err != nil {
 		return listingRow{}, err
 	}
@@ -140,9 +140,10 @@ type reader struct {
 	want    answer
 }
 
-func readers(ctx context.Context, s *server, request []byte, want answer) ([]asker, error) {
-	list := make([]asker, 0, listingConnections)
-	for range listingConnections {
+// readers connects n of them.
+func readers(ctx context.Context, s *server, request []byte, want answer, n int) ([]asker, error) {
+	list := make([]asker, 0, n)
+	for range n {
 		c, err := dial(ctx, s.addr)
 		if err != nil {
 			hangUp(list)

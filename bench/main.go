@@ -26,15 +26,38 @@
 //     and what they cost is counted.
 //   - A reply with an access and a refresh token counts as one token. The
 //     refresh grant verifies one signature and makes two.
+//   - "bare server" is the floor: a process of this program that only reads the
+//     body, binds, signs, records and replies, with the same LDAP server, the
+//     same database and the same reply (bareissuer.go).
+//   - Codes to exchange, and devices to be approved, are made before a phase. It
+//     ends sooner where they run out.
+//   - A device that polled twice within five seconds would be told to slow down,
+//     so each poll is of another device, and these come from many addresses of
+//     127.0.0.0/8 because one gets a hundred codes at once.
+//   - A whole code flow is two requests, the browser's to a person who is signed
+//     in and has allowed the client for good, and the client's for the tokens.
+//     It counts as one.
+//   - Introspection is of a client's own token, the same again and again.
+//   - Readers of the JWK Set wait for a look at the database that all who ask
+//     within 50 ms share, so one connection gets 20 replies a second whatever
+//     they cost, and what the server does by itself meanwhile counts with them.
 //   - With -at, -host and -pid an authenticator that runs already is measured,
-//     without the listing, which is another program's there: `make
-//     benchservices` does so with Postgres and slapd.
+//     without listings, many tenants and bare server, which would be others
+//     than its: `make benchservices` does so with Postgres and slapd.
 //   - Whether a token stands is asked at /v3/site-router/tokens/check, which does
 //     what every endpoint with a token does, in turns with a bare hello of the
 //     same bytes. The tokens that were not seen are sent once each.
-//   - "with 1000 tenants" is another server, asked by each tenant's host once.
+//   - "1000 tenants, 10000 clients" is another server, seeded in its databases
+//     before it starts. Each of its tenants has ten clients, a key (the same),
+//     and the people of the tenant dev. Tokens are asked of one tenant after
+//     another and through each client, in turns with the same on the server with
+//     few tenants; the ratio is of the CPU for a token in signatures.
 //   - GET /v3/tenants is compared, in turns, with a bare Gin handler in
 //     another process that writes the same bytes under the same headers.
+//
+// Parts can be measured alone: -parts grants,requests, and of these some by
+// the beginning of their names: -parts grants -grants bare. -quick is for trying
+// out; its phases are too short for figures to trust.
 package main
 
 import (
@@ -45,6 +68,8 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"slices"
+	"strings"
 	"syscall"
 	"time"
 )
@@ -59,27 +84,68 @@ type plan struct {
 	at     string        // address of a running authenticator; empty: start a server
 	host   string        // by which that knows the tenant dev
 	pid    int           // its process
-	grants string        // those to measure, by the beginning of their names; empty: all
+	parts  []string      // to measure; empty: all
+	names  string        // of grants and requests, those to measure, by the beginning; empty: all
 	tokens int           // issued before memory is read
-	phase  time.Duration // of the token endpoint, after its warm-up
-	turn   time.Duration // of one server in the comparison of listings
+	phase  time.Duration // of a grant, after its warm-up
+	brief  time.Duration // of another request, after its warm-up
+	turn   time.Duration // of one server in a comparison
 	turns  int           // of each server
+}
+
+// The parts of a measurement, in their order.
+const (
+	listingsPart  = "listings"
+	grantsPart    = "grants"
+	memoryPart    = "memory"
+	requestsPart  = "requests"
+	verifyingPart = "verifying"
+	tenantsPart   = "tenants"
+)
+
+var (
+	allParts   = []string{listingsPart, grantsPart, memoryPart, requestsPart, verifyingPart, tenantsPart}
+	ownServers = []string{listingsPart, tenantsPart} // parts that start servers with tenants of their own
+)
+
+// does reports whether a part is to be measured.
+func (p plan) does(part string) bool {
+	return (len(p.parts) == 0 || slices.Contains(p.parts, part)) && (p.at == "" || !slices.Contains(ownServers, part))
+}
+
+// warmUp is the share of a phase that precedes it, uncounted.
+const warmUp = 5
+
+// stock is how much is used up in a phase with its warm-up, given how much in
+// a second.
+func (p plan) stock(phase time.Duration, perSecond int) int {
+	return int((phase + phase/warmUp).Seconds() * float64(perSecond))
 }
 
 // run is the program: arguments, input and output in, exit code out.
 func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
-	p := plan{phase: 5 * time.Second, turn: 500 * time.Millisecond, turns: 10}
+	p := plan{phase: 5 * time.Second, brief: 2 * time.Second, turn: 500 * time.Millisecond, turns: 10}
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
 	flags.SetOutput(stderr)
 	asJSON := flags.Bool("json", false, "print JSON instead of a table")
 	quick := flags.Bool("quick", false, "measure briefly and issue 5000 tokens, unless -tokens says otherwise")
 	bare := flags.Bool("bare", false, "be the bare server that listings are compared with; bench starts itself so")
+	bareIssuer := flags.Bool("bareissuer", false, "be the bare server that grants are compared with; bench starts itself so")
 	flags.IntVar(&p.tokens, "tokens", 100_000, "tokens to issue before memory is read")
 	flags.StringVar(&p.server, "server", "", "measure this built gatehouse `file` instead of building one")
 	flags.StringVar(&p.at, "at", "", "measure the authenticator that runs at this `address`, with -host and -pid")
 	flags.StringVar(&p.host, "host", "", "`host` and port of its tenant dev, with the people of cmd/gatehouse")
 	flags.IntVar(&p.pid, "pid", 0, "its `process`")
-	flags.StringVar(&p.grants, "grants", "", "of the grants, measure those only whose names begin so")
+	flags.StringVar(&p.names, "grants", "", "of the grants and requests, measure those only whose `names` begin so")
+	flags.Func("parts", "measure only these `parts`, of "+strings.Join(allParts, ","), func(text string) error {
+		p.parts = strings.Split(text, ",")
+		for _, part := range p.parts {
+			if !slices.Contains(allParts, part) {
+				return fmt.Errorf("there is no part %q", part)
+			}
+		}
+		return nil
+	})
 	if err := flags.Parse(args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
 			return 0
@@ -87,7 +153,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		return 2
 	}
 	if *quick {
-		p.phase, p.turn, p.turns = 500*time.Millisecond, 200*time.Millisecond, 3
+		p.phase, p.brief, p.turn, p.turns = 500*time.Millisecond, 300*time.Millisecond, 200*time.Millisecond, 3
 		if !given(flags, "tokens") {
 			p.tokens = 5000
 		}
@@ -95,8 +161,11 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	err := func() error {
-		if *bare {
+		switch {
+		case *bare:
 			return serveBare(ctx, stdin, stdout)
+		case *bareIssuer:
+			return serveBareIssuer(ctx, stdin, stdout)
 		}
 		r, err := measure(ctx, p, stderr)
 		if err != nil {

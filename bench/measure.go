@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -33,7 +34,7 @@ func measure(ctx context.Context, p plan, stderr io.Writer) (_ *report, err erro
 		}
 	}
 	defer s.stop()
-	r := &report{Go: runtime.Version(), Cores: runtime.NumCPU()}
+	r := &report{Go: runtime.Version(), Cores: runtime.NumCPU(), Embedded: p.at == ""}
 	if r.Memory.Start, _, err = s.memory(); err != nil {
 		return nil, err
 	}
@@ -41,7 +42,7 @@ func measure(ctx context.Context, p plan, stderr io.Writer) (_ *report, err erro
 	if err != nil {
 		return nil, err
 	}
-	if p.at == "" {
+	if p.does(listingsPart) {
 		if err := measureRegistries(ctx, p, r, s, dir, stderr); err != nil {
 			return nil, fmt.Errorf("listings: %w", err)
 		}
@@ -53,99 +54,161 @@ func measure(ctx context.Context, p plan, stderr io.Writer) (_ *report, err erro
 	if err != nil {
 		return nil, err
 	}
-	if r.Grants, err = measureGrants(ctx, p, office, bare); err != nil {
-		return nil, err
-	}
-	if err := fill(ctx, p, office); err != nil {
-		return nil, fmt.Errorf("issue %d tokens: %w", p.tokens, err)
-	}
 	if err := bare.sample(); err != nil {
 		return nil, err
 	}
-	r.Tokens, r.Verified = office.book.counts()
-	if r.Memory.Now, r.Memory.Peak, err = s.memory(); err != nil {
+	if err := measureOffice(ctx, p, r, office, bare); err != nil {
 		return nil, err
 	}
-	if r.Verifying, err = compareVerifying(ctx, p, office); err != nil {
-		return nil, fmt.Errorf("verifying: %w", err)
-	}
-	s.stop()
-	if p.at == "" {
-		if r.Crowded, err = crowd(ctx, p.server, dir); err != nil {
+	if p.does(tenantsPart) {
+		if err := measureCrowd(ctx, p, r, office, bare, dir); err != nil {
 			return nil, fmt.Errorf("%d tenants: %w", crowdOf, err)
 		}
 	}
+	issued, verified := office.book.counts()
+	r.Tokens, r.Verified = r.Tokens+issued, r.Verified+verified
 	r.finish(bare, time.Since(started))
 	return r, nil
 }
 
-// measureGrants measures all phases, with quiet signatures around each.
-func measureGrants(ctx context.Context, p plan, o *office, bare *signer) (rows []grantRow, err error) {
-	if err := bare.sample(); err != nil {
-		return nil, err
+// measureOffice measures the authenticator with its few tenants.
+func measureOffice(ctx context.Context, p plan, r *report, o *office, bare *signer) (err error) {
+	if p.does(grantsPart) {
+		if err := measureGrants(ctx, p, r, o, bare); err != nil {
+			return err
+		}
 	}
+	if p.does(memoryPart) || p.does(verifyingPart) {
+		if err := fill(ctx, p, o); err != nil {
+			return fmt.Errorf("issue %d tokens: %w", p.tokens, err)
+		}
+	}
+	if p.does(memoryPart) {
+		r.Memory.Tokens, _ = o.book.counts()
+		if r.Memory.Now, r.Memory.Peak, err = o.server.memory(); err != nil {
+			return err
+		}
+	}
+	if p.does(requestsPart) {
+		if r.Requests, err = measureRequests(ctx, p, o, bare); err != nil {
+			return err
+		}
+	}
+	if p.does(verifyingPart) {
+		if r.Verifying, err = compareVerifying(ctx, p, o); err != nil {
+			return fmt.Errorf("verifying: %w", err)
+		}
+	}
+	return nil
+}
+
+// measureGrants measures all of them, with a bare server beside ours unless
+// directory and database are other processes.
+func measureGrants(ctx context.Context, p plan, r *report, o *office, bare *signer) error {
 	ways := grants
 	if o.password != "" {
 		ways = append(slices.Clone(ways), serviceGrant)
 	}
-	for _, g := range ways {
-		if !strings.HasPrefix(g.name, p.grants) {
+	var floor *office
+	if p.at == "" {
+		var err error
+		if floor, err = startBareIssuer(ctx); err != nil {
+			return err
+		}
+		defer floor.server.stop()
+	}
+	for _, k := range ways {
+		of := o
+		if k.bare {
+			of = floor
+		}
+		if !p.wants(k) || of == nil {
 			continue
 		}
-		for _, n := range connections {
-			row, err := measureGrant(ctx, p, o, bare, g, n)
-			if err != nil {
-				return nil, fmt.Errorf("%s at %d connections: %w", g.name, n, err)
-			}
-			rows = append(rows, row)
-			if err := bare.sample(); err != nil {
-				return nil, err
-			}
+		rows, err := measureKind(ctx, p, of, bare, k, p.phase)
+		if err != nil {
+			return err
 		}
+		r.Grants = append(r.Grants, rows...)
+	}
+	if floor != nil {
+		r.Tokens, r.Verified = floor.book.counts()
+	}
+	return nil
+}
+
+// measureKind measures one kind with each number of connections, d long, and
+// quiet signatures after each phase.
+func measureKind(ctx context.Context, p plan, o *office, bare *signer, k kind, d time.Duration) (rows []phaseRow, err error) {
+	numbers := k.only
+	if numbers == nil {
+		numbers = connections
+	}
+	for _, n := range numbers {
+		row, err := measurePhase(ctx, p, o, bare, k, n, d)
+		if err == nil {
+			err = bare.sample()
+		}
+		if err != nil {
+			return nil, fmt.Errorf("%s at %d connections: %w", k.name, n, err)
+		}
+		rows = append(rows, row)
 	}
 	return rows, nil
 }
 
-// measureGrant warms up and measures one phase.
-func measureGrant(ctx context.Context, p plan, o *office, bare *signer, g grant, n int) (grantRow, error) {
-	ctx, cancel := context.WithTimeout(ctx, p.phase+time.Minute)
+// measurePhase warms up and measures one phase.
+func measurePhase(ctx context.Context, p plan, o *office, bare *signer, k kind, n int, d time.Duration) (phaseRow, error) {
+	ctx, cancel := context.WithTimeout(ctx, d+time.Minute)
 	defer cancel()
-	askers, err := o.askers(ctx, g, n)
+	askers, err := k.askers(ctx, o, p, n)
 	if err != nil {
-		return grantRow{}, err
+		return phaseRow{}, err
 	}
 	defer hangUp(askers)
-	if _, err := drive(ctx, o.server.process, askers, after(p.phase/5)); err != nil {
-		return grantRow{}, fmt.Errorf("warm-up: %w", err)
+	if _, err := drive(ctx, o.server.process, askers, after(d/warmUp)); err != nil {
+		return phaseRow{}, fmt.Errorf("warm-up: %w", err)
 	}
-	var l load
-	var signature time.Duration
-	pair, pairCtx := errgroup.WithContext(ctx)
-	signing, enough := context.WithCancel(pairCtx)
+	l, signature, err := driveBeside(ctx, o.server.process, askers, bare, after(d))
+	if err != nil {
+		return phaseRow{}, err
+	}
+	if len(l.took) == 0 {
+		return phaseRow{}, errors.New("the warm-up left nothing to ask for")
+	}
+	row := phaseRow{
+		Name: k.name, Connections: n, Requests: len(l.took), PerSecond: l.perSecond(),
+		P50: milliseconds(l.percentile(50)), P99: milliseconds(l.percentile(99)), CPU: milliseconds(l.cpuEach()), Target: k.target,
+	}
+	if k.signs {
+		row.Signature = milliseconds(signature)
+	}
+	return row, nil
+}
+
+// driveBeside is drive with bare signatures made all the while. It returns
+// what one of them cost.
+func driveBeside(ctx context.Context, server process, askers []asker, bare *signer, done func() bool) (l load, signature time.Duration, err error) {
+	pair, ctx := errgroup.WithContext(ctx)
+	signing, enough := context.WithCancel(ctx)
 	pair.Go(func() (err error) {
 		signature, err = bare.accompany(signing)
 		return err
 	})
 	pair.Go(func() (err error) {
 		defer enough()
-		l, err = drive(pairCtx, o.server.process, askers, after(p.phase))
+		l, err = drive(ctx, server, askers, done)
 		return err
 	})
-	if err := pair.Wait(); err != nil {
-		return grantRow{}, err
-	}
-	return grantRow{
-		Grant: g.name, Connections: n, Requests: len(l.took), PerSecond: l.perSecond(),
-		P50: milliseconds(l.percentile(50)), P99: milliseconds(l.percentile(99)),
-		CPU: milliseconds(l.cpuEach()), Signature: milliseconds(signature), Target: g.target,
-	}, nil
+	err = pair.Wait()
+	return l, signature, err
 }
 
 // fill issues what is missing of the tokens, in pairs and at full load.
 func fill(ctx context.Context, p plan, o *office) error {
 	ctx, cancel := context.WithTimeout(ctx, time.Minute+time.Duration(p.tokens)*10*time.Millisecond)
 	defer cancel()
-	askers, err := o.askers(ctx, grants[1], 64)
+	askers, err := visitors(true, false)(ctx, o, p, 64)
 	if err != nil {
 		return err
 	}
@@ -156,3 +219,6 @@ func fill(ctx context.Context, p plan, o *office) error {
 	})
 	return err
 }
+
+// wants reports whether a kind is to be measured.
+func (p plan) wants(k kind) bool { return strings.HasPrefix(k.name, p.names) }

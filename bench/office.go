@@ -7,23 +7,31 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/netip"
 	"time"
 )
 
-// grant is one way to get tokens.
-type grant struct {
-	name    string
-	client  bool    // a client takes part, and a refresh token is due
-	service bool    // of /v3/tokens
-	renew   bool    // with a refresh token in place of a password
-	target  float64 // signatures' worth of CPU that a reply may cost
+// kind is one thing that is asked for again and again.
+type kind struct {
+	name   string
+	target float64 // signatures' worth of CPU that a reply may cost; 0: none is set
+	signs  bool    // a reply costs signatures
+	bare   bool    // of the bare server
+	only   []int   // connections to measure with; nil: all
+	askers func(ctx context.Context, o *office, p plan, n int) ([]asker, error)
 }
 
-var grants = []grant{
-	{name: "password, no client", target: 1.25},
-	{name: "password, client", client: true, target: 2.3},
-	{name: "refresh", client: true, renew: true, target: 2.3},
+// grants are the ways to get tokens in one request.
+var grants = []kind{
+	{name: "password, no client", target: 1.25, signs: true, askers: visitors(false, false)},
+	{name: "bare server, 1 token", bare: true, signs: true, askers: visitors(false, false)},
+	{name: "password, client", target: 2.3, signs: true, askers: visitors(true, false)},
+	{name: "bare server, 2 tokens", bare: true, signs: true, askers: visitors(true, false)},
+	{name: "refresh", target: 2.3, signs: true, askers: visitors(true, true)},
+	{name: "code exchange", target: 2.4, signs: true, askers: redeemers},
 }
+
+const issuePath = "/v3/oauth2/tokens"
 
 // people are testuser1 to testuser10; each one's password is the name.
 const people = 10
@@ -34,10 +42,17 @@ type office struct {
 	server   *server
 	book     *book
 	clients  [people]credentials
-	password string // of the services; empty: not known
+	browsers [people]*browser // signed in; nil: not yet
+	address  netip.Addr       // from which device codes were asked for last
+	password string           // of the services; empty: not known
 }
 
 type credentials struct{ id, key string }
+
+// header is the one that the client sends.
+func (c credentials) header() string {
+	return "Authorization: Basic " + base64.StdEncoding.EncodeToString([]byte(c.id+":"+c.key)) + "\r\n"
+}
 
 func username(person int) string { return fmt.Sprintf("testuser%d", person+1) }
 
@@ -47,7 +62,7 @@ func openOffice(ctx context.Context, s *server) (*office, error) {
 	if err != nil {
 		return nil, err
 	}
-	o := &office{server: s, book: newBook(s.baseURL()+"/v3/tokens", keys)}
+	o := &office{server: s, book: newBook(keys), address: netip.AddrFrom4([4]byte{127, 1, 0, 0})}
 	c, err := dial(ctx, s.addr)
 	if err != nil {
 		return nil, err
@@ -69,7 +84,7 @@ func (o *office) register(c *conn, person int) (credentials, error) {
 		return credentials{}, err
 	}
 	id := "bench-" + username(person)
-	r, _, err := c.exchange(post("/v3/oauth2/clients", o.server.host, "X-Tapis-Token: "+v.access+"\r\n", object("client_id", id)))
+	r, _, err := c.exchange(post("/v3/oauth2/clients", o.server.host, "X-Tapis-Token: "+v.access+"\r\n", object("client_id", id, "callback_url", callback)))
 	if err != nil {
 		return credentials{}, err
 	}
@@ -87,29 +102,53 @@ func (o *office) register(c *conn, person int) (credentials, error) {
 	return credentials{id: id, key: made.Result.Key}, nil
 }
 
-// askers connects n visitors. Those who renew have a refresh token already.
-func (o *office) askers(ctx context.Context, g grant, n int) ([]asker, error) {
-	if g.service {
-		return o.clerks(ctx, n)
+// expect says what a person is to get in the tenant dev.
+func (o *office) expect(person int, grantType string) expected {
+	return expected{tenant: "dev", issuer: o.server.baseURL() + "/v3/tokens", username: username(person), grantType: grantType, asked: time.Now()}
+}
+
+// redeem makes a request of a person's client for tokens, and what is due.
+func (o *office) redeem(person int, grantType string, members ...string) ([]byte, expected) {
+	client, want := o.clients[person], o.expect(person, grantType)
+	want.clientID = client.id
+	return post(issuePath, o.server.host, client.header(), object(append([]string{"grant_type", grantType}, members...)...)), want
+}
+
+// visitors connects people who give their password, with a client or without,
+// or who renew the tokens that they have already.
+func visitors(client, renew bool) func(context.Context, *office, plan, int) ([]asker, error) {
+	return func(ctx context.Context, o *office, _ plan, n int) ([]asker, error) {
+		return connect(ctx, o.server, n, func(c *conn, i int) (asker, error) {
+			v := &visitor{office: o, conn: c, person: i % people, client: client}
+			v.prepare()
+			if !renew {
+				return v, nil
+			}
+			if _, err := v.ask(); err != nil {
+				return nil, fmt.Errorf("first tokens: %w", err)
+			}
+			v.renew = true
+			return v, nil
+		})
 	}
+}
+
+// connect makes n askers with a connection each.
+func connect(ctx context.Context, s *server, n int, newAsker func(c *conn, i int) (asker, error)) ([]asker, error) {
 	list := make([]asker, 0, n)
 	for i := range n {
-		c, err := dial(ctx, o.server.addr)
+		c, err := dial(ctx, s.addr)
 		if err != nil {
 			hangUp(list)
 			return nil, err
 		}
-		v := &visitor{office: o, conn: c, person: i % people, client: g.client}
-		list = append(list, v)
-		v.prepare()
-		if !g.renew {
-			continue
-		}
-		if _, err := v.ask(); err != nil {
+		a, err := newAsker(c, i)
+		if err != nil {
+			c.hangUp()
 			hangUp(list)
-			return nil, fmt.Errorf("first tokens: %w", err)
+			return nil, err
 		}
-		v.renew = true
+		list = append(list, a)
 	}
 	return list, nil
 }
@@ -131,21 +170,19 @@ type visitor struct {
 // prepare makes what does not change between requests.
 func (v *visitor) prepare() {
 	if v.client {
-		c := v.office.clients[v.person]
-		v.headers = "Authorization: Basic " + base64.StdEncoding.EncodeToString([]byte(c.id+":"+c.key)) + "\r\n"
+		v.headers = v.office.clients[v.person].header()
 	}
 	name := username(v.person)
 	v.request = v.post("grant_type", "password", "username", name, "password", name)
 }
 
 func (v *visitor) post(members ...string) []byte {
-	return post("/v3/oauth2/tokens", v.office.server.host, v.headers, object(members...))
+	return post(issuePath, v.office.server.host, v.headers, object(members...))
 }
 
 // ask implements asker.
 func (v *visitor) ask() (time.Duration, error) {
-	want := expected{username: username(v.person), grantType: "password", asked: time.Now()}
-	request := v.request
+	want, request := v.office.expect(v.person, "password"), v.request
 	if v.client {
 		want.clientID = v.office.clients[v.person].id
 	}

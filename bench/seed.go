@@ -22,9 +22,16 @@ import (
 // allTenants are in the registry: the two of cmd/gatehouse and ours.
 const allTenants = 40
 
+// devLDAP is the connection to the people of the tenant dev.
+const devLDAP = "tapis-dev"
+
+// benchTenant is the id of a tenant of ours.
+func benchTenant(i int) string { return fmt.Sprintf("bench-%02d", i+1) }
+
 // seedTenants writes count tenants into the registry's database before the
-// server adds its own. They share one key, whose private half is forgotten.
-func seedTenants(ctx context.Context, data, addr string, count int) error {
+// server adds its own. They share one key, and the people of dev if they are to
+// have some.
+func seedTenants(ctx context.Context, data, addr string, count int, public *rsa.PublicKey, withPeople bool) error {
 	if err := os.MkdirAll(data, 0o700); err != nil {
 		return err
 	}
@@ -41,11 +48,8 @@ func seedTenants(ctx context.Context, data, addr string, count int) error {
 	if err != nil {
 		return err
 	}
-	key, err := publicKey()
+	key, err := publicPEM(public)
 	if err != nil {
-		return err
-	}
-	if key, err = tenants.NormalizePublicKey(key); err != nil {
 		return err
 	}
 	_, port, err := net.SplitHostPort(addr)
@@ -59,35 +63,46 @@ func seedTenants(ctx context.Context, data, addr string, count int) error {
 		},
 		Owner: tenants.Owner{Email: "bench@example.org", Name: "Bench owner", Institution: "Bench"},
 	}
+	ldap := ""
+	if withPeople {
+		ldap = devLDAP
+		seed.LDAPs = []tenants.LDAPConnection{{ // the server puts its own address in
+			ID: devLDAP, URL: "ldap://127.0.0.1", Port: 389, UserDN: "uid=${username},ou=dev,dc=tapis", BindDN: "cn=reader,dc=tapis",
+			BindCredential: "ldap.development", AccountType: tenants.UserAccounts,
+		}}
+	}
 	if err := registry.Seed(ctx, seed); err != nil {
 		return err
 	}
-	_, err = registry.Apply(ctx, many(seed.Owner.Email, key, count))
+	_, err = registry.Apply(ctx, many(seed.Owner.Email, key, ldap, count))
 	return err
 }
 
 // many are count tenants of the primary site.
-func many(owner, key string, count int) tenants.Wanted {
+func many(owner, key, ldap string, count int) tenants.Wanted {
 	given := map[string]bool{}
 	for _, f := range tenants.Tenants().Fields {
 		given[f.Name] = true
 	}
 	var w tenants.Wanted
 	for i := range count {
-		id := fmt.Sprintf("bench-%02d", i+1)
+		id := benchTenant(i)
 		w.Tenants = append(w.Tenants, tenants.Patch[tenants.Tenant]{Given: given, Values: tenants.Tenant{
 			ID: id, BaseURL: "https://" + id + ".example.org", SiteID: "main", Status: tenants.Active, Owner: owner, AdminUser: "admin", PublicKey: key,
-			TokenGenServices: []string{"authenticator"}, Description: "A tenant to measure the listing of tenants with.",
+			TokenGenServices: []string{"authenticator"}, UserLDAPConnectionID: ldap, Description: "A tenant to measure the listing of tenants with.",
 		}})
 	}
 	return w
 }
 
-func publicKey() (string, error) {
-	key, err := rsa.GenerateKey(rand.Reader, keyBits)
+// publicPEM is a public key as the registry publishes it.
+func publicPEM(key *rsa.PublicKey) (string, error) {
+	der, err := x509.MarshalPKIXPublicKey(key)
 	if err != nil {
 		return "", err
 	}
-	der, err := x509.MarshalPKIXPublicKey(&key.PublicKey)
-	return string(pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der})), err
+	return tenants.NormalizePublicKey(string(pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der})))
 }
+
+// newKey makes a key of tenants.
+func newKey() (*rsa.PrivateKey, error) { return rsa.GenerateKey(rand.Reader, keyBits) }

@@ -43,8 +43,12 @@ func startGatehouse(ctx context.Context, program, dir string, tenants int, stder
 	if err != nil {
 		return nil, err
 	}
+	key, err := newKey() // whose private half is forgotten
+	if err != nil {
+		return nil, err
+	}
 	data := filepath.Join(dir, "data")
-	if err := seedTenants(ctx, data, addr, tenants); err != nil {
+	if err := seedTenants(ctx, data, addr, tenants, &key.PublicKey, false); err != nil {
 		return nil, fmt.Errorf("seed tenants: %w", err)
 	}
 	return startServer(ctx, program, addr, []string{"GATEHOUSE_DATA_DIR=" + data}, stderr)
@@ -63,8 +67,12 @@ func startRegistry(ctx context.Context, dir string, n int, stderr io.Writer) (*s
 	if err != nil {
 		return nil, err
 	}
+	key, err := newKey()
+	if err != nil {
+		return nil, err
+	}
 	data := filepath.Join(dir, fmt.Sprintf("registry-%d", n))
-	if err := seedTenants(ctx, data, addr, n); err != nil {
+	if err := seedTenants(ctx, data, addr, n, &key.PublicKey, false); err != nil {
 		return nil, fmt.Errorf("seed %d tenants: %w", n, err)
 	}
 	return startServer(ctx, program, addr, []string{"GATEHOUSE_DATABASE_URL=sqlite:" + filepath.Join(data, "tenants.db")}, stderr)

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -17,7 +16,7 @@ const service = "files"
 
 // serviceGrant is not a grant of OAuth: a service with its password at
 // /v3/tokens.
-var serviceGrant = grant{name: "service, password", service: true, target: 1.25}
+var serviceGrant = kind{name: "service, password", target: 1.25, signs: true, askers: clerks}
 
 // clerk asks for service tokens again and again.
 type clerk struct {
@@ -28,20 +27,13 @@ type clerk struct {
 }
 
 // clerks connects n of them.
-func (o *office) clerks(ctx context.Context, n int) ([]asker, error) {
-	basic := base64.StdEncoding.EncodeToString([]byte(service + ":" + o.password))
-	request := post("/v3/tokens", o.server.host, "Authorization: Basic "+basic+"\r\nX-Tapis-Tenant: admin\r\nX-Tapis-User: "+service+"\r\n",
+func clerks(ctx context.Context, o *office, _ plan, n int) ([]asker, error) {
+	self := credentials{id: service, key: o.password}
+	request := post("/v3/tokens", o.server.host, self.header()+"X-Tapis-Tenant: admin\r\nX-Tapis-User: "+service+"\r\n",
 		[]byte(`{"token_username":"`+service+`","token_tenant_id":"admin","account_type":"service","target_site_id":"main","access_token_ttl":86400}`))
-	list := make([]asker, 0, n)
-	for range n {
-		c, err := dial(ctx, o.server.addr)
-		if err != nil {
-			hangUp(list)
-			return nil, err
-		}
-		list = append(list, &clerk{conn: c, office: o, request: request})
-	}
-	return list, nil
+	return connect(ctx, o.server, n, func(c *conn, _ int) (asker, error) {
+		return &clerk{conn: c, office: o, request: request}, nil
+	})
 }
 
 // ask implements asker.

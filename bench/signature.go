@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"crypto"
-	"crypto/rand"
 	"crypto/rsa"
 	"crypto/sha256"
 	"fmt"
@@ -30,7 +29,7 @@ type signer struct {
 }
 
 func newSigner() (*signer, error) {
-	key, err := rsa.GenerateKey(rand.Reader, keyBits)
+	key, err := newKey()
 	if err != nil {
 		return nil, fmt.Errorf("make a key: %w", err)
 	}

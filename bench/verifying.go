@@ -2,9 +2,9 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
-	"sync/atomic"
 	"time"
 )
 
@@ -33,20 +33,25 @@ func compareVerifying(ctx context.Context, p plan, o *office) ([]listingRow, err
 		return nil, err
 	}
 	defer bare.stop()
-	pool := &pool{tokens: o.book.pool, server: o.server}
-	if len(pool.tokens) == 0 {
-		return nil, fmt.Errorf("no token was issued to be verified")
+	pool := &stock[string]{items: o.book.pool}
+	if len(pool.items) == 0 {
+		return nil, errors.New("no token was issued to be verified")
 	}
-	one := pool.request(pool.tokens[0])
+	check := func(token string) []byte { return get(checkPath, o.server.host, "X-Tapis-Token: "+token+"\r\n") }
+	one := check(pool.items[0])
+	fresh := func() ([]byte, error) {
+		token, err := pool.take()
+		return check(token), err
+	}
 	var rows []listingRow
 	for _, way := range []struct {
 		name   string
-		next   func() []byte
+		next   func() ([]byte, error)
 		target float64
 	}{
-		{"no token", func() []byte { return get(checkPath, o.server.host, "") }, 0},
-		{"token seen before", func() []byte { return one }, seenTarget},
-		{"token not seen", pool.next, freshTarget},
+		{"no token", func() ([]byte, error) { return get(checkPath, o.server.host, ""), nil }, 0},
+		{"token seen before", func() ([]byte, error) { return one, nil }, seenTarget},
+		{"token not seen", fresh, freshTarget},
 	} {
 		row, err := compareCheck(ctx, p, o.server, bare, way.next, want)
 		if err != nil {
@@ -58,49 +63,27 @@ func compareVerifying(ctx context.Context, p plan, o *office) ([]listingRow, err
 	return rows, nil
 }
 
-// pool hands out tokens, each once.
-type pool struct {
-	server *server
-	tokens []string
-	taken  atomic.Int64
-}
-
-func (p *pool) request(token string) []byte {
-	return get(checkPath, p.server.host, "X-Tapis-Token: "+token+"\r\n")
-}
-
-// next returns a request with the next token, nil when all were used.
-func (p *pool) next() []byte {
-	n := int(p.taken.Add(1)) - 1
-	if n >= len(p.tokens) {
-		return nil
-	}
-	return p.request(p.tokens[n])
-}
-
 // compareCheck has both servers answer in turns, until the time is over or
 // next has nothing more.
-func compareCheck(ctx context.Context, p plan, s, bare *server, next func() []byte, want answer) (listingRow, error) {
+func compareCheck(ctx context.Context, p plan, s, bare *server, next func() ([]byte, error), want answer) (listingRow, error) {
 	ctx, cancel := context.WithTimeout(ctx, time.Duration(2*p.turns)*p.turn+time.Minute)
 	defer cancel()
-	var over atomic.Bool
-	ours, err := readers(ctx, s, nil, want)
+	ours, err := readers(ctx, s, nil, want, listingConnections)
 	if err != nil {
 		return listingRow{}, err
 	}
 	defer hangUp(ours)
 	for i := range ours {
-		ours[i] = &checker{reader: ours[i].(*reader), next: next, over: &over} // readers returns nothing else
+		ours[i] = &checker{reader: ours[i].(*reader), next: next} // readers returns nothing else
 	}
-	theirs, err := readers(ctx, bare, get(want.Path, s.host, ""), want)
+	theirs, err := readers(ctx, bare, get(want.Path, s.host, ""), want, listingConnections)
 	if err != nil {
 		return listingRow{}, err
 	}
 	defer hangUp(theirs)
 	var c comparison
 	for turn := range p.turns + 1 {
-		end := after(p.turn)
-		a, err := drive(ctx, s.process, ours, func() bool { return over.Load() || end() })
+		a, err := drive(ctx, s.process, ours, after(p.turn))
 		if err != nil {
 			return listingRow{}, err
 		}
@@ -108,15 +91,15 @@ func compareCheck(ctx context.Context, p plan, s, bare *server, next func() []by
 		if err != nil {
 			return listingRow{}, fmt.Errorf("bare server: %w", err)
 		}
-		if over.Load() {
-			break // this turn was cut short
+		if a.cut {
+			break
 		}
 		if turn > 0 { // the first is to warm up
 			c.add(a, b)
 		}
 	}
 	if len(c.quotient) == 0 {
-		return listingRow{}, fmt.Errorf("too few tokens were issued for one turn; -tokens has more")
+		return listingRow{}, errors.New("too few tokens were issued for one turn; -tokens has more")
 	}
 	return c.row(len(want.Body)), nil
 }
@@ -125,17 +108,13 @@ func compareCheck(ctx context.Context, p plan, s, bare *server, next func() []by
 type checker struct {
 	*reader
 
-	next func() []byte
-	over *atomic.Bool
+	next func() ([]byte, error)
 }
 
 // ask implements asker.
-func (a *checker) ask() (time.Duration, error) {
-	request := a.next()
-	if request == nil {
-		a.over.Store(true)
-		return 0, nil
+func (a *checker) ask() (_ time.Duration, err error) {
+	if a.request, err = a.next(); err != nil {
+		return 0, err
 	}
-	a.request = request
 	return a.reader.ask()
 }

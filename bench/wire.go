@@ -26,12 +26,20 @@ type conn struct {
 type reply struct {
 	status      int
 	contentType string
+	location    string
 	body        []byte
 }
 
 // dial connects to addr; when ctx ends, so does the connection.
-func dial(ctx context.Context, addr string) (*conn, error) {
-	socket, err := new(net.Dialer).DialContext(ctx, "tcp", addr)
+func dial(ctx context.Context, addr string) (*conn, error) { return dialFrom(ctx, nil, addr) }
+
+// dialFrom is dial from an address of this machine; nil: any.
+func dialFrom(ctx context.Context, from net.IP, addr string) (*conn, error) {
+	dialer := new(net.Dialer)
+	if from != nil {
+		dialer.LocalAddr = &net.TCPAddr{IP: from}
+	}
+	socket, err := dialer.DialContext(ctx, "tcp", addr)
 	if err != nil {
 		return nil, fmt.Errorf("connect: %w", err)
 	}
@@ -92,6 +100,8 @@ func (c *conn) read() (r reply, err error) {
 		switch string(name) {
 		case "Content-Type":
 			r.contentType = string(value)
+		case "Location":
+			r.location = string(value)
 		case "Content-Length":
 			if length, err = strconv.Atoi(string(value)); err != nil || length < 0 {
 				return r, errors.New("the reply has no usable Content-Length")
