@@ -93,7 +93,7 @@ func serveUntil(ctx context.Context, handler http.Handler, in io.Reader, out io.
 	if err != nil {
 		return fmt.Errorf("listen: %w", err)
 	}
-	s := &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second}
+	s := &http.Server{Handler: handler, ReadHeaderTimeout: time.Minute}
 	go func() { _ = s.Serve(l) }()
 	if _, err := fmt.Fprintln(out, l.Addr()); err != nil {
 		return fmt.Errorf("say the address: %w", err)

@@ -124,7 +124,7 @@ func (p plan) stock(phase time.Duration, perSecond int) int {
 
 // run is the program: arguments, input and output in, exit code out.
 func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
-	p := plan{phase: 5 * time.Second, brief: 2 * time.Second, turn: 500 * time.Millisecond, turns: 10}
+	p := plan{phase: 5 * time.Second, brief: 2 * time.Second, turn: 500 * time.Millisecond, turns: 8}
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
 	flags.SetOutput(stderr)
 	asJSON := flags.Bool("json", false, "print JSON instead of a table")
