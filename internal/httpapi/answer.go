@@ -56,7 +56,7 @@ func Reply(c *gin.Context, status int, result any, message string) error {
 
 // JSON writes body as JSON with the exact content type.
 func JSON(c *gin.Context, status int, body any) error {
-	b := buffers.Get().(*bytes.Buffer) //nolint:errcheck,forcetypeassert // nothing else is put into it
+	b := buffers.Get().(*bytes.Buffer) // nothing else is put into it
 	defer func() {
 		if b.Cap() <= maxBuffer {
 			b.Reset()

@@ -12,6 +12,7 @@ import (
 
 	"gatehouse/internal/apierr"
 	"gatehouse/internal/database"
+	"gatehouse/internal/recent"
 	"gatehouse/internal/seal"
 )
 
@@ -55,13 +56,27 @@ type Service struct {
 	now     func() time.Time
 	// dummyHash makes unknown clients cost as much as known ones.
 	dummyHash string
+	// authentic are the clients that authenticated a moment ago.
+	authentic *recent.Map[clientKey, row]
 }
+
+type clientKey struct{ tenantID, clientID string }
+
+const (
+	// believedFor is how long a client that authenticated is believed to be as
+	// it was, as a token is that was found standing: so long may a change by
+	// another replica go unnoticed. One by this process is noticed at once.
+	believedFor = time.Second
+	// maxAuthentic bounds how many are remembered.
+	maxAuthentic = 10_000
+)
 
 // New returns a Service.
 func New(d Deps) *Service {
 	return &Service{
 		store: store{d.DB}, box: d.Box, revoker: d.Revoker, webApp: d.WebApp, now: d.Now,
 		dummyHash: d.Box.Hash("no client", seal.NewSecret()),
+		authentic: recent.New[clientKey, row](maxAuthentic, believedFor),
 	}
 }
 
@@ -201,6 +216,7 @@ func (s *Service) Update(ctx context.Context, tenantID, owner, clientID string, 
 		return c, nil
 	}
 	c.LastUpdated = s.now()
+	defer s.authentic.Forget()
 	changes["last_update_time"] = database.At(c.LastUpdated)
 	active, err := s.store.update(ctx, tenantID, clientID, changes)
 	switch {
@@ -219,6 +235,7 @@ func (s *Service) Deactivate(ctx context.Context, tenantID, owner, clientID stri
 	if err != nil || !c.Active {
 		return err
 	}
+	defer s.authentic.Forget()
 	return away(s.store.db.InTx(ctx, func(ctx context.Context) error {
 		_, err := s.store.update(ctx, tenantID, clientID,
 			map[string]any{"active": false, "last_update_time": database.At(s.now())})
@@ -261,20 +278,36 @@ func (s *Service) webAppClient(ctx context.Context, tenantID string) (Client, er
 
 // Authenticate returns the active client whose secret is given; a public
 // client has none and must present none. Otherwise it fails with
-// ErrCredentials or ErrWrongSecret.
+// ErrCredentials or ErrWrongSecret. What another replica changed of a client is
+// known a second later.
 func (s *Service) Authenticate(ctx context.Context, tenantID, clientID, secret string) (Client, error) {
 	if clientID == WebAppID(tenantID) && s.webApp != nil && secret == "" {
 		return s.webAppClient(ctx, tenantID)
 	}
+	key, now := clientKey{tenantID, clientID}, s.now()
+	if r, found := s.authentic.Find(key, now); found && s.authenticates(r, secret, true) == nil {
+		return s.client(r, false)
+	}
+	turn := s.authentic.Turn()
 	r, found, err := s.store.find(ctx, tenantID, clientID)
 	if err != nil {
 		return Client{}, away(err)
 	}
+	if err := s.authenticates(r, secret, found); err != nil {
+		return Client{}, err
+	}
+	s.authentic.Keep(key, r, now, turn)
+	return s.client(r, false)
+}
+
+// authenticates returns nil when a client was found that is active and whose
+// secret is given.
+func (s *Service) authenticates(r row, secret string, found bool) error {
 	hash := s.dummyHash
 	if found && r.KeyHash != "" {
 		hash = r.KeyHash
 	}
-	purpose := hashPurpose(tenantID, clientID)
+	purpose := hashPurpose(r.TenantID, r.ClientID)
 	matches := s.box.HashMatches(purpose, secret, hash)
 	if !matches && found && r.PreviousKeyHash != "" && database.At(s.now()) < r.PreviousKeyExpiry {
 		matches = s.box.HashMatches(purpose, secret, r.PreviousKeyHash)
@@ -284,11 +317,11 @@ func (s *Service) Authenticate(ctx context.Context, tenantID, clientID, secret s
 	}
 	switch {
 	case found && r.Active && !matches && r.TokenEndpointAuthMethod != AuthNone:
-		return Client{}, ErrWrongSecret
+		return ErrWrongSecret
 	case !found, !r.Active, !matches:
-		return Client{}, ErrCredentials
+		return ErrCredentials
 	}
-	return s.client(r, false)
+	return nil
 }
 
 func (s *Service) row(c Client) row {

@@ -16,6 +16,7 @@ import (
 	"gatehouse/internal/authenticator/clients"
 	"gatehouse/internal/seal"
 	"gatehouse/internal/testdb"
+	"gatehouse/internal/testlog"
 )
 
 func TestTheSameClientIDInTwoTenantsIsTwoClients(t *testing.T) {
@@ -230,6 +231,41 @@ func TestADeletedClientIsInactiveForGood(t *testing.T) {
 		}
 		if dump := testdb.Dump(t, w.db); !strings.Contains(dump, "revocation_marks:") {
 			t.Errorf("its tokens were not revoked:\n%s", dump)
+		}
+	})
+}
+
+func TestAChangeOfAClientIsKnownHereAtOnceAndToOtherReplicasASecondLater(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		replica := clients.New(clients.Deps{DB: w.db, Box: w.box, Now: w.clock.now})
+		c := w.register(t, "tacc", "ada", clients.Registration{ID: "portal"})
+		good := func(s *clients.Service, key string) bool {
+			_, err := s.Authenticate(t.Context(), "tacc", "portal", key)
+			if err != nil && !errors.Is(err, clients.ErrCredentials) {
+				t.Fatal(err)
+			}
+			return err == nil
+		}
+		if !good(w.Service, c.Key) || !good(replica, c.Key) {
+			t.Fatal("the first key is refused")
+		}
+		rotated, err := w.RotateKey(t.Context(), "tacc", "ada", "portal", "", 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		testlog.Secret(t, rotated.Key)
+		if good(w.Service, c.Key) || !good(w.Service, rotated.Key) || !good(replica, rotated.Key) || good(replica, c.Key) {
+			t.Error("a replica that saw the new key does not know that the old one is void")
+		}
+		if err := w.Deactivate(t.Context(), "tacc", "ada", "portal"); err != nil {
+			t.Fatal(err)
+		}
+		if good(w.Service, rotated.Key) {
+			t.Error("an inactive client is good where it was switched off")
+		}
+		w.clock.advance(time.Second)
+		if good(replica, rotated.Key) {
+			t.Error("an inactive client is good elsewhere after a second")
 		}
 	})
 }

@@ -45,6 +45,7 @@ func (s *Service) RotateKey(ctx context.Context, tenantID, owner, clientID, key 
 	if overlap > 0 {
 		r.PreviousKeyHash, r.PreviousKeyExpiry = before, database.At(now.Add(overlap))
 	}
+	defer s.authentic.Forget()
 	done, err := s.store.replaceKey(ctx, r, before)
 	switch {
 	case err != nil:
