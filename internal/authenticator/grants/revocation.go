@@ -2,6 +2,7 @@ package grants
 
 import (
 	"context"
+	"errors"
 
 	"gatehouse/internal/apierr"
 	"gatehouse/internal/authenticator/clients"
@@ -19,7 +20,7 @@ type Records interface {
 // Revoke voids a token of a tenant, as RFC 7009 describes it, and returns its
 // jti. Whoever has a token may revoke it. A client that says who it is must be
 // the one to which the token was issued. What is no token of the tenant, or
-// has expired, is no error: it returns "".
+// has expired, is no error, unless the tenant wants it to be: it returns "".
 func (p *Pipeline) Revoke(ctx context.Context, tenant tenancy.Tenant, sent *Credentials, address, raw string) (string, error) {
 	client, err := p.authenticate(ctx, tenant, clientOptional, sent, address)
 	if err != nil {
@@ -28,7 +29,7 @@ func (p *Pipeline) Revoke(ctx context.Context, tenant tenancy.Tenant, sent *Cred
 	found, err := p.records.Find(ctx, tokenTenant(tenant), raw)
 	switch {
 	case authn.IsRefusal(err):
-		return "", nil
+		return "", p.nothingToRevoke(ctx, tenant, err)
 	case err != nil:
 		return "", err
 	case found.AccountType == authn.ServiceAccount:
@@ -37,6 +38,21 @@ func (p *Pipeline) Revoke(ctx context.Context, tenant tenancy.Tenant, sent *Cred
 		return "", apierr.OAuth(apierr.Invalid, "unauthorized_client", "The token was not issued to this client.")
 	}
 	return found.ID, p.records.Revoke(ctx, found)
+}
+
+// nothingToRevoke is an error only in tenants that ask for it, as the service
+// did that came before.
+func (p *Pipeline) nothingToRevoke(ctx context.Context, tenant tenancy.Tenant, cause error) error {
+	settings, err := p.settings.For(ctx, tenant.ID)
+	switch {
+	case err != nil:
+		return err
+	case !settings.StrictRevoke:
+		return nil
+	case errors.Is(cause, authn.ErrExpired):
+		return apierr.Invalidf("The token has expired; there is nothing to revoke.").Because(cause)
+	}
+	return apierr.Invalidf("The parameter token is not a token of this tenant.").Because(cause)
 }
 
 // Introspection is what is told of a token, RFC 7662 section 2.2. Of one that

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/url"
 	"reflect"
+	"strings"
 	"testing"
 	"time"
 
@@ -107,6 +108,22 @@ func TestWhatIsNoTokenOfTheTenantIsNothingToRevoke(t *testing.T) {
 	w.send("dev", "/tokens/revoke?token=x", http.Header{"Content-Type": {"application/json"}}, `{}`).want(t, 400, "invalid_request")
 	w.advance(5 * time.Hour)
 	w.revoke(params{"token": pair.text("access_token")}).want(t, 200, "") // expired
+}
+
+func TestATenantMayHaveNothingToRevokeCountAsAnError(t *testing.T) {
+	w := onSQLite(t)
+	pair, other := w.pair(w.register(confidential)), w.pair(w.register(confidential))
+	w.configure(dev, `{"strict_revoke":true}`)
+	w.revoke(params{"token": "garbage"}).want(t, 400, "invalid_request")
+	w.revoke(params{"token": pair.text("access_token")[:50]}).want(t, 400, "invalid_request")
+	for range 2 { // a second time is no error anywhere
+		w.revoke(params{"token": pair.text("access_token")}).want(t, 200, "")
+	}
+	w.advance(5 * time.Hour)
+	if got := w.revoke(params{"token": other.text("access_token")}).want(t, 400, "invalid_request"); !strings.Contains(got.text("message"), "expired") {
+		t.Errorf("%s", got.raw)
+	}
+	w.post("lab", "/tokens/revoke", params{"token": "garbage"}).want(t, 200, "") // another tenant
 }
 
 func TestTokensOfServicesAreNotRevokedHere(t *testing.T) {

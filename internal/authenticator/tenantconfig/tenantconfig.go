@@ -58,6 +58,9 @@ type Settings struct {
 	// HasMFA and PasswordWithoutMFA: see MFA and PasswordNeedsMFA.
 	HasMFA             bool
 	PasswordWithoutMFA bool
+
+	// StrictRevoke: revoking what is no token of the tenant is an error.
+	StrictRevoke bool
 }
 
 // People says which entries of the tenant's directory are its people.
