@@ -15,6 +15,28 @@ var (
 	ErrBehalf     = errors.New("the headers X-Tapis-Tenant and X-Tapis-User do not go with this token")
 )
 
+// missingHeaders says, as a clause, in which headers a service did not say for
+// whom it asks. Such an error is an ErrBehalf.
+type missingHeaders string
+
+func (m missingHeaders) Error() string { return ErrBehalf.Error() + ": " + string(m) }
+
+// Is implements the interface of errors.Is.
+func (missingHeaders) Is(target error) bool { return target == ErrBehalf }
+
+// complete fails unless both headers were sent.
+func (s Subject) complete() error {
+	switch {
+	case s.TenantID == "" && s.Username == "":
+		return missingHeaders("the headers X-Tapis-Tenant and X-Tapis-User are missing")
+	case s.TenantID == "":
+		return missingHeaders("the header X-Tapis-Tenant is missing")
+	case s.Username == "":
+		return missingHeaders("the header X-Tapis-User is missing")
+	}
+	return nil
+}
+
 // Tenant is what the checks know of an active tenant.
 type Tenant struct {
 	ID        string
@@ -105,8 +127,9 @@ func (c *Checks) service(ctx context.Context, own Tenant, claims Claims, behalf 
 		return fmt.Errorf("%w: it is a service's and belongs to no administrative tenant", ErrTenant)
 	case claims.TargetSite != c.SiteID:
 		return ErrTargetSite
-	case behalf.TenantID == "" || behalf.Username == "":
-		return ErrBehalf
+	}
+	if err := behalf.complete(); err != nil {
+		return err
 	}
 	acted, found, err := c.Realm.Tenant(ctx, behalf.TenantID)
 	if err != nil {

@@ -198,6 +198,27 @@ func TestATokenOrRequestThatBreaksARuleIsRefused(t *testing.T) {
 	}
 }
 
+func TestAServiceThatNamesNobodyIsToldWhichHeaderIsMissing(t *testing.T) {
+	e := newEngine(t, httpapi.Options{}, keyring{}, io.Discard)
+	httpapi.Get(e.Group("", authn.Require(world{}.at("main", "tenants").Caller)), "/guarded", func(c *gin.Context) error {
+		return httpapi.Reply(c, http.StatusOK, "", "Found.")
+	})
+	files := service(t, "admin", "main", nil)
+	for want, header := range map[string][]string{
+		"the headers X-Tapis-Tenant and X-Tapis-User are missing.": nil,
+		"the header X-Tapis-Tenant is missing.":                    {"X-Tapis-User", "ada"},
+		"the header X-Tapis-User is missing.":                      {"X-Tapis-Tenant", "dev", "X-Tapis-User", ""},
+	} {
+		got := ask(t, e, "/guarded", append(header, "X-Tapis-Token", files)...)
+		if got.code != http.StatusUnauthorized || got.challenge != badToken || !strings.HasSuffix(got.Message, ": "+want) {
+			t.Errorf("%v: %+v", header, got)
+		}
+	}
+	if got := ask(t, e, "/guarded", "X-Tapis-Token", files, "X-Tapis-Tenant", "dev", "X-Tapis-User", "ada"); got.code != http.StatusOK {
+		t.Errorf("with both: %+v", got)
+	}
+}
+
 func withoutSignature(token string) string { return token[:strings.LastIndexByte(token, '.')+1] }
 
 func TestATextThatIsNoTokenIsMalformed(t *testing.T) {

@@ -175,7 +175,10 @@ func Refusal(err error) error {
 	if !IsRefusal(err) {
 		return err
 	}
+	var missing missingHeaders
 	switch {
+	case errors.As(err, &missing):
+		return unauthenticated("A service must say for whom it asks: " + string(missing) + ".").Because(err)
 	case errors.Is(err, ErrExpired):
 		return unauthenticated("The access token has expired.").Because(err)
 	case errors.Is(err, ErrMalformed):
