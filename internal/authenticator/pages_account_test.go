@@ -1,7 +1,6 @@
 package authenticator_test
 
 import (
-	"encoding/json"
 	"html"
 	"net/http"
 	"net/url"
@@ -347,54 +346,6 @@ func TestUpstreamBugLogoutNeedsTheTokenPage(t *testing.T) {
 		}
 		out.follow().want(http.StatusOK, "You have been logged out")
 		old.visit(dev+"/authorizations").want(http.StatusOK, "Log in")
-	})
-}
-
-func TestAClientMaySendPeopleToLogOutAndHaveThemBack(t *testing.T) {
-	each(t, func(t *testing.T, w *world) {
-		portal, b := w.portal(), w.signedIn("ada", w.ada)
-		other := w.register(dev, w.ada, `{"client_id":"other","callback_url":"https://other.example.com/cb"}`)
-		code := b.visit(portal.request(dev, "scope", "openid")).submit("decision", "allow").answer(portal.redirect).Get("code")
-		var got struct {
-			ID string `json:"id_token"`
-		}
-		decode(t, json.RawMessage(w.redeem(portal, code).want(t, http.StatusOK).body), &got)
-		testlog.Secret(t, got.ID)
-		address := func(values ...string) string {
-			query := url.Values{}
-			for i := 0; i < len(values); i += 2 {
-				query.Set(values[i], values[i+1])
-			}
-			return dev + "/logout?" + query.Encode()
-		}
-		for name, bad := range map[string]string{
-			"not registered": address("id_token_hint", got.ID, "post_logout_redirect_uri", "https://evil.example/"),
-			"another's":      address("id_token_hint", got.ID, "post_logout_redirect_uri", other.redirect),
-			"no client":      address("post_logout_redirect_uri", portal.redirect),
-			"two clients":    address("id_token_hint", got.ID, "client_id", other.id, "post_logout_redirect_uri", portal.redirect),
-			"not a token":    address("id_token_hint", "x.y.z", "post_logout_redirect_uri", portal.redirect),
-			"given twice":    address("client_id", portal.id, "post_logout_redirect_uri", portal.redirect) + "&state=1&state=2",
-		} {
-			if p := b.get(bad); p.status != http.StatusBadRequest || p.location != "" {
-				t.Errorf("%s: %d %s", name, p.status, p.location)
-			}
-		}
-		out := b.get(address("id_token_hint", got.ID, "post_logout_redirect_uri", portal.redirect, "state", "s&x")).want(http.StatusOK, "portal.example.com")
-		b.visit(dev+"/authorizations").want(http.StatusOK, "logged in as ada") // asking alone ends nothing
-		_, fields := out.form()
-		for _, path := range []string{"/authorize", "/consent", "/device", "/device/confirm"} { // a flow to log out leads nowhere else
-			if p := b.get(dev + path + "?flow=" + fields.Get("flow")); p.status != http.StatusBadRequest || p.location != "" {
-				t.Errorf("%s: %d %s", path, p.status, p.location)
-			}
-		}
-		after := out.submit()
-		if a := after.answer(portal.redirect); a.Get("state") != "s&x" {
-			t.Errorf("got %v", a)
-		}
-		if p := b.get(address("client_id", portal.id, "post_logout_redirect_uri", portal.redirect)); p.location != portal.redirect {
-			t.Errorf("when nobody is signed in: %d %s", p.status, p.location)
-		}
-		b.visit(dev+"/authorizations").want(http.StatusOK, "Log in")
 	})
 }
 

@@ -210,7 +210,7 @@ func TestUpstreamBugFormsOfOtherWebsitesCount(t *testing.T) {
 		if p := b.do(http.MethodPost, action, twice, own...); p.status != http.StatusBadRequest {
 			t.Errorf("decision twice: %d", p.status)
 		}
-		for _, path := range []string{"/login", "/consent", "/device", "/device/confirm", "/logout", "/authorizations", "/webapp/logout"} {
+		for _, path := range []string{"/login", "/consent", "/device", "/device/confirm", "/authorizations", "/webapp/logout"} {
 			p := b.do(http.MethodPost, dev+path, url.Values{"decision": {"allow"}, "username": {"bob"}, "password": {w.bob}}, own...)
 			if p.status != http.StatusForbidden || p.header.Get("Set-Cookie") != "" {
 				t.Errorf("%s without a token: %d", path, p.status)
@@ -294,7 +294,7 @@ func TestUpstreamBugPagesCanBeFramedAndKept(t *testing.T) {
 	pages := map[string]page{
 		"login": w.browser().visit(portal.request(dev)), "consent": b.visit(portal.request(dev)), "device": b.visit(dev + "/device"),
 		"logout": b.get(dev + "/logout"), "authorizations": b.get(dev + "/authorizations"), "webapp": b.visit(dev + "/webapp"),
-		"webapp logout": b.get(dev + "/webapp/logout"), "error": b.get(dev + "/authorize"), "forbidden": b.do(http.MethodPost, dev+"/logout", url.Values{}),
+		"webapp logout": b.get(dev + "/webapp/logout"), "error": b.get(dev + "/authorize"), "forbidden": b.do(http.MethodPost, dev+"/webapp/logout", url.Values{"x": {"y"}}),
 		"unknown flow": b.get(dev + "/consent?flow=x"),
 	}
 	for name, p := range pages {

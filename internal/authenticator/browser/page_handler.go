@@ -83,23 +83,78 @@ func (p *Pages) Get(r gin.IRoutes, path string, serve func(v *Visit) error) {
 func (p *Pages) Post(r gin.IRoutes, path string, fields []string, serve func(v *Visit) error) {
 	names := append([]string{tokenField, FlowField}, fields...)
 	r.POST(path, httpapi.Handle(func(c *gin.Context) error {
-		v, err := p.visit(c)
+		form, err := httpapi.ReadForm(c, names...)
 		if err != nil {
 			return err
 		}
-		if !v.sameOrigin() {
-			return apierr.New(apierr.Forbidden, "This form was sent by another website, and nothing was done.")
-		}
-		if v.Form, err = httpapi.ReadForm(c, names...); err != nil {
+		return p.submit(c, form, serve)
+	}))
+}
+
+// PostAsGet turns a form with the given parameters into the same request by
+// GET. It looks at no cookie: with a form of another site the browser sends
+// none, and with the GET that follows it does.
+func PostAsGet(r gin.IRoutes, path string, parameters []string) {
+	r.POST(path, httpapi.Handle(func(c *gin.Context) error {
+		form, err := httpapi.ReadForm(c, parameters...)
+		if err != nil {
 			return err
 		}
-		if !p.sessions.FormTokenMatches(v.Session, v.Form[FlowField], v.Form[tokenField]) {
-			c.Set(continueKey, v.Form[FlowField])
-			return apierr.New(apierr.Forbidden, "This form is out of date, and nothing was done. "+
-				"You may have signed in or out meanwhile, or your browser does not accept cookies.")
-		}
-		return serve(v)
+		return asGet(c, path, form)
 	}))
+}
+
+func asGet(c *gin.Context, path string, form httpapi.Params) error {
+	query := url.Values{}
+	for name, value := range form {
+		query.Set(name, value)
+	}
+	location := Base + path
+	if len(query) > 0 {
+		location += "?" + query.Encode()
+	}
+	redirect(c, location)
+	return nil
+}
+
+// PostOrAsk serves the form of a page that has no fields, as Post does. Without
+// its token it is no form of ours but a request with the given parameters that
+// an application had the browser post, and becomes the same by GET, which
+// shows the page and does nothing else.
+func (p *Pages) PostOrAsk(r gin.IRoutes, path string, parameters []string, serve func(v *Visit) error) {
+	names := append([]string{tokenField, FlowField}, parameters...)
+	r.POST(path, httpapi.Handle(func(c *gin.Context) error {
+		if c.Request.ContentLength == 0 {
+			return asGet(c, path, nil)
+		}
+		form, err := httpapi.ReadForm(c, names...)
+		if err != nil {
+			return err
+		}
+		if form[tokenField] != "" {
+			return p.submit(c, form, serve)
+		}
+		delete(form, FlowField)
+		return asGet(c, path, form)
+	}))
+}
+
+// submit serves a form that was sent.
+func (p *Pages) submit(c *gin.Context, form httpapi.Params, serve func(v *Visit) error) error {
+	v, err := p.visit(c)
+	if err != nil {
+		return err
+	}
+	if !v.sameOrigin() {
+		return apierr.New(apierr.Forbidden, "This form was sent by another website, and nothing was done.")
+	}
+	if !p.sessions.FormTokenMatches(v.Session, form[FlowField], form[tokenField]) {
+		c.Set(continueKey, form[FlowField])
+		return apierr.New(apierr.Forbidden, "This form is out of date, and nothing was done. "+
+			"You may have signed in or out meanwhile, or your browser does not accept cookies.")
+	}
+	v.Form = form
+	return serve(v)
 }
 
 func (p *Pages) visit(c *gin.Context) (*Visit, error) {
@@ -277,10 +332,14 @@ func (v *Visit) RetryAfter(seconds string) { v.gin.Header("Retry-After", seconds
 
 // Redirect sends the browser to another page, which it will GET.
 func (v *Visit) Redirect(location string) error {
-	v.gin.Header("Location", location)
-	v.gin.Header("Cache-Control", "no-store")
-	v.gin.Header("Referrer-Policy", "no-referrer")
-	v.gin.Status(http.StatusSeeOther)
-	v.gin.Writer.WriteHeaderNow()
+	redirect(v.gin, location)
 	return nil
+}
+
+func redirect(c *gin.Context, location string) {
+	c.Header("Location", location)
+	c.Header("Cache-Control", "no-store")
+	c.Header("Referrer-Policy", "no-referrer")
+	c.Status(http.StatusSeeOther)
+	c.Writer.WriteHeaderNow()
 }

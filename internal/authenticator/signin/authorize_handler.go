@@ -2,11 +2,8 @@ package signin
 
 import (
 	"errors"
-	"net/http"
 	"net/url"
 	"strconv"
-
-	"github.com/gin-gonic/gin"
 
 	"gatehouse/internal/apierr"
 	"gatehouse/internal/authenticator/browser"
@@ -14,7 +11,6 @@ import (
 	"gatehouse/internal/authenticator/codes"
 	"gatehouse/internal/authenticator/grants"
 	"gatehouse/internal/authenticator/tenantconfig"
-	"gatehouse/internal/httpapi"
 )
 
 // authorize begins a flow for a client, or goes on with one.
@@ -39,24 +35,6 @@ func (h *Handler) authorize(v *browser.Visit) error {
 	}
 	return h.advance(v, f)
 }
-
-// postedRequest turns an authorization request that was sent as a form, which
-// OpenID Connect Core section 3.1.2.1 allows, into the same by GET. It looks at
-// no cookie: with a form of another site the browser sends none.
-var postedRequest = httpapi.Handle(func(c *gin.Context) error {
-	form, err := httpapi.ReadForm(c, read...)
-	if err != nil {
-		return err
-	}
-	query := url.Values{}
-	for name, value := range form {
-		query.Set(name, value)
-	}
-	c.Header("Cache-Control", "no-store")
-	c.Header("Location", browser.Base+"/authorize?"+query.Encode())
-	c.Status(http.StatusSeeOther)
-	return nil
-})
 
 // begin checks a request. Until the client and its redirect URI are known to
 // be good, errors are for the person alone; then they are for the client.

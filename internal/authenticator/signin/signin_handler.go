@@ -117,7 +117,7 @@ func Templates() []string {
 // Mount registers the routes on r, below which the tenant is known.
 func (h *Handler) Mount(r gin.IRoutes) {
 	h.pages.Get(r, "/authorize", h.authorize)
-	r.POST("/authorize", postedRequest)
+	browser.PostAsGet(r, "/authorize", read) // OpenID Connect Core section 3.1.2.1
 	h.pages.Get(r, loginStep.path, h.showLogin)
 	h.pages.Post(r, loginStep.path, []string{"username", "password"}, h.login)
 	h.pages.Get(r, consentStep.path, h.showConsent)
@@ -127,7 +127,7 @@ func (h *Handler) Mount(r gin.IRoutes) {
 	h.pages.Get(r, confirmStep.path, h.showConfirm)
 	h.pages.Post(r, confirmStep.path, []string{"decision", "ttl"}, h.confirm)
 	h.pages.Get(r, "/logout", h.showLogout)
-	h.pages.Post(r, "/logout", nil, h.logout)
+	h.pages.PostOrAsk(r, "/logout", logoutParameters, h.logout) // OpenID Connect RP-Initiated Logout section 2
 	h.pages.Get(r, authorizationsPath, h.showAuthorizations)
 	h.pages.Post(r, authorizationsPath, []string{"client_id"}, h.revoke)
 }
