@@ -45,9 +45,9 @@ func (s *Service) newPages(d Deps, parts pageParts) (*pages, error) {
 	}
 	p.webapp = webapp.NewHandler(webapp.Deps{
 		Pages: p.shared, Sessions: p.sessions,
-		Enabled: func(ctx context.Context, tenantID string) (bool, error) {
-			t, err := parts.settings.For(ctx, tenantID)
-			return t.UseTokenWebapp, err
+		Enabled: func(ctx context.Context, t tenancy.Tenant) (bool, error) {
+			settings, err := parts.settings.For(ctx, t.ID)
+			return settings.UseTokenWebapp && (!t.SiteAdmin || settings.SiteAdminUsers), err
 		},
 		Redeem: func(ctx context.Context, t tenancy.Tenant, r webapp.Redemption) (tokens.Pair, error) {
 			out, err := parts.pipeline.Exchange(ctx, t, grants.Request{
@@ -71,7 +71,7 @@ func (s *Service) newPages(d Deps, parts pageParts) (*pages, error) {
 	p.signin = signin.NewHandler(signin.Deps{
 		Pages: p.shared, Sessions: p.sessions, Consents: p.consents, Clients: parts.clients, Settings: parts.settings,
 		Directories: func(ctx context.Context, t tenancy.Tenant) (signin.Directory, bool, error) {
-			return s.connections.For(ctx, t)
+			return s.people(ctx, t)
 		},
 		Issuer: parts.pipeline, Devices: s.devices, Guard: parts.guard, Ending: p.webapp.End, Now: d.Now, Log: d.Log,
 		ReadHint: func(ctx context.Context, t tenancy.Tenant, idToken string) (string, error) {

@@ -73,20 +73,6 @@ func TestADirectoryThatIsAwayIsSaidToBe(t *testing.T) {
 	}
 }
 
-func TestNobodySignsInToTheAdministrativeTenant(t *testing.T) {
-	each(t, func(t *testing.T, w *world) {
-		b := w.browser()
-		for _, path := range []string{"/login?flow=x", "/device", "/authorizations"} {
-			b.get(admin+path).want(http.StatusForbidden, "people cannot sign in to it")
-		}
-		b.get(admin+"/webapp").want(http.StatusNotFound, "no token web application")
-		p := b.do(http.MethodPost, admin+"/login", url.Values{"username": {"ada"}, "password": {w.ada}, "flow": {"x"}})
-		if p.status != http.StatusForbidden {
-			t.Errorf("status %d", p.status)
-		}
-	})
-}
-
 // TestUpstreamBugASessionIsGoodAtOtherTenants: W-B02, acceptance check 2.
 func TestUpstreamBugASessionIsGoodAtOtherTenants(t *testing.T) {
 	each(t, func(t *testing.T, w *world) {

@@ -54,8 +54,8 @@ type world struct {
 	settings *tenantconfig.Service
 	server   *httptest.Server
 	people   *devldap.Server
-	// passwords of ada and bob in dev, and of lab's ada.
-	ada, bob, labAda string
+	// passwords of ada and bob in dev, of lab's ada, and of ada and bob in admin.
+	ada, bob, labAda, admins string
 
 	mu  sync.Mutex
 	now time.Time
@@ -98,7 +98,7 @@ func newWorld(t *testing.T, db *database.DB) *world {
 	log := testlog.New(t)
 	w := &world{
 		t: t, db: db, now: time.Date(2026, 11, 22, 12, 0, 0, 123_456_789, time.UTC),
-		ada: secret(t), bob: secret(t), labAda: secret(t),
+		ada: secret(t), bob: secret(t), labAda: secret(t), admins: secret(t),
 	}
 	box, err := seal.New(master)
 	if err != nil {
@@ -107,8 +107,9 @@ func newWorld(t *testing.T, db *database.DB) *world {
 	bindPassword := secret(t)
 	w.people, err = devldap.Start(devldap.Config{
 		BaseDN: "dc=test", BindDN: "cn=reader,dc=test", BindPassword: bindPassword, Log: log, People: map[string][]devldap.Person{
-			"dev": {{Username: "ada", Password: w.ada, Email: "ada@example.org"}, {Username: "bob", Password: w.bob}},
-			"lab": {{Username: "ada", Password: w.labAda}},
+			"dev":   {{Username: "ada", Password: w.ada, Email: "ada@example.org"}, {Username: "bob", Password: w.bob}},
+			"lab":   {{Username: "ada", Password: w.labAda}},
+			"admin": {{Username: "ada", Password: w.admins}, {Username: "bob", Password: w.admins}},
 		},
 	})
 	if err != nil {
@@ -186,17 +187,22 @@ func (w *world) registry() registryAnswers {
 	}
 	return registryAnswers{
 		"/v3/sites":             `{"result":[{"site_id":"main","primary":true,"tenant_base_url_template":"https://${tenant_id}.tapis.example.org","site_admin_tenant_id":"admin"}]}`,
-		"/v3/tenants":           `{"result":[` + tenant("dev", "dev") + "," + tenant("lab", "lab") + "," + tenant("admin", "") + `]}`,
-		"/v3/tenants/ldaps/dev": ldap("dev"), "/v3/tenants/ldaps/lab": ldap("lab"),
+		"/v3/tenants":           `{"result":[` + tenant("dev", "dev") + "," + tenant("lab", "lab") + "," + tenant("admin", "admin") + `]}`,
+		"/v3/tenants/ldaps/dev": ldap("dev"), "/v3/tenants/ldaps/lab": ldap("lab"), "/v3/tenants/ldaps/admin": ldap("admin"),
 	}
 }
 
 // configure changes what the tenant dev permits, as its administrator does.
 func (w *world) configure(change string) {
 	w.t.Helper()
+	w.configureTenant("dev", change)
+}
+
+func (w *world) configureTenant(tenant, change string) {
+	w.t.Helper()
 	var c tenantconfig.Change
 	decode(w.t, json.RawMessage(change), &c)
-	if _, err := w.settings.Update(w.t.Context(), "dev", "admin", c); err != nil {
+	if _, err := w.settings.Update(w.t.Context(), tenant, "admin", c); err != nil {
 		w.t.Fatal(err)
 	}
 	w.advance(3 * time.Second) // until the service has noticed

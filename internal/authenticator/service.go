@@ -138,7 +138,7 @@ func New(d Deps) (*Service, error) {
 		Clients: registered, Settings: settings, Mint: s.tokens, Guard: guard,
 		Codes: s.codes, Devices: s.devices, Records: s.tokens, Now: d.Now,
 		Directories: func(ctx context.Context, t tenancy.Tenant) (grants.Directory, bool, error) {
-			return s.connections.For(ctx, t)
+			return s.people(ctx, t)
 		},
 	})
 	s.oidc = oidc.New(func(ctx context.Context, t tenancy.Tenant) (oidc.Directory, bool, error) {

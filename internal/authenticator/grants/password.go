@@ -30,13 +30,14 @@ var errGone = errors.New("the person is not in the directory any more, or the te
 // stillThere asks the tenant's directory whether somebody who signed in before
 // is still among its people. Where there is no directory, only those are who
 // signed in with an external identity provider: others did before the tenant's
-// people moved there, under a name that may be another's now.
+// people moved there, under a name that may be another's now. In the
+// administrative tenant of a site nobody is: its directory says who may.
 func (d Directories) stillThere(ctx context.Context, tenant tenancy.Tenant, username, idpID string) error {
 	people, found, err := d(ctx, tenant)
 	switch {
 	case err != nil:
 		return err
-	case !found && idpID == "":
+	case !found && (idpID == "" || tenant.SiteAdmin):
 		return errGone
 	case !found:
 		return nil

@@ -242,7 +242,7 @@ func permitted(tenant tenancy.Tenant, settings tenantconfig.Settings, grantType 
 		return apierr.OAuth(apierr.Invalid, "unauthorized_client",
 			"Invalid grant_type (%s); this grant type is not allowed for this tenant.", grantType)
 	}
-	if tenant.SiteAdmin {
+	if tenant.SiteAdmin && (!settings.SiteAdminUsers || grantType == tenantconfig.ClientCredentials) {
 		return apierr.OAuth(apierr.Invalid, "unauthorized_client",
 			"The tenant %s administers its site; people cannot get tokens in it.", tenant.ID)
 	}

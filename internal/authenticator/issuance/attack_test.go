@@ -1,10 +1,13 @@
 package issuance_test
 
 import (
+	"encoding/json"
 	"strings"
 	"testing"
 	"time"
 
+	"gatehouse/internal/authenticator/security"
+	"gatehouse/internal/authenticator/tenantconfig"
 	"gatehouse/internal/authenticator/tokens"
 	"gatehouse/internal/authn"
 )
@@ -99,6 +102,52 @@ func TestPeopleGetNoTokensInTheAdministrativeTenant(t *testing.T) {
 	// The role is good for other services' tokens, of accounts that there are.
 	w.send("POST", "/v3/tokens", portal, order("files", nil)).want(t, 200, "")
 	w.send("POST", "/v3/tokens", portal, order("nobody", nil)).want(t, 400, "token_username")
+	w.grant("admin", "ada", security.SiteAdminUser) // which is not enough
+	w.send("POST", "/v3/tokens", portal, forUser(object{"token_tenant_id": "admin"})).want(t, 403, "administers its site")
+}
+
+func TestWhomItNamesMayHaveTokensInTheAdministrativeTenantThatPermitsIt(t *testing.T) {
+	each(t, func(w *world) {
+		t := w.t
+		portal := bearing("portal", w.service("portal"))
+		forAdmin := func(name string) object {
+			return forUser(object{"token_tenant_id": "admin", "token_username": name, "generate_refresh_token": true, "refresh_token_ttl": 86400})
+		}
+		ask := func(name string) answer { return w.send("POST", "/v3/tokens", portal, forAdmin(name)) }
+		configure := func(permit string) {
+			t.Helper()
+			if _, err := w.settings.Update(t.Context(), "admin", "test", tenantconfig.Change{"site_admin_users": json.RawMessage(permit)}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for _, name := range []string{"ada", "files"} {
+			w.grant("admin", name, security.SiteAdminUser)
+		}
+		w.grant("dev", "bob", security.SiteAdminUser)
+		configure("true")
+		ask("ada").want(t, 403, "may not make tokens") // a generator makes them, here too
+		w.grant("admin", "portal", "admin_token_generator")
+		got := ask("ada").want(t, 200, "")
+		if c := claims(t, got.access(t)); c["sub"] != "ada@admin" || c["tapis/account_type"] != "user" || c["tapis/target_site"] != nil {
+			t.Errorf("claims %v", c)
+		}
+		ask("bob").want(t, 403, "administers its site")   // holds the role elsewhere
+		ask("files").want(t, 403, "administers its site") // is a service's name
+		w.send("POST", "/v3/tokens", w.basic("portal"), forAdmin("ada")).want(t, 403, "With its password")
+
+		refresh := object{"refresh_token": got.refresh(t)}
+		w.send("PUT", "/v3/tokens", nil, refresh).want(t, 200, "")
+		configure("null")
+		w.send("PUT", "/v3/tokens", nil, refresh).want(t, 401, "subject cannot have tokens")
+		ask("ada").want(t, 403, "administers its site")
+		configure("true")
+		w.send("PUT", "/v3/tokens", nil, refresh).want(t, 200, "")
+		if _, err := w.accounts.RevokeRole(t.Context(), "admin", "ada", security.SiteAdminUser); err != nil {
+			t.Fatal(err)
+		}
+		w.send("PUT", "/v3/tokens", nil, refresh).want(t, 401, "subject cannot have tokens")
+		ask("ada").want(t, 403, "administers its site")
+	})
 }
 
 // Upstream keeps the hard-coded admin key for all tenants after a reload.

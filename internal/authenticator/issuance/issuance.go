@@ -29,6 +29,7 @@ type Accounts interface {
 	PasswordMatches(ctx context.Context, tenantID, service, password string) (bool, error)
 	HasPassword(ctx context.Context, tenantID, service string) (bool, error)
 	HasRole(ctx context.Context, tenantID, username, role string) (bool, error)
+	IsSiteAdminUser(ctx context.Context, tenantID, username string) (bool, error)
 }
 
 // Settings finds what a tenant permits.
@@ -174,8 +175,13 @@ func (s *Service) mayHave(ctx context.Context, who Applicant, tenant tenancy.Ten
 	case who.Password:
 		return forbidden("With its password a service can ask for tokens of its own only: account_type is service, token_username its name, " +
 			"and token_tenant_id the administrative tenant of the site.")
-	case tenant.ID == admin.ID && o.AccountType == authn.UserAccount:
-		return forbidden("The tenant administers its site; people cannot get tokens in it.")
+	}
+	if o.AccountType == authn.UserAccount {
+		if admitted, err := s.admits(ctx, tenant, o.Username); err != nil {
+			return err
+		} else if !admitted {
+			return forbidden("The tenant administers its site; this person cannot get tokens in it.")
+		}
 	}
 	generator, err := s.Accounts.HasRole(ctx, admin.ID, who.Caller.Username, security.GeneratorRole(tenant.ID))
 	if err != nil {
@@ -185,6 +191,19 @@ func (s *Service) mayHave(ctx context.Context, who Applicant, tenant tenancy.Ten
 		return forbidden("The service may not make tokens for others in this tenant.")
 	}
 	return nil
+}
+
+// admits reports whether a person may have tokens in a tenant at all: in the
+// administrative one only by its configuration and a role.
+func (s *Service) admits(ctx context.Context, tenant tenancy.Tenant, username string) (bool, error) {
+	if !tenant.SiteAdmin {
+		return true, nil
+	}
+	settings, err := s.Settings.For(ctx, tenant.ID)
+	if err != nil || !settings.SiteAdminUsers {
+		return false, err
+	}
+	return s.Accounts.IsSiteAdminUser(ctx, tenant.ID, username)
 }
 
 func forbidden(message string) error { return apierr.New(apierr.Forbidden, "%s", message) }
@@ -310,18 +329,18 @@ func (s *Service) Renew(ctx context.Context, raw string) (tokens.Pair, error) {
 // stillEntitled asks whether the subject of a refresh token may still have
 // tokens, and how long they may live.
 func (s *Service) stillEntitled(ctx context.Context, tenant tenancy.Tenant, r tokens.Request) (limits, error) {
-	gone := stale("The refresh token is not valid any more: its subject cannot have tokens.", errors.New("subject not entitled"))
-	if tenant.SiteAdmin != (r.AccountType == authn.ServiceAccount) {
-		return limits{}, gone
+	may, err := false, error(nil)
+	switch {
+	case r.AccountType != authn.ServiceAccount:
+		may, err = s.admits(ctx, tenant, r.Username)
+	case tenant.SiteAdmin:
+		may, err = s.Accounts.HasPassword(ctx, tenant.ID, r.Username)
 	}
-	if r.AccountType == authn.ServiceAccount {
-		known, err := s.Accounts.HasPassword(ctx, tenant.ID, r.Username)
-		if err != nil {
-			return limits{}, err
-		}
-		if !known {
-			return limits{}, gone
-		}
+	if err != nil {
+		return limits{}, err
+	}
+	if !may {
+		return limits{}, stale("The refresh token is not valid any more: its subject cannot have tokens.", errors.New("subject not entitled"))
 	}
 	return s.longest(ctx, tenant, r.AccountType)
 }

@@ -171,7 +171,10 @@ func (v SiteView) roles() []Role {
 	builtin := func(tenantID, name, description string) Role {
 		return Role{TenantID: tenantID, Name: name, Owner: kernelAccount, OwnerTenant: v.AdminTenant, Description: description}
 	}
-	all := []Role{builtin(v.AdminTenant, DefinitionUpdater, "May change the tenants of this site.")}
+	all := []Role{
+		builtin(v.AdminTenant, DefinitionUpdater, "May change the tenants of this site."),
+		builtin(v.AdminTenant, SiteAdminUser, "People who may have tokens in this tenant, if its configuration permits it."),
+	}
 	if v.Primary {
 		all = append(all, builtin(v.AdminTenant, TenantCreator, "May create sites, owners, LDAP connections and tenants."))
 	}

@@ -68,7 +68,7 @@ func TestASiteGetsItsBuiltInRoles(t *testing.T) {
 		}
 		names, err := s.RoleNames(t.Context(), "admin")
 		if err != nil || !slices.Equal(names, []string{
-			"$!tenant_admin", "bare_token_generator", "dev-2_token_generator", "tenant_creator", "tenant_definition_updater",
+			"$!tenant_admin", "bare_token_generator", "dev-2_token_generator", "site_admin_user", "tenant_creator", "tenant_definition_updater",
 		}) {
 			t.Errorf("roles of admin: %v, %v", names, err)
 		}

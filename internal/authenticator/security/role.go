@@ -19,6 +19,9 @@ const (
 	TenantCreator = "tenant_creator"
 	// DefinitionUpdater may change the tenants of its site.
 	DefinitionUpdater = "tenant_definition_updater"
+	// SiteAdminUser lets a person have tokens in the administrative tenant, if
+	// that tenant's configuration permits it at all.
+	SiteAdminUser = "site_admin_user"
 
 	generatorSuffix   = "_token_generator"
 	defaultRolePrefix = "$$"
@@ -89,6 +92,6 @@ func roleType(name string) string {
 // isBuiltin reports whether a name is kept for roles that mean something to
 // the services, in whatever tenant.
 func isBuiltin(name string) bool {
-	return strings.HasPrefix(name, "$") || name == TenantCreator || name == DefinitionUpdater ||
+	return strings.HasPrefix(name, "$") || name == TenantCreator || name == DefinitionUpdater || name == SiteAdminUser ||
 		strings.HasSuffix(name, generatorSuffix)
 }

@@ -28,6 +28,18 @@ func (s *Service) IsAdmin(ctx context.Context, tenantID, username string) (bool,
 	return s.HasRole(ctx, tenantID, username, AdminRole)
 }
 
+// IsSiteAdminUser reports whether a person may have tokens in the
+// administrative tenant of a site, as far as roles decide it. Nobody may who is
+// called as a service that has a password there.
+func (s *Service) IsSiteAdminUser(ctx context.Context, tenantID, username string) (bool, error) {
+	holds, err := s.HasRole(ctx, tenantID, username, SiteAdminUser)
+	if err != nil || !holds {
+		return false, err
+	}
+	service, err := s.HasPassword(ctx, tenantID, username)
+	return !service && err == nil, err
+}
+
 // UsersWithRole returns, sorted, who holds a role of a tenant, and fails as
 // not found when there is no such role.
 func (s *Service) UsersWithRole(ctx context.Context, tenantID, role string) ([]string, error) {

@@ -26,7 +26,7 @@ type allowed struct {
 }
 
 func (h *Handler) showAuthorizations(v *browser.Visit) error {
-	if err := forPeople(v.Tenant); err != nil {
+	if err := h.forPeople(v); err != nil {
 		return err
 	}
 	if !v.Session.SignedIn() {

@@ -76,7 +76,7 @@ func (h *Handler) showDevice(v *browser.Visit) error {
 
 // forDevices refuses tenants without people or device codes.
 func (h *Handler) forDevices(v *browser.Visit) error {
-	if err := forPeople(v.Tenant); err != nil {
+	if err := h.forPeople(v); err != nil {
 		return err
 	}
 	settings, err := h.settings.For(v.Context(), v.Tenant.ID)

@@ -44,7 +44,7 @@ func (h *Handler) showLogin(v *browser.Visit) error {
 	if v.Query() == "" {
 		return v.Redirect(browser.Base + authorizationsPath)
 	}
-	if err := forPeople(v.Tenant); err != nil {
+	if err := h.forPeople(v); err != nil {
 		return err
 	}
 	f, err := h.flowOf(v)
@@ -71,7 +71,7 @@ func (h *Handler) loginForm(v *browser.Visit, f *flow, status int, p loginPage) 
 }
 
 func (h *Handler) login(v *browser.Visit) error {
-	if err := forPeople(v.Tenant); err != nil {
+	if err := h.forPeople(v); err != nil {
 		return err
 	}
 	f, err := h.load(v, v.Form[browser.FlowField])

@@ -133,11 +133,15 @@ func (h *Handler) Mount(r gin.IRoutes) {
 }
 
 // forPeople refuses the tenants in which nobody signs in.
-func forPeople(t tenancy.Tenant) error {
-	if t.SiteAdmin {
-		return apierr.New(apierr.Forbidden, "The tenant %s administers its site; people cannot sign in to it.", t.ID)
+func (h *Handler) forPeople(v *browser.Visit) error {
+	if !v.Tenant.SiteAdmin {
+		return nil
 	}
-	return nil
+	settings, err := h.settings.For(v.Context(), v.Tenant.ID)
+	if err == nil && !settings.SiteAdminUsers {
+		return apierr.New(apierr.Forbidden, "The tenant %s administers its site; people cannot sign in to it.", v.Tenant.ID)
+	}
+	return err
 }
 
 // fingerprint is a hash of several texts.

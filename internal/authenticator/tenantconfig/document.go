@@ -14,7 +14,7 @@ var members = []string{
 	"custom_idp_configuration", "token_url",
 	"impers_oauth_client_id", "impers_oauth_client_secret", "impersadmin_username", "impersadmin_password",
 	"rotate_refresh_tokens", "profile_visibility", "implicit_response_mode", "password_grant_without_mfa",
-	"strict_revoke",
+	"strict_revoke", "site_admin_users",
 }
 
 // document is a tenant's configuration as it is stored: members that differ
@@ -43,6 +43,7 @@ type Values struct {
 	ImplicitMode       string          `json:"implicit_response_mode"`
 	PasswordWithoutMFA bool            `json:"password_grant_without_mfa"`
 	StrictRevoke       bool            `json:"strict_revoke"`
+	SiteAdminUsers     bool            `json:"site_admin_users"`
 }
 
 // values reads a document over the defaults.
@@ -90,7 +91,7 @@ func (v Values) settings() (Settings, error) {
 		MaxAccessTTL: lifetime(v.MaxAccessTTL), MaxRefreshTTL: lifetime(v.MaxRefreshTTL),
 		UseTokenWebapp: v.UseTokenWebapp, ProfileVisibility: v.ProfileVisibility, ImplicitResponseMode: v.ImplicitMode,
 		IdentitySource: LDAPSource, People: Defaults().People, PasswordWithoutMFA: v.PasswordWithoutMFA,
-		StrictRevoke: v.StrictRevoke,
+		StrictRevoke: v.StrictRevoke, SiteAdminUsers: v.SiteAdminUsers,
 	}
 	s.AccessTTL = min(lifetime(v.AccessTTL), s.MaxAccessTTL)
 	s.RefreshTTL = min(lifetime(v.RefreshTTL), s.MaxRefreshTTL)

@@ -61,6 +61,10 @@ type Settings struct {
 
 	// StrictRevoke: revoking what is no token of the tenant is an error.
 	StrictRevoke bool
+	// SiteAdminUsers: people may have tokens in the tenant although it is the
+	// administrative one of its site, those who hold a role for it. Elsewhere it
+	// means nothing.
+	SiteAdminUsers bool
 }
 
 // People says which entries of the tenant's directory are its people.

@@ -42,7 +42,7 @@ type Deps struct {
 	Pages    *browser.Pages
 	Sessions *sessions.Service
 	// Enabled reports whether a tenant has the web application.
-	Enabled func(ctx context.Context, tenantID string) (bool, error)
+	Enabled func(ctx context.Context, tenant tenancy.Tenant) (bool, error)
 	// Redeem is the token endpoint, without the way over HTTP.
 	Redeem func(ctx context.Context, tenant tenancy.Tenant, r Redemption) (tokens.Pair, error)
 	// Check says whether an access token still stands, as every endpoint does.
@@ -71,11 +71,11 @@ func (h *Handler) Mount(r gin.IRoutes) {
 // gated serves only tenants that have the web application.
 func (h *Handler) gated(serve func(v *browser.Visit) error) func(v *browser.Visit) error {
 	return func(v *browser.Visit) error {
-		enabled, err := h.deps.Enabled(v.Context(), v.Tenant.ID)
+		enabled, err := h.deps.Enabled(v.Context(), v.Tenant)
 		if err != nil {
 			return err
 		}
-		if !enabled || v.Tenant.SiteAdmin {
+		if !enabled {
 			return apierr.New(apierr.NotFound, "The tenant %s has no token web application.", v.Tenant.ID)
 		}
 		return serve(v)
