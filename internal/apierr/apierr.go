@@ -5,6 +5,7 @@
 package apierr
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"time"
@@ -63,6 +64,17 @@ func Away(cause error, dependency string) *Error {
 		Kind: Unavailable, Message: dependency + " is not available at the moment; please try again shortly.",
 		RetryAfter: 2 * time.Second, cause: cause,
 	}
+}
+
+// DatabaseAway makes a failure of the database the answer that it is not
+// available. Errors that are answers already, and those of a caller who has
+// gone, stay as they are.
+func DatabaseAway(err error) error {
+	var known *Error
+	if err == nil || errors.As(err, &known) || errors.Is(err, context.Canceled) {
+		return err
+	}
+	return Away(err, "The database")
 }
 
 // Because attaches the private cause and returns e.

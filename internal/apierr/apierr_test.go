@@ -1,6 +1,7 @@
 package apierr_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -56,6 +57,21 @@ func TestADependencyThatIsAwayIsNamedAndMayBeTriedAgain(t *testing.T) {
 	err := apierr.Away(io.ErrUnexpectedEOF, "The directory")
 	if err.Kind != apierr.Unavailable || !strings.Contains(err.Message, "The directory") || err.RetryAfter != 2*time.Second {
 		t.Errorf("got %+v", err)
+	}
+}
+
+func TestAnErrorOfTheDatabaseHidesNoOther(t *testing.T) {
+	cause := errors.New("connection refused")
+	err := apierr.DatabaseAway(fmt.Errorf("read client: %w", cause))
+	if !apierr.Is(err, apierr.Unavailable) || !errors.Is(err, cause) || strings.Contains(apierr.From(err).Message, "refused") {
+		t.Errorf("got %v", err)
+	}
+	answer := fmt.Errorf("in a transaction: %w", apierr.New(apierr.NotFound, "There is none."))
+	gone := fmt.Errorf("read client: %w", context.Canceled)
+	for _, same := range []error{nil, answer, gone} {
+		if got := apierr.DatabaseAway(same); !errors.Is(got, same) || apierr.Is(got, apierr.Unavailable) {
+			t.Errorf("%v became %v", same, got)
+		}
 	}
 }
 

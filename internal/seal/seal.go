@@ -83,6 +83,13 @@ func NewKey() []byte { return randomBytes(KeySize) }
 // NewSecret returns a secret of 256 random bits as 43 base64url characters.
 func NewSecret() string { return base64.RawURLEncoding.EncodeToString(randomBytes(32)) }
 
+// Digest is how a secret of NewSecret is stored where it needs only to be found
+// again: it has 256 random bits, so that a hash needs no key to be of no use.
+func Digest(secret string) string {
+	sum := sha256.Sum256([]byte(secret))
+	return base64.RawURLEncoding.EncodeToString(sum[:])
+}
+
 // Seal encrypts plain for one place: table, row and column. The result is
 // text: "v1.<key id>.<base64url of nonce and ciphertext>".
 func (b *Box) Seal(plain []byte, table, row, column string) string {

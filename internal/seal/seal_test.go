@@ -97,3 +97,10 @@ func FuzzOpenNeverPanicsNorSucceeds(f *testing.F) {
 		}
 	})
 }
+
+// A digest stays the same: stored ones must be found again.
+func TestADigestIsTheSHA256OfASecret(t *testing.T) {
+	if got := seal.Digest("abc"); got != "ungWv48Bz-pBQUDeXa4iI7ADYaOWF3qctBD_YfIAFa0" {
+		t.Errorf("got %s", got)
+	}
+}

@@ -122,7 +122,7 @@ func (s *Service) Register(ctx context.Context, tenantID, owner string, r Regist
 		return Client{}, apierr.New(apierr.Conflict, "The client_id is not available.")
 	}
 	if err != nil {
-		return Client{}, away(err)
+		return Client{}, apierr.DatabaseAway(err)
 	}
 	return c, nil
 }
@@ -132,7 +132,7 @@ func (s *Service) Register(ctx context.Context, tenantID, owner string, r Regist
 func (s *Service) List(ctx context.Context, tenantID, owner string, inactive, showKeys bool, limit, offset int) ([]Client, int, error) {
 	rows, total, err := s.store.list(ctx, tenantID, owner, inactive, limit, offset)
 	if err != nil {
-		return nil, 0, away(err)
+		return nil, 0, apierr.DatabaseAway(err)
 	}
 	list := make([]Client, 0, len(rows))
 	for _, r := range rows {
@@ -158,7 +158,7 @@ func (s *Service) owned(ctx context.Context, tenantID, owner, clientID string) (
 	r, found, err := s.store.find(ctx, tenantID, clientID)
 	switch {
 	case err != nil:
-		return row{}, away(err)
+		return row{}, apierr.DatabaseAway(err)
 	case !found:
 		return row{}, apierr.New(apierr.NotFound, "There is no client with this client_id in this tenant.")
 	case r.Owner != owner:
@@ -221,7 +221,7 @@ func (s *Service) Update(ctx context.Context, tenantID, owner, clientID string, 
 	active, err := s.store.update(ctx, tenantID, clientID, changes)
 	switch {
 	case err != nil:
-		return Client{}, away(err)
+		return Client{}, apierr.DatabaseAway(err)
 	case !active:
 		return Client{}, apierr.New(apierr.Conflict, "The client is inactive and can no longer be changed.")
 	}
@@ -236,7 +236,7 @@ func (s *Service) Deactivate(ctx context.Context, tenantID, owner, clientID stri
 		return err
 	}
 	defer s.authentic.Forget()
-	return away(s.store.db.InTx(ctx, func(ctx context.Context) error {
+	return apierr.DatabaseAway(s.store.db.InTx(ctx, func(ctx context.Context) error {
 		_, err := s.store.update(ctx, tenantID, clientID,
 			map[string]any{"active": false, "last_update_time": database.At(s.now())})
 		if err != nil {
@@ -255,7 +255,7 @@ func (s *Service) Find(ctx context.Context, tenantID, clientID string) (Client, 
 	r, found, err := s.store.find(ctx, tenantID, clientID)
 	switch {
 	case err != nil:
-		return Client{}, away(err)
+		return Client{}, apierr.DatabaseAway(err)
 	case !found, !r.Active:
 		return Client{}, ErrUnknown
 	}
@@ -291,7 +291,7 @@ func (s *Service) Authenticate(ctx context.Context, tenantID, clientID, secret s
 	turn := s.authentic.Turn()
 	r, found, err := s.store.find(ctx, tenantID, clientID)
 	if err != nil {
-		return Client{}, away(err)
+		return Client{}, apierr.DatabaseAway(err)
 	}
 	if err := s.authenticates(r, secret, found); err != nil {
 		return Client{}, err
@@ -398,13 +398,4 @@ func cut(s string, limit int) string {
 		return s
 	}
 	return string([]rune(s)[:limit])
-}
-
-// away turns a database failure into the answer that it is not available.
-func away(err error) error {
-	var known *apierr.Error
-	if err == nil || errors.As(err, &known) || errors.Is(err, context.Canceled) {
-		return err
-	}
-	return apierr.Away(err, "The database")
 }

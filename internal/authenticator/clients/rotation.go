@@ -49,7 +49,7 @@ func (s *Service) RotateKey(ctx context.Context, tenantID, owner, clientID, key 
 	done, err := s.store.replaceKey(ctx, r, before)
 	switch {
 	case err != nil:
-		return Client{}, away(err)
+		return Client{}, apierr.DatabaseAway(err)
 	case !done:
 		return Client{}, apierr.New(apierr.Conflict, "The client was changed by another request at the same time; please look at it again.")
 	}

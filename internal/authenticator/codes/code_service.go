@@ -2,8 +2,6 @@ package codes
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/base64"
 	"errors"
 	"log/slog"
 	"strings"
@@ -88,13 +86,13 @@ func (s *Service) Issue(ctx context.Context, a Approval, familyTTL time.Duration
 	code, now := seal.NewSecret(), s.now()
 	end := now.Add(Lifetime)
 	err := s.store.insert(ctx, row{
-		TenantID: a.TenantID, CodeHash: hash(code), ClientID: a.ClientID, Username: a.Username, RedirectURI: a.RedirectURI,
+		TenantID: a.TenantID, CodeHash: seal.Digest(code), ClientID: a.ClientID, Username: a.Username, RedirectURI: a.RedirectURI,
 		Scope: a.Scope, Nonce: a.Nonce, CodeChallenge: a.CodeChallenge, AuthTime: database.At(a.AuthTime),
 		AMR: strings.Join(a.AMR, " "), IDPID: a.IDPID, FamilyID: uuid.NewString(), FamilyEnd: database.At(end.Add(familyTTL)),
 		CreateTime: database.At(now), ExpiryTime: database.At(end),
 	})
 	if err != nil {
-		return "", away(err)
+		return "", apierr.DatabaseAway(err)
 	}
 	return code, nil
 }
@@ -102,15 +100,15 @@ func (s *Service) Issue(ctx context.Context, a Approval, familyTTL time.Duration
 // Redeem ends a code of a client and returns what it stands for. It fails
 // with ErrRefused or ErrReused when the code is not good.
 func (s *Service) Redeem(ctx context.Context, tenantID, clientID, code string) (Redemption, error) {
-	codeHash, now := hash(code), database.At(s.now())
+	codeHash, now := seal.Digest(code), database.At(s.now())
 	first, err := s.store.consume(ctx, tenantID, clientID, codeHash, now)
 	if err != nil {
-		return Redemption{}, away(err)
+		return Redemption{}, apierr.DatabaseAway(err)
 	}
 	r, found, err := s.store.find(ctx, tenantID, codeHash)
 	switch {
 	case err != nil:
-		return Redemption{}, away(err)
+		return Redemption{}, apierr.DatabaseAway(err)
 	case !found, r.ClientID != clientID, !first && r.ConsumeTime == 0:
 		return Redemption{}, ErrRefused
 	case first:
@@ -127,32 +125,16 @@ func (s *Service) Redeem(ctx context.Context, tenantID, clientID, code string) (
 // Withdraw voids the codes of a person that no client has redeemed yet,
 // those of one client.
 func (s *Service) Withdraw(ctx context.Context, tenantID, username, clientID string) error {
-	return away(s.store.withdraw(ctx, tenantID, username, clientID, false))
+	return apierr.DatabaseAway(s.store.withdraw(ctx, tenantID, username, clientID, false))
 }
 
 // WithdrawAll is Withdraw for every client.
 func (s *Service) WithdrawAll(ctx context.Context, tenantID, username string) error {
-	return away(s.store.withdraw(ctx, tenantID, username, "", true))
+	return apierr.DatabaseAway(s.store.withdraw(ctx, tenantID, username, "", true))
 }
 
 // Sweep deletes codes that nobody will ask about again. It is called from
 // time to time.
 func (s *Service) Sweep(ctx context.Context) error {
 	return s.store.sweep(ctx, database.At(s.now().Add(-kept)))
-}
-
-// hash is how a code is stored: it has 256 random bits, so that its hash
-// needs no key to be of no use.
-func hash(code string) string {
-	sum := sha256.Sum256([]byte(code))
-	return base64.RawURLEncoding.EncodeToString(sum[:])
-}
-
-// away turns a database failure into the answer that it is not available.
-func away(err error) error {
-	var known *apierr.Error
-	if err == nil || errors.As(err, &known) || errors.Is(err, context.Canceled) {
-		return err
-	}
-	return apierr.Away(err, "The database")
 }

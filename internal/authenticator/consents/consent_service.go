@@ -2,7 +2,6 @@ package consents
 
 import (
 	"context"
-	"errors"
 	"slices"
 	"strings"
 	"time"
@@ -53,7 +52,7 @@ func New(db *database.DB, r Revoker, now func() time.Time) *Service {
 func (s *Service) Covers(ctx context.Context, tenantID, username string, c Client, scopes []string) (bool, error) {
 	r, found, err := s.store.find(ctx, tenantID, username, c.ID)
 	if err != nil {
-		return false, away(err)
+		return false, apierr.DatabaseAway(err)
 	}
 	return found && s.always(r, c) && subset(scopes, r.scopes()), nil
 }
@@ -71,7 +70,7 @@ func subset(part, of []string) bool {
 // always. What was always allowed before, to the client as it is now, stays.
 func (s *Service) Record(ctx context.Context, tenantID, username string, c Client, scopes []string, always bool) error {
 	now := s.now()
-	return away(s.store.db.InTx(ctx, func(ctx context.Context) error {
+	return apierr.DatabaseAway(s.store.db.InTx(ctx, func(ctx context.Context) error {
 		r, found, err := s.store.find(ctx, tenantID, username, c.ID)
 		if err != nil {
 			return err
@@ -97,7 +96,7 @@ func (s *Service) Record(ctx context.Context, tenantID, username string, c Clien
 func (s *Service) List(ctx context.Context, tenantID, username string) ([]Consent, error) {
 	rows, err := s.store.list(ctx, tenantID, username)
 	if err != nil {
-		return nil, away(err)
+		return nil, apierr.DatabaseAway(err)
 	}
 	list := make([]Consent, 0, len(rows))
 	for _, r := range rows {
@@ -111,22 +110,13 @@ func (s *Service) List(ctx context.Context, tenantID, username string) ([]Consen
 // is not on the list is left alone, so that nobody can name clients without end.
 func (s *Service) Revoke(ctx context.Context, tenantID, username, clientID string) error {
 	if _, found, err := s.store.find(ctx, tenantID, username, clientID); err != nil || !found {
-		return away(err)
+		return apierr.DatabaseAway(err)
 	}
 	if err := s.revoker.RevokeUserClient(ctx, tenantID, username, clientID); err != nil {
 		return err
 	}
-	return away(s.store.remove(ctx, tenantID, username, clientID))
+	return apierr.DatabaseAway(s.store.remove(ctx, tenantID, username, clientID))
 }
 
 // Sweep deletes what is no longer listed. It is called from time to time.
 func (s *Service) Sweep(ctx context.Context) error { return s.store.sweep(ctx, database.At(s.now())) }
-
-// away turns a database failure into the answer that it is not available.
-func away(err error) error {
-	var known *apierr.Error
-	if err == nil || errors.As(err, &known) || errors.Is(err, context.Canceled) {
-		return err
-	}
-	return apierr.Away(err, "The database")
-}

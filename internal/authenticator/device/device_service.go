@@ -3,8 +3,6 @@ package device
 import (
 	"context"
 	"crypto/rand"
-	"crypto/sha256"
-	"encoding/base64"
 	"errors"
 	"strings"
 	"time"
@@ -107,12 +105,12 @@ func (s *Service) Request(ctx context.Context, tenantID, clientID, scope, addres
 		userCode := newUserCode()
 		issued.UserCode = display(userCode)
 		err := s.store.insert(ctx, row{
-			TenantID: tenantID, ID: uuid.NewString(), CodeHash: hash(issued.DeviceCode), UserCode: userCode, ClientID: clientID,
+			TenantID: tenantID, ID: uuid.NewString(), CodeHash: seal.Digest(issued.DeviceCode), UserCode: userCode, ClientID: clientID,
 			Scope: scope, Address: address, Status: Created, PollInterval: Interval.Microseconds(),
 			CreateTime: database.At(now), ExpiryTime: database.At(issued.ExpiryTime),
 		})
 		if !database.IsDuplicate(err) {
-			return issued, away(err)
+			return issued, apierr.DatabaseAway(err)
 		}
 	}
 	return Issued{}, apierr.Wrap(errors.New("every user code drawn was taken"), "make user code")
@@ -138,7 +136,7 @@ func (s *Service) Get(ctx context.Context, tenantID, id string) (Code, error) {
 func (s *Service) live(r row, found bool, err error) (Code, error) {
 	switch {
 	case err != nil:
-		return Code{}, away(err)
+		return Code{}, apierr.DatabaseAway(err)
 	case !found, database.At(s.now()) >= r.ExpiryTime:
 		return Code{}, ErrUnknown
 	}
@@ -169,18 +167,18 @@ func step(done bool, err error) error {
 	if err == nil && !done {
 		return ErrState
 	}
-	return away(err)
+	return apierr.DatabaseAway(err)
 }
 
 // Withdraw denies one client what a person approved for it and it has not
 // fetched yet.
 func (s *Service) Withdraw(ctx context.Context, tenantID, username, clientID string) error {
-	return away(s.store.withdraw(ctx, tenantID, username, clientID, false))
+	return apierr.DatabaseAway(s.store.withdraw(ctx, tenantID, username, clientID, false))
 }
 
 // WithdrawAll is Withdraw for every client.
 func (s *Service) WithdrawAll(ctx context.Context, tenantID, username string) error {
-	return away(s.store.withdraw(ctx, tenantID, username, "", true))
+	return apierr.DatabaseAway(s.store.withdraw(ctx, tenantID, username, "", true))
 }
 
 // slack is how much earlier than agreed a poll may come, because networks
@@ -191,15 +189,15 @@ const slack = time.Second
 // what was approved, once. Otherwise it fails with ErrPending, ErrTooFast,
 // ErrDenied, ErrExpired, ErrConsumed or ErrUnknown.
 func (s *Service) Redeem(ctx context.Context, tenantID, clientID, deviceCode string) (Approval, error) {
-	codeHash, now := hash(deviceCode), database.At(s.now())
+	codeHash, now := seal.Digest(deviceCode), database.At(s.now())
 	first, err := s.store.consume(ctx, tenantID, clientID, codeHash, now)
 	if err != nil {
-		return Approval{}, away(err)
+		return Approval{}, apierr.DatabaseAway(err)
 	}
 	r, found, err := s.store.findHash(ctx, tenantID, codeHash)
 	switch {
 	case err != nil:
-		return Approval{}, away(err)
+		return Approval{}, apierr.DatabaseAway(err)
 	case !found, r.ClientID != clientID:
 		return Approval{}, ErrUnknown
 	case first:
@@ -214,7 +212,7 @@ func (s *Service) Redeem(ctx context.Context, tenantID, clientID, deviceCode str
 	inTime, err := s.store.poll(ctx, tenantID, r.ID, now)
 	switch {
 	case err != nil:
-		return Approval{}, away(err)
+		return Approval{}, apierr.DatabaseAway(err)
 	case !inTime:
 		return Approval{}, ErrTooFast
 	}
@@ -260,20 +258,4 @@ func parseUserCode(typed string) (string, bool) {
 		return "", false
 	}
 	return code, true
-}
-
-// hash is how a device code is stored: it has 256 random bits, so that its
-// hash needs no key to be of no use.
-func hash(code string) string {
-	sum := sha256.Sum256([]byte(code))
-	return base64.RawURLEncoding.EncodeToString(sum[:])
-}
-
-// away turns a database failure into the answer that it is not available.
-func away(err error) error {
-	var known *apierr.Error
-	if err == nil || errors.As(err, &known) || errors.Is(err, context.Canceled) {
-		return err
-	}
-	return apierr.Away(err, "The database")
 }

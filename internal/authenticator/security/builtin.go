@@ -72,7 +72,7 @@ func (s *Service) EnsureBuiltinRoles(ctx context.Context, v SiteView) error {
 	}
 	difference, err := s.difference(ctx, v)
 	if err != nil {
-		return away(err)
+		return apierr.DatabaseAway(err)
 	}
 	if !difference.empty() {
 		err := s.store.db.InSerializableTx(ctx, func(ctx context.Context) error {
@@ -83,7 +83,7 @@ func (s *Service) EnsureBuiltinRoles(ctx context.Context, v SiteView) error {
 			return s.apply(ctx, d)
 		})
 		if err != nil {
-			return away(err)
+			return apierr.DatabaseAway(err)
 		}
 	}
 	if s.ensured.sites == nil {

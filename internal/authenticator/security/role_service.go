@@ -2,7 +2,6 @@ package security
 
 import (
 	"context"
-	"errors"
 	"slices"
 
 	"gatehouse/internal/apierr"
@@ -20,7 +19,7 @@ func (s *Service) HasRole(ctx context.Context, tenantID, username, role string) 
 		return true, nil
 	}
 	granted, err := s.store.isGranted(ctx, tenantID, role, username)
-	return granted, away(err)
+	return granted, apierr.DatabaseAway(err)
 }
 
 // IsAdmin reports whether an account administers a tenant.
@@ -74,7 +73,7 @@ func (s *Service) RoleNames(ctx context.Context, tenantID string) ([]string, err
 // sorted sorts here, because databases sort by their own rules.
 func sorted(names []string, err error) ([]string, error) {
 	if err != nil {
-		return nil, away(err)
+		return nil, apierr.DatabaseAway(err)
 	}
 	slices.Sort(names)
 	return names, nil
@@ -88,7 +87,7 @@ func (s *Service) Role(ctx context.Context, tenantID, name string) (Role, error)
 	r, found, err := s.store.role(ctx, tenantID, name)
 	switch {
 	case err != nil:
-		return Role{}, away(err)
+		return Role{}, apierr.DatabaseAway(err)
 	case !found:
 		return Role{}, errNoRole()
 	}
@@ -109,7 +108,7 @@ func (s *Service) CreateRole(ctx context.Context, r Role) (bool, error) {
 		return false, err
 	}
 	created, err := s.store.insertRole(ctx, s.roleRow(r))
-	return created, away(err)
+	return created, apierr.DatabaseAway(err)
 }
 
 func (s *Service) roleRow(r Role) roleRow {
@@ -130,7 +129,7 @@ func (s *Service) DeleteRole(ctx context.Context, tenantID, name string) (int, e
 		return 0, nil
 	}
 	deleted, err := s.store.deleteRole(ctx, tenantID, name)
-	return count(deleted), away(err)
+	return count(deleted), apierr.DatabaseAway(err)
 }
 
 // GrantRole gives an account a role and returns how many grants are new; by
@@ -150,7 +149,7 @@ func (s *Service) GrantRole(ctx context.Context, tenantID, username, role, by st
 		})
 		return err
 	})
-	return count(granted && err == nil), away(err)
+	return count(granted && err == nil), apierr.DatabaseAway(err)
 }
 
 // RevokeRole takes a role from an account and returns how many grants are
@@ -178,7 +177,7 @@ func (s *Service) RevokeRole(ctx context.Context, tenantID, username, role strin
 		revoked, err = s.store.deleteGrant(ctx, tenantID, role, username)
 		return err
 	})
-	return count(revoked && err == nil), away(err)
+	return count(revoked && err == nil), apierr.DatabaseAway(err)
 }
 
 func count(changed bool) int {
@@ -186,13 +185,4 @@ func count(changed bool) int {
 		return 1
 	}
 	return 0
-}
-
-// away turns a database failure into the answer that it is not available.
-func away(err error) error {
-	var known *apierr.Error
-	if err == nil || errors.As(err, &known) || errors.Is(err, context.Canceled) {
-		return err
-	}
-	return apierr.Away(err, "The database")
 }

@@ -43,7 +43,7 @@ func (s *Service) writeSecret(ctx context.Context, a SecretAddress, content map[
 			break
 		}
 	}
-	return written, away(err)
+	return written, apierr.DatabaseAway(err)
 }
 
 func (s *Service) insertVersion(ctx context.Context, a SecretAddress, text []byte, cas *int) (SecretVersion, error) {
@@ -123,7 +123,7 @@ func (s *Service) versions(ctx context.Context, a SecretAddress) ([]SecretVersio
 	}
 	rows, err := s.store.secretVersions(ctx, a)
 	if err != nil {
-		return nil, away(err)
+		return nil, apierr.DatabaseAway(err)
 	}
 	if len(rows) == 0 {
 		return nil, errNoSecret()
@@ -140,7 +140,7 @@ func (s *Service) versions(ctx context.Context, a SecretAddress) ([]SecretVersio
 func (s *Service) folder(ctx context.Context, a SecretAddress) ([]string, error) {
 	names, err := s.store.secretNames(ctx, a)
 	if err != nil {
-		return nil, away(err)
+		return nil, apierr.DatabaseAway(err)
 	}
 	keys := []string{}
 	for _, name := range names {
@@ -184,7 +184,7 @@ func (s *Service) decide(ctx context.Context, a SecretAddress, versions []int, f
 		}
 		return s.store.updateSecret(ctx, a, chosen, changes)
 	})
-	return chosen, away(err)
+	return chosen, apierr.DatabaseAway(err)
 }
 
 func choose(all []SecretVersion, versions []int) []int {
@@ -202,5 +202,5 @@ func (s *Service) erase(ctx context.Context, a SecretAddress) error {
 	if !a.valid() {
 		return nil
 	}
-	return away(s.store.eraseSecret(ctx, a, 0))
+	return apierr.DatabaseAway(s.store.eraseSecret(ctx, a, 0))
 }

@@ -30,9 +30,9 @@ func (s *Service) Begin(ctx context.Context, session Session, kind string, conte
 		return "", err
 	}
 	if err := s.store.insertFlow(ctx, r); err != nil {
-		return "", away(err)
+		return "", apierr.DatabaseAway(err)
 	}
-	return r.ID, away(s.store.trimFlows(ctx, r.TenantID, r.CookieHash, maxFlows))
+	return r.ID, apierr.DatabaseAway(s.store.trimFlows(ctx, r.TenantID, r.CookieHash, maxFlows))
 }
 
 // Flow reads a live flow of this browser into content; false when there is
@@ -40,7 +40,7 @@ func (s *Service) Begin(ctx context.Context, session Session, kind string, conte
 func (s *Service) Flow(ctx context.Context, session Session, kind, id string, content any) (bool, error) {
 	sealed, found, err := s.store.flow(ctx, s.key(session, kind, id))
 	if err != nil || !found {
-		return false, away(err)
+		return false, apierr.DatabaseAway(err)
 	}
 	return true, s.opened(session.TenantID, id, sealed, content)
 }
@@ -55,7 +55,7 @@ func (s *Service) Change(ctx context.Context, session Session, kind, id string, 
 	if err == nil && !there {
 		return apierr.Invalidf("This page has expired; please start again from your application.")
 	}
-	return away(err)
+	return apierr.DatabaseAway(err)
 }
 
 // Take ends a flow of this browser and reads it into content; false when there
@@ -63,7 +63,7 @@ func (s *Service) Change(ctx context.Context, session Session, kind, id string, 
 func (s *Service) Take(ctx context.Context, session Session, kind, id string, content any) (bool, error) {
 	sealed, found, err := s.store.takeFlow(ctx, s.key(session, kind, id))
 	if err != nil || !found {
-		return false, away(err)
+		return false, apierr.DatabaseAway(err)
 	}
 	return true, s.opened(session.TenantID, id, sealed, content)
 }

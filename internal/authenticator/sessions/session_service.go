@@ -2,9 +2,6 @@ package sessions
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/base64"
-	"errors"
 	"regexp"
 	"strings"
 	"time"
@@ -41,10 +38,7 @@ func (s Session) SignedIn() bool { return s.Username != "" }
 // has yet to be told it.
 func (s Session) Cookie() (value string, isNew bool) { return s.cookie, s.isNew }
 
-func (s Session) hash() string {
-	sum := sha256.Sum256([]byte(s.cookie))
-	return base64.RawURLEncoding.EncodeToString(sum[:])
-}
+func (s Session) hash() string { return seal.Digest(s.cookie) }
 
 // Deps are what a Service uses.
 type Deps struct {
@@ -84,7 +78,7 @@ func (s *Service) Open(ctx context.Context, tenantID, cookie string) (Session, e
 	r, found, err := s.store.session(ctx, tenantID, session.hash())
 	switch {
 	case err != nil:
-		return Session{}, away(err)
+		return Session{}, apierr.DatabaseAway(err)
 	case !found:
 		return session, nil
 	case !now.Before(r.ExpiryTime.Time()), now.Sub(r.SeenTime.Time()) >= s.idle:
@@ -92,7 +86,7 @@ func (s *Service) Open(ctx context.Context, tenantID, cookie string) (Session, e
 	}
 	if now.Sub(r.SeenTime.Time()) >= seenEvery {
 		if err := s.store.seen(ctx, tenantID, session.hash(), database.At(now)); err != nil {
-			return Session{}, away(err)
+			return Session{}, apierr.DatabaseAway(err)
 		}
 	}
 	session.Person = Person{Username: r.Username, AuthTime: r.AuthTime.Time(), AMR: strings.Fields(r.AMR), IDPID: r.IDPID}
@@ -131,7 +125,7 @@ func (s *Service) SignIn(ctx context.Context, old Session, who Person) (Session,
 		return s.store.moveFlows(ctx, old.TenantID, old.hash(), session.hash())
 	})
 	if err != nil {
-		return Session{}, away(err)
+		return Session{}, apierr.DatabaseAway(err)
 	}
 	return session, nil
 }
@@ -146,14 +140,14 @@ func (s *Service) SignOut(ctx context.Context, old Session) (Session, error) {
 		return s.store.deleteFlows(ctx, old.TenantID, old.hash())
 	})
 	if err != nil {
-		return Session{}, away(err)
+		return Session{}, apierr.DatabaseAway(err)
 	}
 	return anonymous(old.TenantID), nil
 }
 
 // End ends every session of a person.
 func (s *Service) End(ctx context.Context, tenantID, username string) error {
-	return away(s.store.deleteSessions(ctx, tenantID, username))
+	return apierr.DatabaseAway(s.store.deleteSessions(ctx, tenantID, username))
 }
 
 // Keep seals a value into a session in which somebody is signed in; nil
@@ -163,14 +157,14 @@ func (s *Service) Keep(ctx context.Context, session Session, value []byte) error
 	if value != nil {
 		sealed = s.box.Seal(value, "sessions", keptPlace(session), "kept")
 	}
-	return away(s.store.keep(ctx, session.TenantID, session.hash(), sealed))
+	return apierr.DatabaseAway(s.store.keep(ctx, session.TenantID, session.hash(), sealed))
 }
 
 // Kept returns what Keep has sealed; nil when there is nothing.
 func (s *Service) Kept(ctx context.Context, session Session) ([]byte, error) {
 	sealed, err := s.store.kept(ctx, session.TenantID, session.hash())
 	if err != nil || sealed == "" {
-		return nil, away(err)
+		return nil, apierr.DatabaseAway(err)
 	}
 	value, err := s.box.Open(sealed, "sessions", keptPlace(session), "kept")
 	if err != nil {
@@ -200,13 +194,4 @@ func formPurpose(s Session, flowID string) string { return "form " + s.TenantID 
 func (s *Service) Sweep(ctx context.Context) error {
 	now := s.now()
 	return s.store.sweep(ctx, database.At(now), database.At(now.Add(-s.idle)))
-}
-
-// away turns a database failure into the answer that it is not available.
-func away(err error) error {
-	var known *apierr.Error
-	if err == nil || errors.As(err, &known) || errors.Is(err, context.Canceled) {
-		return err
-	}
-	return apierr.Away(err, "The database")
 }
