@@ -39,14 +39,14 @@
 //     It counts as one.
 //   - Introspection is of a client's own token, the same again and again.
 //   - Readers of the JWK Set wait for a look at the database that all who ask
-//     within 50 ms share, so one connection gets 20 replies a second whatever
+//     within 10 ms share, so one connection gets 100 replies a second whatever
 //     they cost, and what the server does by itself meanwhile counts with them.
 //   - With -at, -host and -pid an authenticator that runs already is measured,
 //     without listings, many tenants and bare server, which would be others
 //     than its: `make benchservices` does so with Postgres and slapd.
 //   - Whether a token stands is asked at /v3/site-router/tokens/check, which does
 //     what every endpoint with a token does, in turns with a bare hello of the
-//     same bytes. The tokens that were not seen are sent once each.
+//     same bytes to the same requests. The tokens that were not seen are sent once each.
 //   - "1000 tenants, 10000 clients" is another server, seeded in its databases
 //     before it starts. Each of its tenants has ten clients, a key (the same),
 //     and the people of the tenant dev. Tokens are asked of one tenant after

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"sync/atomic"
 	"time"
 )
 
@@ -18,8 +19,8 @@ const (
 )
 
 // compareVerifying measures the check of an access token against a bare hello
-// of the same bytes: of none, of one that is sent again and again, and of
-// tokens that are sent once.
+// of the same bytes to the same requests: with no token, with one that is sent
+// again and again, and with tokens that are sent once.
 func compareVerifying(ctx context.Context, p plan, o *office) ([]listingRow, error) {
 	status, header, body, err := o.server.fetch(ctx, checkPath, nil)
 	if err != nil || status != http.StatusOK {
@@ -37,23 +38,18 @@ func compareVerifying(ctx context.Context, p plan, o *office) ([]listingRow, err
 	if len(pool.items) == 0 {
 		return nil, errors.New("no token was issued to be verified")
 	}
-	check := func(token string) []byte { return get(checkPath, o.server.host, "X-Tapis-Token: "+token+"\r\n") }
-	one := check(pool.items[0])
-	fresh := func() ([]byte, error) {
-		token, err := pool.take()
-		return check(token), err
-	}
+	again := &carousel{tokens: pool.items}
 	var rows []listingRow
 	for _, way := range []struct {
-		name   string
-		next   func() ([]byte, error)
-		target float64
+		name         string
+		ours, theirs func() (token string, err error)
+		target       float64
 	}{
-		{"no token", func() ([]byte, error) { return get(checkPath, o.server.host, ""), nil }, 0},
-		{"token seen before", func() ([]byte, error) { return one, nil }, seenTarget},
-		{"token not seen", fresh, freshTarget},
+		{"no token", always(""), always(""), 0},
+		{"token seen before", always(pool.items[0]), always(pool.items[0]), seenTarget},
+		{"token not seen", pool.take, again.take, freshTarget},
 	} {
-		row, err := compareCheck(ctx, p, o.server, bare, way.next, want)
+		row, err := compareCheck(ctx, p, o.server, bare, way.ours, way.theirs, want)
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", way.name, err)
 		}
@@ -63,31 +59,44 @@ func compareVerifying(ctx context.Context, p plan, o *office) ([]listingRow, err
 	return rows, nil
 }
 
-// compareCheck has both servers answer in turns, until the time is over or
-// next has nothing more.
-func compareCheck(ctx context.Context, p plan, s, bare *server, next func() ([]byte, error), want answer) (listingRow, error) {
+// always returns a source of one token; "": of none.
+func always(token string) func() (string, error) {
+	return func() (string, error) { return token, nil }
+}
+
+// carousel hands out its tokens again and again: to the bare server, which
+// reads none of them.
+type carousel struct {
+	tokens []string
+	taken  atomic.Int64
+}
+
+func (c *carousel) take() (string, error) {
+	return c.tokens[int(c.taken.Add(1)-1)%len(c.tokens)], nil
+}
+
+// compareCheck has both servers answer the same requests in turns, until the
+// time is over or there are no more tokens for ours.
+func compareCheck(ctx context.Context, p plan, s, bare *server, ours, theirs func() (string, error), want answer) (listingRow, error) {
 	ctx, cancel := context.WithTimeout(ctx, time.Duration(2*p.turns)*p.turn+time.Minute)
 	defer cancel()
-	ours, err := readers(ctx, s, nil, want, listingConnections)
+	here, err := checkers(ctx, s, checkPath, s.host, ours, want)
 	if err != nil {
 		return listingRow{}, err
 	}
-	defer hangUp(ours)
-	for i := range ours {
-		ours[i] = &checker{reader: ours[i].(*reader), next: next} // readers returns nothing else
-	}
-	theirs, err := readers(ctx, bare, get(want.Path, s.host, ""), want, listingConnections)
+	defer hangUp(here)
+	there, err := checkers(ctx, bare, want.Path, s.host, theirs, want)
 	if err != nil {
 		return listingRow{}, err
 	}
-	defer hangUp(theirs)
+	defer hangUp(there)
 	var c comparison
 	for turn := range p.turns + 1 {
-		a, err := drive(ctx, s.process, ours, after(p.turn))
+		a, err := drive(ctx, s.process, here, after(p.turn))
 		if err != nil {
 			return listingRow{}, err
 		}
-		b, err := drive(ctx, bare.process, theirs, after(p.turn))
+		b, err := drive(ctx, bare.process, there, after(p.turn))
 		if err != nil {
 			return listingRow{}, fmt.Errorf("bare server: %w", err)
 		}
@@ -104,17 +113,32 @@ func compareCheck(ctx context.Context, p plan, s, bare *server, next func() ([]b
 	return c.row(len(want.Body)), nil
 }
 
-// checker is a reader whose request is another each time.
+// checker is a reader that shows a token with each request.
 type checker struct {
 	*reader
 
-	next func() ([]byte, error)
+	path, host string
+	next       func() (token string, err error)
+}
+
+func checkers(ctx context.Context, s *server, path, host string, next func() (string, error), want answer) ([]asker, error) {
+	list, err := readers(ctx, s, nil, want, listingConnections)
+	for i := range list {
+		list[i] = &checker{reader: list[i].(*reader), path: path, host: host, next: next} // readers returns nothing else
+	}
+	return list, err
 }
 
 // ask implements asker.
-func (a *checker) ask() (_ time.Duration, err error) {
-	if a.request, err = a.next(); err != nil {
+func (a *checker) ask() (time.Duration, error) {
+	token, err := a.next()
+	if err != nil {
 		return 0, err
 	}
+	header := ""
+	if token != "" {
+		header = "X-Tapis-Token: " + token + "\r\n"
+	}
+	a.request = get(a.path, a.host, header)
 	return a.reader.ask()
 }

@@ -21,7 +21,7 @@ type looking struct {
 // readers of JWK Sets reach the database: all that ask meanwhile wait for the
 // next look and share it.
 const (
-	lookEvery   = 50 * time.Millisecond
+	lookEvery   = 10 * time.Millisecond
 	lookTimeout = 5 * time.Second
 )
 

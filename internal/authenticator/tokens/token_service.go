@@ -238,15 +238,15 @@ func (s *Service) Standing(ctx context.Context, tenantID, jti string, expiry tim
 		return clientID, nil
 	}
 	turn := s.standings.Turn()
-	state, found, err := s.store.standing(ctx, key)
-	if err != nil {
+	clientID, found, err := s.store.stands(ctx, key)
+	switch {
+	case err != nil:
 		return "", s.away(err)
-	}
-	if !found || state.TokenType != authn.AccessToken || state.revoked() {
+	case !found:
 		return "", authn.ErrRevoked
 	}
-	s.standings.Keep(key, state.ClientID, now, turn)
-	return state.ClientID, nil
+	s.standings.Keep(key, clientID, now, turn)
+	return clientID, nil
 }
 
 // recordOf names the record of a token of a tenant that was found good.

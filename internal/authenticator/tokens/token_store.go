@@ -89,6 +89,19 @@ SELECT t.token_type, t.family_id, t.family_end, t.username, t.client_id, t.grant
   FROM issued_tokens t
  WHERE t.expiry_time = ? AND t.jti = ? AND t.tenant_id = ?`
 
+// standsQuery is standingQuery as a question about an access token: it finds
+// nothing unless the token stands.
+const standsQuery = `
+SELECT t.client_id
+  FROM issued_tokens t
+ WHERE t.expiry_time = ? AND t.jti = ? AND t.tenant_id = ? AND t.token_type = 'access' AND t.revoke_time = 0
+   AND NOT EXISTS (
+     SELECT 1 FROM revocation_marks m
+      WHERE m.tenant_id = t.tenant_id AND m.issued_before > t.create_time
+        AND ((m.kind = 'client' AND m.name = t.client_id) OR (m.kind = 'user' AND m.name = t.username)
+          OR (m.kind = 'family' AND m.name = t.family_id)
+          OR (m.kind = 'consent' AND m.name = t.client_id || '/' || t.username)))`
+
 type store struct{ db *database.DB }
 
 // record names what is recorded of a token, by what the token itself tells. The
@@ -108,6 +121,16 @@ func (s store) standing(ctx context.Context, token record) (standing, bool, erro
 		return standing{}, false, fmt.Errorf("read token record: %w", err)
 	}
 	return r, found, nil
+}
+
+// stands returns the client of an access token; false unless it was recorded
+// and is not revoked.
+func (s store) stands(ctx context.Context, token record) (clientID string, found bool, err error) {
+	found, err = s.db.QueryRow(ctx, standsQuery, []any{int64(token.expiry), token.jti, token.tenantID}, &clientID)
+	if err != nil {
+		return "", false, fmt.Errorf("read token record: %w", err)
+	}
+	return clientID, found, nil
 }
 
 // insertQuery records one token; insertTokens appends a second row for pairs.
