@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
+
+	"gatehouse/internal/seal"
 )
 
 func TestBadTokenRequestsAreRefusedClearly(t *testing.T) {
@@ -284,5 +286,41 @@ func TestTheMetadataDescribesWhatIsServed(t *testing.T) {
 	}
 	if openID.body["userinfo_endpoint"] != base+"/userinfo/oidc" || openID.body["token_endpoint"] != base+"/tokens/oidc" {
 		t.Errorf("discovery says %s", openID.raw)
+	}
+	for member, want := range map[string]string{
+		"response_types_supported": "[code]", "prompt_values_supported": "[none login consent select_account]",
+		"token_endpoint_auth_methods_supported":         "[client_secret_basic client_secret_post none]",
+		"revocation_endpoint_auth_methods_supported":    "[client_secret_basic client_secret_post none]",
+		"introspection_endpoint_auth_methods_supported": "[client_secret_basic client_secret_post]",
+	} {
+		if list := fmt.Sprint(openID.body[member]); list != want {
+			t.Errorf("%s is %s, want %s", member, list, want)
+		}
+	}
+}
+
+// What a tenant does not offer is not announced.
+func TestTheMetadataFollowsTheConfigurationOfTheTenant(t *testing.T) {
+	r := start(t)
+	offers := func(host, member, want string) {
+		t.Helper()
+		got := r.send(http.MethodGet, host, "/v3/oauth2/.well-known/oauth-authorization-server", nil, "").want(t, 200, "")
+		if list := fmt.Sprint(got.body[member]); list != want {
+			t.Errorf("%s is %s, want %s", member, list, want)
+		}
+	}
+	admin := "127.0.0.1:" + r.port // where nobody gets tokens
+	offers(admin, "grant_types_supported", "[]")
+	offers(admin, "response_types_supported", "[]")
+	offers(admin, "device_authorization_endpoint", "<nil>")
+	r.configure(`{"allowable_grant_types":["password","implicit","client_credentials"]}`).want(t, 200, "")
+	offers(r.ada.host, "grant_types_supported", "[password implicit client_credentials]")
+	offers(r.ada.host, "response_types_supported", "[token]")
+	for _, elsewhere := range []string{
+		`{"mfa_config":{"tacc":{"privacy_idea_url":"https://mfa.example.org","privacy_idea_jwt":"` + secret(t, seal.NewSecret()) + `"}}}`,
+		`{"mfa_config":{},"custom_idp_configuration":{"github":{"client_id":"a","client_secret":"` + secret(t, seal.NewSecret()) + `"}}}`,
+	} {
+		r.configure(elsewhere).want(t, 200, "")
+		offers(r.ada.host, "grant_types_supported", "[implicit client_credentials]")
 	}
 }

@@ -149,15 +149,22 @@ func New(d Deps) *Pipeline {
 	}
 }
 
-// GrantTypes returns those of the given grant types that are served.
-func (p *Pipeline) GrantTypes(permitted []string) []string {
+// GrantTypes returns those that a tenant offers, as far as that does not depend
+// on who asks. Passwords alone need a directory that is asked for nothing else.
+func (p *Pipeline) GrantTypes(tenant tenancy.Tenant, settings tenantconfig.Settings) []string {
+	passwords := tenant.UserLDAP != "" && settings.IdentitySource == tenantconfig.LDAPSource && !settings.PasswordNeedsMFA()
 	served := []string{}
-	for _, name := range permitted {
-		if _, ok := p.grants[name]; ok {
+	for _, name := range settings.GrantTypes {
+		if p.knows(name) && permitted(tenant, settings, name) == nil && (name != tenantconfig.Password || passwords) {
 			served = append(served, name)
 		}
 	}
 	return served
+}
+
+func (p *Pipeline) knows(grantType string) bool {
+	_, ok := p.grants[grantType]
+	return ok
 }
 
 // Permits fails unless a tenant and a client both permit a grant type, with
@@ -232,7 +239,7 @@ func (p *Pipeline) choose(tenant tenancy.Tenant, settings tenantconfig.Settings,
 	grant := p.grants[grantType]
 	if grant == nil {
 		return nil, apierr.OAuth(apierr.Invalid, "unsupported_grant_type", "Invalid grant_type; this tenant offers %s.",
-			strings.Join(p.GrantTypes(settings.GrantTypes), ", "))
+			strings.Join(p.GrantTypes(tenant, settings), ", "))
 	}
 	return grant, permitted(tenant, settings, grantType)
 }

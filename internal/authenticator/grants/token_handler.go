@@ -128,7 +128,7 @@ func (h *Handler) exchange(ctx context.Context, tenant tenancy.Tenant, req Reque
 	if grantType == tenantconfig.DeviceCodeURN {
 		grantType = tenantconfig.DeviceCode
 	}
-	if len(h.pipeline.GrantTypes([]string{grantType})) == 0 {
+	if !h.pipeline.knows(grantType) {
 		grantType = "other"
 	}
 	if err != nil {

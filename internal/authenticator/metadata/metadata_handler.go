@@ -35,9 +35,9 @@ type Settings interface {
 	For(ctx context.Context, tenantID string) (tenantconfig.Settings, error)
 }
 
-// Served reduces grant types to those that are served.
+// Served knows the grant types that a tenant offers.
 type Served interface {
-	GrantTypes(permitted []string) []string
+	GrantTypes(tenant tenancy.Tenant, settings tenantconfig.Settings) []string
 }
 
 // Deps are what a Handler describes.
@@ -122,6 +122,8 @@ type serverJSON struct {
 	ResponseModes         []string `json:"response_modes_supported,omitempty"`
 	GrantTypes            []string `json:"grant_types_supported"`
 	AuthMethods           []string `json:"token_endpoint_auth_methods_supported"`
+	RevocationMethods     []string `json:"revocation_endpoint_auth_methods_supported,omitempty"` // absent would mean Basic alone
+	IntrospectionMethods  []string `json:"introspection_endpoint_auth_methods_supported,omitempty"`
 	ChallengeMethods      []string `json:"code_challenge_methods_supported"`
 	IssuerInAnswer        bool     `json:"authorization_response_iss_parameter_supported,omitempty"` // RFC 9207
 }
@@ -166,9 +168,15 @@ func (h *Handler) describe(ctx context.Context) (serverJSON, error) {
 		Issuer: tenant.OAuthURL(""), TokenEndpoint: at("/tokens"), DeviceEndpoint: at(h.deps.Device),
 		AuthorizationEndpoint: at(h.deps.Authorization), RevocationEndpoint: at(h.deps.Revocation),
 		IntrospectionEndpoint: at(h.deps.Introspection), JWKSURI: at("/jwks"), RegistrationEndpoint: at("/clients"),
-		Scopes: h.deps.Scopes, ResponseTypes: []string{}, GrantTypes: h.deps.Served.GrantTypes(settings.GrantTypes),
+		Scopes: h.deps.Scopes, ResponseTypes: []string{}, GrantTypes: h.deps.Served.GrantTypes(tenant, settings),
 		AuthMethods:      []string{"client_secret_basic", "client_secret_post", "none"},
 		ChallengeMethods: []string{"S256"}, IssuerInAnswer: h.deps.Authorization != "",
+	}
+	if s.RevocationEndpoint != "" {
+		s.RevocationMethods = s.AuthMethods
+	}
+	if s.IntrospectionEndpoint != "" {
+		s.IntrospectionMethods = s.AuthMethods[:2] // clients without a secret may not ask
 	}
 	if slices.Contains(s.GrantTypes, tenantconfig.DeviceCode) {
 		s.GrantTypes = append(s.GrantTypes, tenantconfig.DeviceCodeURN)
@@ -178,10 +186,10 @@ func (h *Handler) describe(ctx context.Context) (serverJSON, error) {
 	if h.deps.Authorization == "" {
 		return s, nil
 	}
-	if settings.Allows(tenantconfig.AuthorizationCode) {
+	if slices.Contains(s.GrantTypes, tenantconfig.AuthorizationCode) {
 		s.ResponseTypes = append(s.ResponseTypes, "code")
 	}
-	if settings.Allows(tenantconfig.Implicit) {
+	if slices.Contains(s.GrantTypes, tenantconfig.Implicit) {
 		s.ResponseTypes = append(s.ResponseTypes, "token")
 	}
 	s.ResponseModes = []string{"query", "fragment"}

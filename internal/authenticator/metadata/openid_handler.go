@@ -46,7 +46,7 @@ func (h *Handler) openID(c *gin.Context) error {
 		},
 	}
 	if h.deps.Authorization != "" {
-		document.Prompts = []string{"none", "login", "consent"}
+		document.Prompts = []string{"none", "login", "consent", "select_account"}
 	}
 	if h.deps.EndSession != "" {
 		document.EndSessionEndpoint = tenant.OAuthURL(h.deps.EndSession)
