@@ -19,8 +19,8 @@ func TestThePythonSDKWorksUnmodified(t *testing.T) {
 	runSDK(t, g.url(), strings.TrimSpace(string(password)))
 }
 
-// runSDK runs the Python suite against the site at url, whose service files
-// has the password.
+// runSDK runs the Python suite against the site at url, whose services files
+// and tokens have the password.
 func runSDK(t *testing.T, url, password string) {
 	t.Helper()
 	suite := exec.CommandContext(t.Context(), python(t), "tapipy_test.py", "--verbose")

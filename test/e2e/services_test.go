@@ -22,7 +22,9 @@ func TestThePythonSDKWorksThroughNginxWithBothServicesOnPostgresAndSlapd(t *test
 	s := startServices(t, direct)
 	password := seal.NewSecret()
 	testlog.Secret(t, password)
-	s.call("authenticator", s.issuerEnv, "service-password", "set", "files", s.file("files-password", password))
+	for _, service := range []string{"files", "tokens"} {
+		s.call("authenticator", s.issuerEnv, "service-password", "set", service, s.file("service-password", password))
+	}
 	runSDK(t, "http://localhost:"+s.port, password)
 	resp, err := http.Get("http://" + s.metricsAt + "/metrics")
 	if err != nil {
@@ -154,19 +156,26 @@ func TestWhatIsAwayIsSaidAndWhatIsBackIsUsed(t *testing.T) {
 	t.Logf("under load: %d tokens, %d times 503, %d without an answer", answers[200].Load(), answers[503].Load(), answers[0].Load())
 }
 
+// second starts another replica of a program, with the same settings.
+func (s *services) second(name string, env []string, listen string) *program {
+	s.t.Helper()
+	var own []string
+	for _, v := range env {
+		if !strings.HasPrefix(v, "GATEHOUSE_LISTEN=") && !strings.HasPrefix(v, "GATEHOUSE_METRICS_LISTEN=") {
+			own = append(own, v)
+		}
+	}
+	p := (&program{t: s.t, path: s.built(name), args: []string{"serve"}, env: append(own, "GATEHOUSE_LISTEN="+listen)}).run()
+	s.eventually("a second "+name+" is ready", func() bool { return s.status("http://"+listen+"/readyz") == http.StatusOK })
+	return p
+}
+
 // Replaced one after the other, some of them taken out of the proxy before and
 // some not: that costs no request, as docs/deploy.md says.
 func TestARollingRestartLosesNoRequest(t *testing.T) {
 	s := startServices(t, direct)
 	second := func(name, at string, env []string, listen string) *program {
-		var own []string
-		for _, v := range env {
-			if !strings.HasPrefix(v, "GATEHOUSE_LISTEN=") && !strings.HasPrefix(v, "GATEHOUSE_METRICS_LISTEN=") {
-				own = append(own, v)
-			}
-		}
-		p := (&program{t: t, path: s.built(name), args: []string{"serve"}, env: append(own, "GATEHOUSE_LISTEN="+listen)}).run()
-		s.eventually("a second "+name+" is ready", func() bool { return s.status("http://"+listen+"/readyz") == http.StatusOK })
+		p := s.second(name, env, listen)
 		line := "server " + at + " max_fails=0;"
 		s.upstreams(line, line+"\n  server "+listen+" max_fails=0;")
 		return p

@@ -2,9 +2,9 @@
 
 sdk_test.go starts the server and runs this file with three variables:
 GATEHOUSE_URL, the base URL of the tenant dev, GATEHOUSE_SERVICE_PASSWORD, that
-of the service files, and GATEHOUSE_TEST_SECRETS, a file that takes every secret
-used or received here, one JSON string a line, so that the logs can be searched
-for it afterwards.
+of the services files and tokens, and GATEHOUSE_TEST_SECRETS, a file that takes
+every secret used or received here, one JSON string a line, so that the logs
+can be searched for it afterwards.
 """
 
 import base64
@@ -471,22 +471,26 @@ class TokensAPI(unittest.TestCase):
 
     @classmethod
     def setUpClass(cls):
-        remember(os.environ["GATEHOUSE_SERVICE_PASSWORD"])
-        basic = "files:" + os.environ["GATEHOUSE_SERVICE_PASSWORD"]
+        cls.files, cls.refresh = cls.sign_in("files")
+
+    @classmethod
+    def sign_in(cls, service):
+        """Returns an SDK object with a service's token, and its refresh token."""
+        basic = service + ":" + remember(os.environ["GATEHOUSE_SERVICE_PASSWORD"])
         request = urllib.request.Request(
             URL + "/v3/tokens",
-            data=json.dumps(cls.order()).encode(),
+            data=json.dumps(cls.order(token_username=service)).encode(),
             headers={
                 "Content-Type": "application/json",
                 "Authorization": "Basic " + base64.b64encode(basic.encode()).decode(),
-                **cls.BEHALF,
+                "X-Tapis-Tenant": "admin",
+                "X-Tapis-User": service,
             },
         )
         with urllib.request.urlopen(request) as reply:
             result = json.load(reply)["result"]
-        cls.access = remember(result["access_token"]["access_token"])
-        cls.refresh = remember(result["refresh_token"]["refresh_token"])
-        cls.files = Tapis(base_url=URL, access_token=cls.access)
+        access = remember(result["access_token"]["access_token"])
+        return Tapis(base_url=URL, access_token=access), remember(result["refresh_token"]["refresh_token"])
 
     @staticmethod
     def order(**changes):
@@ -501,6 +505,23 @@ class TokensAPI(unittest.TestCase):
         result = self.files.tokens.create_token(_tapis_headers=self.BEHALF, **self.order(**changes))
         remember(result.access_token.access_token)
         return result
+
+    def test_the_service_is_there(self):
+        for operation in (self.files.tokens.hello, self.files.tokens.ready):
+            self.assertEqual(operation()["status"], "success")
+
+    def test_a_key_is_rotated_by_those_who_may(self):
+        with self.assertRaises(errors.ForbiddenError):
+            self.files.tokens.update_keys(tenant_id="dev", _tapis_headers=self.BEHALF)
+        before, old = Tapis(base_url=URL).tenants.get_tenant(tenant_id="dev").public_key, log_in("testuser7")
+        service, _ = self.sign_in("tokens")
+        result = service.tokens.update_keys(tenant_id="dev", _tapis_headers={"X-Tapis-Tenant": "admin", "X-Tapis-User": "tokens"})
+        self.assertNotEqual(result.public_key, before)
+        self.assertEqual(Tapis(base_url=URL).tenants.get_tenant(tenant_id="dev").public_key, result.public_key)
+        new = log_in("testuser7")  # which reads the new key when it is made
+        self.assertEqual(new.validate_token(new.access_token.access_token)["sub"], "testuser7@dev")
+        for tapis in (old, new):
+            self.assertEqual(tapis.authenticator.get_userinfo().username, "testuser7")
 
     def test_a_service_gets_another_token_with_its_token(self):
         result = self.create()
