@@ -76,6 +76,9 @@ func TestKeysAndSecretsAreMadeOnTheCommandLine(t *testing.T) {
 	if again := call(t, env, 0, "", "keys", "init", "admin"); again != first {
 		t.Error("a second keys init made another key")
 	}
+	if strings.Contains(first, "PRIVATE") {
+		t.Error("keys init shows the private half")
+	}
 	file := filepath.Join(t.TempDir(), "secret")
 	if err := os.WriteFile(file, []byte(rand.Text()+"\n"), 0o600); err != nil {
 		t.Fatal(err)

@@ -22,7 +22,7 @@ var (
 // Active returns an active tenant of any site by its id. An id that is not
 // known may cause one look at the registry every few seconds.
 func (r *Registry) Active(ctx context.Context, id string) (Tenant, bool, error) {
-	return r.find(ctx, func(v *view) (Tenant, bool) {
+	return find(ctx, r, func(v *view) (Tenant, bool) {
 		if t := v.byID[id]; t != nil {
 			return *t, true
 		}
@@ -95,22 +95,26 @@ func (r *Registry) Tenants() ([]Tenant, error) {
 
 // PublicKey implements authn.Keys with the one key of a tenant that the
 // registry publishes. It is for the tenants of other sites: the tokens of this
-// site's are checked with the keys that made them.
-func (r *Registry) PublicKey(_ context.Context, tenantID, kid string) (*rsa.PublicKey, error) {
-	v := r.view.Load()
-	if v == nil {
-		return nil, apierr.Away(r.Ready(), "The tenant registry")
-	}
-	published, found := v.keys[tenantID]
-	if !found || published.text == "" {
+// site's are checked with the keys that made them. Another key than is known
+// may cause one look at the registry every few seconds: it may be newer.
+func (r *Registry) PublicKey(ctx context.Context, tenantID, kid string) (*rsa.PublicKey, error) {
+	var unreadable error
+	key, found, err := find(ctx, r, func(v *view) (*rsa.PublicKey, bool) {
+		published, known := v.keys[tenantID]
+		if !known || published.text == "" {
+			return nil, false
+		}
+		key, err := published.parsed()
+		unreadable = err
+		return key, err != nil || kid == "" || authn.Thumbprint(key) == kid
+	})
+	switch {
+	case err != nil:
+		return nil, err
+	case !found:
 		return nil, authn.ErrUnknownKey
-	}
-	key, err := published.parsed()
-	if err != nil {
-		return nil, apierr.Wrap(err, "read public key of tenant "+tenantID)
-	}
-	if kid != "" && authn.Thumbprint(key) != kid {
-		return nil, authn.ErrUnknownKey
+	case unreadable != nil:
+		return nil, apierr.Wrap(unreadable, "read public key of tenant "+tenantID)
 	}
 	return key, nil
 }

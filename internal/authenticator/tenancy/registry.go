@@ -118,7 +118,7 @@ func (r *Registry) Ready() error {
 // ForHost returns the active tenant that a Host header names. A host that is
 // not known may cause one look at the registry every few seconds.
 func (r *Registry) ForHost(ctx context.Context, host string) (Tenant, error) {
-	t, found, err := r.find(ctx, func(v *view) (Tenant, bool) { return v.tenantFor(host) })
+	t, found, err := find(ctx, r, func(v *view) (Tenant, bool) { return v.tenantFor(host) })
 	if err != nil {
 		return Tenant{}, err
 	}
@@ -131,11 +131,11 @@ func (r *Registry) ForHost(ctx context.Context, host string) (Tenant, error) {
 
 // find looks something up in the view. What is not there may cause one look at
 // the registry every few seconds. It fails while there is no view at all.
-func (r *Registry) find(ctx context.Context, in func(*view) (Tenant, bool)) (Tenant, bool, error) {
+func find[T any](ctx context.Context, r *Registry, in func(*view) (T, bool)) (T, bool, error) {
 	v := r.view.Load()
 	if v != nil {
-		if t, ok := in(v); ok {
-			return t, true, nil
+		if found, ok := in(v); ok {
+			return found, true, nil
 		}
 	}
 	now := r.deps.Now().UnixMicro()
@@ -147,10 +147,11 @@ func (r *Registry) find(ctx context.Context, in func(*view) (Tenant, bool)) (Ten
 		v = r.view.Load()
 	}
 	if v == nil {
-		return Tenant{}, false, apierr.Away(r.Ready(), "The tenant registry")
+		var none T
+		return none, false, apierr.Away(r.Ready(), "The tenant registry")
 	}
-	t, ok := in(v)
-	return t, ok, nil
+	found, ok := in(v)
+	return found, ok, nil
 }
 
 // Served returns an active tenant of the site that is served here.
