@@ -5,6 +5,7 @@ import (
 	"maps"
 	"net/http"
 	"net/url"
+	"strings"
 	"testing"
 
 	"gatehouse/internal/testlog"
@@ -38,6 +39,23 @@ func TestAClientMayPostPeopleToLogOut(t *testing.T) {
 		forged.Set("csrf_token", "x")
 		if p := b.do(http.MethodPost, action, forged); p.status != http.StatusForbidden {
 			t.Errorf("another token: %d", p.status)
+		}
+		// The hint need not go into a URL, be it as long as it may.
+		code := b.visit(portal.request(dev, "scope", "openid", "nonce", strings.Repeat("n", 2000))).submit("decision", "allow").answer(portal.redirect).Get("code")
+		var got struct {
+			ID string `json:"id_token"`
+		}
+		decode(t, json.RawMessage(w.redeem(portal, code).want(t, http.StatusOK).body), &got)
+		testlog.Secret(t, got.ID)
+		hint := url.Values{"id_token_hint": {got.ID}, "post_logout_redirect_uri": {portal.redirect}}
+		if p := b.do(http.MethodPost, dev+"/logout", hint, foreign...); p.status != http.StatusSeeOther || p.location != dev+
+			"/logout?client_id=portal&post_logout_redirect_uri="+url.QueryEscape(portal.redirect) {
+			t.Errorf("by a hint: %d %s", p.status, p.location)
+		}
+		b.get(dev+"/logout?"+hint.Encode()).want(http.StatusOK, "portal.example.com")
+		hint.Set("id_token_hint", got.ID[:100])
+		if p := b.do(http.MethodPost, dev+"/logout", hint, foreign...); p.status != http.StatusBadRequest || p.location != "" {
+			t.Errorf("a hint that is cut: %d %s", p.status, p.location)
 		}
 		twice := url.Values{"client_id": {portal.id, "other"}}
 		if p := b.do(http.MethodPost, dev+"/logout", twice); p.status != http.StatusBadRequest || p.location != "" {

@@ -100,42 +100,39 @@ func PostAsGet(r gin.IRoutes, path string, parameters []string) {
 		if err != nil {
 			return err
 		}
-		return asGet(c, path, form)
+		query := url.Values{}
+		for name, value := range form {
+			query.Set(name, value)
+		}
+		redirect(c, Base+path+"?"+query.Encode())
+		return nil
 	}))
-}
-
-func asGet(c *gin.Context, path string, form httpapi.Params) error {
-	query := url.Values{}
-	for name, value := range form {
-		query.Set(name, value)
-	}
-	location := Base + path
-	if len(query) > 0 {
-		location += "?" + query.Encode()
-	}
-	redirect(c, location)
-	return nil
 }
 
 // PostOrAsk serves the form of a page that has no fields, as Post does. Without
 // its token it is no form of ours but a request with the given parameters that
-// an application had the browser post, and becomes the same by GET, which
-// shows the page and does nothing else.
-func (p *Pages) PostOrAsk(r gin.IRoutes, path string, parameters []string, serve func(v *Visit) error) {
+// an application had the browser post: ask sends the browser to the page. With
+// a form of another site the browser sends no cookie, so the session that ask
+// sees is nobody's.
+func (p *Pages) PostOrAsk(r gin.IRoutes, path string, parameters []string, serve, ask func(v *Visit) error) {
 	names := append([]string{tokenField, FlowField}, parameters...)
 	r.POST(path, httpapi.Handle(func(c *gin.Context) error {
-		if c.Request.ContentLength == 0 {
-			return asGet(c, path, nil)
-		}
-		form, err := httpapi.ReadForm(c, names...)
-		if err != nil {
-			return err
+		form := httpapi.Params{}
+		if c.Request.ContentLength != 0 { // nothing is a good request, too
+			var err error
+			if form, err = httpapi.ReadForm(c, names...); err != nil {
+				return err
+			}
 		}
 		if form[tokenField] != "" {
 			return p.submit(c, form, serve)
 		}
-		delete(form, FlowField)
-		return asGet(c, path, form)
+		v, err := p.visit(c)
+		if err != nil {
+			return err
+		}
+		v.Form = form
+		return ask(v)
 	}))
 }
 

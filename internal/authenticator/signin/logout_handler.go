@@ -11,8 +11,14 @@ import (
 	"gatehouse/internal/authenticator/clients"
 )
 
+const logoutPath = "/logout"
+
 // logoutParameters are those of OpenID Connect RP-Initiated Logout section 2.
 var logoutParameters = []string{"id_token_hint", "client_id", "post_logout_redirect_uri", "state"}
+
+// maxHint bounds id_token_hint, in bytes: a token has as many groups as its
+// person.
+const maxHint = 16 << 10
 
 // logoutPage asks whether to log out.
 type logoutPage struct {
@@ -43,6 +49,57 @@ func (h *Handler) showLogout(v *browser.Visit) error {
 	return v.Show(http.StatusOK, "logout", logoutPage{Common: v.Common(f.id), Destination: words}, formTarget(f.Target)...)
 }
 
+// askLogout sends the browser of a person whom a client posts here to the page.
+// The client's name stands for the token that it posted, which tells much of
+// the person and might not fit into a URL.
+func (h *Handler) askLogout(v *browser.Visit) error {
+	query := url.Values{}
+	for name, value := range v.Form {
+		query.Set(name, value)
+	}
+	id, err := h.logoutClient(v, parameters{query})
+	if err != nil {
+		return err
+	}
+	to := browser.Base + logoutPath
+	query.Del(browser.FlowField)
+	query.Del("id_token_hint")
+	if id != "" {
+		query.Set("client_id", id)
+	}
+	if len(query) > 0 {
+		to += "?" + query.Encode()
+	}
+	return v.Redirect(to)
+}
+
+// logoutClient returns the id of the client that sends a person here, "" when
+// none does, and makes sure that the parameters can be read.
+func (h *Handler) logoutClient(v *browser.Visit, p parameters) (string, error) {
+	for _, name := range logoutParameters {
+		limit := maxParameter
+		if name == "id_token_hint" {
+			limit = maxHint
+		}
+		if _, ok := p.upTo(limit, name); !ok {
+			return "", apierr.Invalidf("The parameter %s is given more than once, is too long, or is not text.", name)
+		}
+	}
+	id := p.text("client_id")
+	raw, _ := p.upTo(maxHint, "id_token_hint")
+	if raw == "" {
+		return id, nil
+	}
+	hinted, err := h.readHint(v.Context(), v.Tenant, raw)
+	if err != nil {
+		return "", err
+	}
+	if id != "" && id != hinted {
+		return "", apierr.Invalidf("The parameters client_id and id_token_hint are of different clients.")
+	}
+	return hinted, nil
+}
+
 // logoutRequest reads what a client wants; nil when no client does. It may
 // have people sent only to its redirect URIs.
 func (h *Handler) logoutRequest(v *browser.Visit) (*flow, error) {
@@ -50,21 +107,9 @@ func (h *Handler) logoutRequest(v *browser.Visit) (*flow, error) {
 	if !ok {
 		return nil, apierr.Invalidf("The query of the URL is not well-formed.")
 	}
-	for _, name := range logoutParameters {
-		if _, ok := p.one(name); !ok {
-			return nil, apierr.Invalidf("The parameter %s is given more than once, is too long, or is not text.", name)
-		}
-	}
-	id := p.text("client_id")
-	if raw := p.text("id_token_hint"); raw != "" {
-		hinted, err := h.readHint(v.Context(), v.Tenant, raw)
-		if err != nil {
-			return nil, err
-		}
-		if id != "" && id != hinted {
-			return nil, apierr.Invalidf("The parameters client_id and id_token_hint are of different clients.")
-		}
-		id = hinted
+	id, err := h.logoutClient(v, p)
+	if err != nil {
+		return nil, err
 	}
 	target := p.text("post_logout_redirect_uri")
 	if target == "" {
@@ -107,7 +152,7 @@ func (h *Handler) logout(v *browser.Visit) error {
 	if f != nil {
 		return h.goAfterLogout(v, f)
 	}
-	return v.Redirect(browser.Base + "/logout") // which says that nobody is signed in
+	return v.Redirect(browser.Base + logoutPath) // which says that nobody is signed in
 }
 
 func (h *Handler) goAfterLogout(v *browser.Visit, f *flow) error {

@@ -70,13 +70,16 @@ func parseParameters(raw string) (parameters, bool) {
 
 // one returns a parameter that may be there once; false when it is there
 // twice, too long, or no text. An empty one counts as absent.
-func (p parameters) one(name string) (string, bool) {
+func (p parameters) one(name string) (string, bool) { return p.upTo(maxParameter, name) }
+
+// upTo is one with a limit of its own, in bytes.
+func (p parameters) upTo(limit int, name string) (string, bool) {
 	values := p.values[name]
 	if len(values) == 0 {
 		return "", true
 	}
 	value := values[0]
-	if len(values) > 1 || len(value) > maxParameter || !utf8.ValidString(value) || strings.ContainsRune(value, 0) {
+	if len(values) > 1 || len(value) > limit || !utf8.ValidString(value) || strings.ContainsRune(value, 0) {
 		return "", false
 	}
 	return value, true

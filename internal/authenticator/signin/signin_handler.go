@@ -126,8 +126,8 @@ func (h *Handler) Mount(r gin.IRoutes) {
 	h.pages.Post(r, codeStep.path, []string{"user_code"}, h.enterCode)
 	h.pages.Get(r, confirmStep.path, h.showConfirm)
 	h.pages.Post(r, confirmStep.path, []string{"decision", "ttl"}, h.confirm)
-	h.pages.Get(r, "/logout", h.showLogout)
-	h.pages.PostOrAsk(r, "/logout", logoutParameters, h.logout) // OpenID Connect RP-Initiated Logout section 2
+	h.pages.Get(r, logoutPath, h.showLogout)
+	h.pages.PostOrAsk(r, logoutPath, logoutParameters, h.logout, h.askLogout)
 	h.pages.Get(r, authorizationsPath, h.showAuthorizations)
 	h.pages.Post(r, authorizationsPath, []string{"client_id"}, h.revoke)
 }
