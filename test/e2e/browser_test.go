@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
+	"fmt"
 	"net"
 	"net/http"
 	"net/url"
@@ -113,8 +114,13 @@ func (g *gatehouse) application(t *testing.T, name string) *application {
 	}
 	a := &application{redirect: "http://" + listener.Addr().String() + "/cb?app=1", verifier: newVerifier(t), answers: make(chan url.Values, 1)}
 	server := &http.Server{ReadHeaderTimeout: time.Second, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.URL.Path == "/cb" {
+		switch r.URL.Path {
+		case "/cb":
 			a.answers <- r.URL.Query()
+		case "/bye": // OpenID Connect RP-Initiated Logout, by POST
+			_, _ = fmt.Fprintf(w, `<h1>The application</h1><form method="post" action="%s/v3/oauth2/logout"><input type="hidden" name="client_id" value="%s">
+<input type="hidden" name="post_logout_redirect_uri" value="%s"><button>Sign out</button></form>`, g.url(), a.ID, a.redirect)
+			return
 		}
 		_, _ = w.Write([]byte("<h1>Back at the application</h1>"))
 	})}
@@ -189,7 +195,17 @@ func TestAPersonSignsInWithABrowserWithoutScripts(t *testing.T) {
 		t.Errorf("got %v", answer)
 	}
 
-	b.do("log out", chromedp.Navigate(g.url()+"/v3/oauth2/logout"), shows("Log out"), press("Log out"), shows("Logged out"))
+	// The application is another website: its form asks, and the page's own logs out.
+	bye := strings.Replace(app.redirect, "/cb?app=1", "/bye", 1)
+	b.do("ask to log out", chromedp.Navigate(bye), press("Sign out"), shows("Log out"))
+	if text := see(b, chromedp.Text(chromedp.CSS("main"))); !strings.Contains(text, "testuser2") {
+		t.Errorf("who is to log out? %s", text)
+	}
+	b.do("log out and come back", press("Log out"), shows("Back at the application"))
+	if answer := <-app.answers; answer.Get("app") != "1" || answer.Has("error") {
+		t.Errorf("back with %v", answer)
+	}
+	b.do("be logged out", chromedp.Navigate(g.url()+"/v3/oauth2/logout"), shows("Logged out"))
 	b.do("come again", chromedp.Navigate(app.request(g)), shows("Log in"))
 }
 
