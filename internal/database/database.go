@@ -181,6 +181,18 @@ func (db *DB) InTx(ctx context.Context, fn func(ctx context.Context) error) erro
 	return db.transaction(ctx, nil, fn)
 }
 
+type endKey struct{ db *DB }
+
+// AtEnd calls then when the surrounding transaction has ended, however it did,
+// and at once where there is none. Until then others see what was there before.
+func (db *DB) AtEnd(ctx context.Context, then func()) {
+	if ended, ok := ctx.Value(endKey{db}).(*[]func()); ok {
+		*ended = append(*ended, then)
+		return
+	}
+	then()
+}
+
 // tries is how often a transaction that lost against others is begun.
 const tries = 5
 
@@ -225,8 +237,14 @@ func gaveUp(err error) bool {
 }
 
 func (db *DB) once(ctx context.Context, options *sql.TxOptions, fn func(ctx context.Context) error) error {
+	var ended []func()
+	defer func() {
+		for _, then := range ended {
+			then()
+		}
+	}()
 	err := db.gorm.WithContext(ctx).Transaction(func(tx *gorm.DB) error {
-		return fn(context.WithValue(ctx, txKey{db}, tx))
+		return fn(context.WithValue(context.WithValue(ctx, txKey{db}, tx), endKey{db}, &ended))
 	}, options)
 	if errors.Is(err, sql.ErrTxDone) && ctx.Err() != nil { // database/sql rolled back because ctx ended
 		return fmt.Errorf("transaction: %w", ctx.Err())

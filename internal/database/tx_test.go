@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -100,6 +101,31 @@ func TestATransactionInsideAnotherIsPartOfIt(t *testing.T) {
 		})
 		if err != nil || count(t, db, t.Context()) != 3 {
 			t.Errorf("ignored: %v, %d rows", err, count(t, db, t.Context()))
+		}
+	})
+}
+
+func TestWhatWaitsForTheEndOfATransactionHappensThen(t *testing.T) {
+	each(t, func(t *testing.T, db *database.DB) {
+		var seen []int64
+		look := func() { seen = append(seen, count(t, db, t.Context())) }
+		run := func(outcome error) {
+			t.Helper()
+			err := db.InTx(t.Context(), func(ctx context.Context) error {
+				return errors.Join(db.InTx(ctx, func(ctx context.Context) error {
+					db.AtEnd(ctx, look)
+					return insert(ctx, db, 1, "a")
+				}), outcome)
+			})
+			if !errors.Is(err, outcome) {
+				t.Fatal(err)
+			}
+		}
+		db.AtEnd(t.Context(), look) // there is none
+		run(errStop)
+		run(nil)
+		if !slices.Equal(seen, []int64{0, 0, 1}) {
+			t.Errorf("seen: %v", seen)
 		}
 	})
 }

@@ -69,7 +69,7 @@ func (s *Service) Find(ctx context.Context, tenant Tenant, raw string) (Recorded
 // family: all that came, by refreshing, from the same first request. Revoking
 // twice is no error.
 func (s *Service) Revoke(ctx context.Context, r Recorded) error {
-	defer s.standings.Forget()
+	defer s.store.db.AtEnd(ctx, s.standings.Forget)
 	err := s.away(s.store.db.InTx(ctx, func(ctx context.Context) error {
 		if err := s.store.revoke(ctx, record{tenantID: r.TenantID, jti: r.ID, expiry: database.At(r.ExpiresAt)}, database.At(s.now())); err != nil {
 			return err
@@ -108,7 +108,7 @@ func (s *Service) RevokeUserClient(ctx context.Context, tenantID, username, clie
 }
 
 func (s *Service) revokeIssued(ctx context.Context, tenantID, kind, name string) error {
-	defer s.standings.Forget()
+	defer s.store.db.AtEnd(ctx, s.standings.Forget)
 	// A microsecond more, so that what was issued at this very moment is void.
 	before := database.At(s.now()) + 1
 	err := s.away(s.store.mark(ctx, markRow{TenantID: tenantID, Kind: kind, Name: name, IssuedBefore: before}))
@@ -122,7 +122,7 @@ func (s *Service) revokeIssued(ctx context.Context, tenantID, kind, name string)
 // those that a request in flight may still record. The mark is kept until end,
 // which no token of the family outlives.
 func (s *Service) RevokeFamily(ctx context.Context, tenantID, familyID string, end time.Time) error {
-	defer s.standings.Forget()
+	defer s.store.db.AtEnd(ctx, s.standings.Forget)
 	return s.away(s.store.mark(ctx, markRow{
 		TenantID: tenantID, Kind: "family", Name: familyID, IssuedBefore: forever, ExpiryTime: database.At(end),
 	}))
@@ -132,6 +132,6 @@ func (s *Service) RevokeFamily(ctx context.Context, tenantID, familyID string, e
 // those that a request in flight may still record. It joins the caller's
 // transaction.
 func (s *Service) RevokeClient(ctx context.Context, tenantID, clientID string) error {
-	defer s.standings.Forget()
+	defer s.store.db.AtEnd(ctx, s.standings.Forget)
 	return s.away(s.store.mark(ctx, markRow{TenantID: tenantID, Kind: "client", Name: clientID, IssuedBefore: forever}))
 }
