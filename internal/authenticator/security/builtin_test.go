@@ -81,6 +81,30 @@ func TestASiteGetsItsBuiltInRoles(t *testing.T) {
 	})
 }
 
+func TestWhoseNameIsAServicesIsNoPersonOfTheAdministrativeTenant(t *testing.T) {
+	each(t, func(t *testing.T, db *database.DB) {
+		s := newService(t, db)
+		ensure(t, s, theSite())
+		for name, want := range map[string]bool{
+			"grace": true, "root": true,
+			"tenants": false, "tokens": false, "authenticator": false, "security": false, "abaco": false, "jobs": false,
+		} {
+			if _, err := s.GrantRole(t.Context(), "admin", name, security.SiteAdminUser, "cli"); err != nil {
+				t.Fatal(err)
+			}
+			if got, err := s.IsSiteAdminUser(t.Context(), "admin", name); err != nil || got != want {
+				t.Errorf("%s: %t, %v", name, got, err)
+			}
+		}
+		if _, err := s.GrantRole(t.Context(), "admin", "grace", security.TenantCreator, "cli"); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := s.IsSiteAdminUser(t.Context(), "admin", "grace"); err != nil || !got {
+			t.Errorf("a person who was granted a service's role: %t, %v", got, err)
+		}
+	})
+}
+
 func TestRolesFollowTheRegistryAndLeaveAlonePeoplesOwnGrants(t *testing.T) {
 	each(t, func(t *testing.T, db *database.DB) {
 		s := newService(t, db)

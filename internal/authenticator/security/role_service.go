@@ -29,14 +29,20 @@ func (s *Service) IsAdmin(ctx context.Context, tenantID, username string) (bool,
 
 // IsSiteAdminUser reports whether a person may have tokens in the
 // administrative tenant of a site, as far as roles decide it. Nobody may who is
-// called as a service that has a password there.
+// called as a service: one that has a password there, or to which the registry
+// gives a role. Roles are given to names, and those of services must not count
+// for people.
 func (s *Service) IsSiteAdminUser(ctx context.Context, tenantID, username string) (bool, error) {
 	holds, err := s.HasRole(ctx, tenantID, username, SiteAdminUser)
-	if err != nil || !holds {
+	if err != nil || !holds || username == kernelAccount {
 		return false, err
 	}
 	service, err := s.HasPassword(ctx, tenantID, username)
-	return !service && err == nil, err
+	if err != nil || service {
+		return false, err
+	}
+	service, err = s.store.isService(ctx, tenantID, username)
+	return !service && err == nil, apierr.DatabaseAway(err)
 }
 
 // UsersWithRole returns, sorted, who holds a role of a tenant, and fails as
