@@ -50,6 +50,9 @@ func New(o Options) (*gin.Engine, error) {
 	routes := &routeTable{engine: e, opts: &o}
 	e.Use(begin(&o), recovery, Handle(readablePath), Handle(routes.check))
 	e.NoRoute(Handle(func(c *gin.Context) error {
+		if strings.HasPrefix(c.Request.URL.Path, oauthPath) {
+			OAuthErrors(c)
+		}
 		if err := routes.wrongMethod(c); err != nil || c.Writer.Written() {
 			return err
 		}
@@ -60,6 +63,10 @@ func New(o Options) (*gin.Engine, error) {
 	}))
 	return e, nil
 }
+
+// oauthPath is below which clients expect the errors of RFC 6749 whatever they
+// ask for.
+const oauthPath = "/v3/oauth2/"
 
 func errNoPath() error {
 	return apierr.New(apierr.NotFound, "There is no such path.")

@@ -1,6 +1,7 @@
 package httpapi_test
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -108,6 +109,26 @@ func TestAWrongMethodIsToldTheOnesThatThereAre(t *testing.T) {
 		}
 		if !strings.Contains(a.Message, test.method) || !strings.Contains(a.Message, test.allow) {
 			t.Errorf("%s %s: the message is %q", test.method, test.path, a.Message)
+		}
+	}
+}
+
+func TestPathsAndMethodsThatOAuthLacksAreErrorsOfOAuth(t *testing.T) {
+	e := withRoutes(t)
+	e.POST("/v3/oauth2/tokens", httpapi.Handle(ok))
+	for _, test := range []struct {
+		method, path, code string
+		status             int
+	}{
+		{"GET", "/v3/oauth2/nothing", "not_found", http.StatusNotFound},
+		{"PUT", "/v3/oauth2/tokens", "invalid_request", http.StatusMethodNotAllowed},
+		{"GET", "/v3/tokens/nothing", "", http.StatusNotFound},
+	} {
+		w := e.do(test.method, test.path, "")
+		checkFailure(t, w, test.status)
+		var got struct{ Error string }
+		if err := json.Unmarshal(w.Body.Bytes(), &got); err != nil || got.Error != test.code {
+			t.Errorf("%s %s: %s", test.method, test.path, w.Body)
 		}
 	}
 }
