@@ -165,8 +165,8 @@ func (s store) insertTokens(ctx context.Context, rows []tokenRow) error {
 func (s store) lastIssued(ctx context.Context, tenantID string, from, to database.Micros) (issued, expiry database.Micros, err error) {
 	_, err = s.db.QueryRow(ctx,
 		`SELECT COALESCE(MAX(create_time), 0), COALESCE(MAX(expiry_time), 0) FROM issued_tokens
-		  WHERE tenant_id = ? AND token_type = ? AND create_time BETWEEN ? AND ?`,
-		[]any{tenantID, authn.AccessToken, int64(from), int64(to)}, &issued, &expiry)
+		  WHERE expiry_time >= ? AND tenant_id = ? AND token_type = ? AND create_time BETWEEN ? AND ?`,
+		[]any{int64(from), tenantID, authn.AccessToken, int64(from), int64(to)}, &issued, &expiry)
 	if err != nil {
 		return 0, 0, fmt.Errorf("read last tokens: %w", err)
 	}
