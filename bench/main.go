@@ -70,6 +70,7 @@ import (
 	"os/signal"
 	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 )
@@ -167,7 +168,11 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		case *bareIssuer:
 			return serveBareIssuer(ctx, stdin, stdout)
 		}
-		r, err := measure(ctx, p, stderr)
+		var said held
+		r, err := measure(ctx, p, &said)
+		if err != nil {
+			_, _ = stderr.Write(said.text)
+		}
 		if err != nil {
 			return err
 		}
@@ -181,6 +186,21 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		return 1
 	}
 	return 0
+}
+
+// held is what the servers said, which is shown only when something failed:
+// they wonder about tenants whose keys nobody gave them.
+type held struct {
+	mu   sync.Mutex
+	text []byte
+}
+
+// Write implements io.Writer.
+func (h *held) Write(b []byte) (int, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.text = append(h.text, b...)
+	return len(b), nil
 }
 
 func given(flags *flag.FlagSet, name string) (found bool) {

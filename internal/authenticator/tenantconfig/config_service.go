@@ -50,6 +50,7 @@ type Service struct {
 }
 
 type kept struct {
+	text     string // that settings were decoded from
 	settings Settings
 	until    time.Time
 }
@@ -75,14 +76,16 @@ func (s *Service) For(ctx context.Context, tenantID string) (Settings, error) {
 	if err != nil {
 		return Settings{}, apierr.Away(err, "The database")
 	}
-	settings, err := r.settings()
-	if err != nil {
-		return Settings{}, err
+	settings := k.settings
+	if !ok || r.Settings != k.text {
+		if settings, err = r.settings(); err != nil {
+			return Settings{}, err
+		}
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.kept[tenantID].until.Equal(k.until) { // else somebody was faster, perhaps with newer settings
-		s.kept[tenantID] = kept{settings: settings, until: now.Add(freshFor)}
+		s.kept[tenantID] = kept{text: r.Settings, settings: settings, until: now.Add(freshFor)}
 	}
 	return settings, nil
 }
@@ -160,7 +163,7 @@ func (s *Service) keep(r row) error {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.kept[r.TenantID] = kept{settings: settings, until: s.now().Add(freshFor)}
+	s.kept[r.TenantID] = kept{text: r.Settings, settings: settings, until: s.now().Add(freshFor)}
 	return nil
 }
 

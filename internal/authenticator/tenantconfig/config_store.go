@@ -23,7 +23,13 @@ type store struct{ db *database.DB }
 
 // load returns the row of a tenant, empty when there is none.
 func (s store) load(ctx context.Context, tenantID string) (row, error) {
-	return s.read(ctx, tenantID)
+	r := row{TenantID: tenantID, Settings: "{}"}
+	_, err := s.db.QueryRow(ctx, `SELECT settings, last_update_time, last_update_by FROM tenant_configs WHERE tenant_id = ?`,
+		[]any{tenantID}, &r.Settings, &r.LastUpdateTime, &r.LastUpdateBy)
+	if err != nil {
+		return row{}, fmt.Errorf("read settings of tenant %s: %w", tenantID, err)
+	}
+	return r, nil
 }
 
 // lock returns the row of a tenant, made if there is none, and keeps others
@@ -33,18 +39,11 @@ func (s store) lock(ctx context.Context, tenantID string) (row, error) {
 	if err != nil {
 		return row{}, fmt.Errorf("make settings of tenant %s: %w", tenantID, err)
 	}
-	return s.read(ctx, tenantID, clause.Locking{Strength: clause.LockingStrengthUpdate})
-}
-
-func (s store) read(ctx context.Context, tenantID string, with ...clause.Expression) (row, error) {
-	var rows []row
-	if err := s.db.Conn(ctx).Clauses(with...).Where("tenant_id = ?", tenantID).Limit(1).Find(&rows).Error; err != nil {
+	var r row
+	if err := s.db.Conn(ctx).Clauses(clause.Locking{Strength: clause.LockingStrengthUpdate}).Where("tenant_id = ?", tenantID).Take(&r).Error; err != nil {
 		return row{}, fmt.Errorf("read settings of tenant %s: %w", tenantID, err)
 	}
-	if len(rows) == 0 {
-		return row{TenantID: tenantID, Settings: "{}"}, nil
-	}
-	return rows[0], nil
+	return r, nil
 }
 
 // save replaces the row that lock returned.

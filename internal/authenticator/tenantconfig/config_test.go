@@ -2,13 +2,12 @@ package tenantconfig_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"reflect"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
-
-	"gorm.io/gorm"
 
 	"gatehouse/internal/apierr"
 	"gatehouse/internal/authenticator/directory"
@@ -218,18 +217,37 @@ func TestAChangeIsSeenHereAtOnceAndElsewhereAfterTwoSeconds(t *testing.T) {
 
 func TestAReaderThatWasSlowDoesNotBringOldSettingsBack(t *testing.T) {
 	each(t, func(t *testing.T, db *database.DB) {
-		s := newService(t, db, newClock())
-		var changed atomic.Bool // the change reads too
-		err := db.Conn(t.Context()).Callback().Query().After("gorm:query").Register("change meanwhile", func(*gorm.DB) {
-			if !changed.Swap(true) {
-				update(t, s, "dev", oursSent)
-			}
-		})
-		if err != nil {
-			t.Fatal(err)
+		c := newClock()
+		s := newService(t, db, c)
+		var readers sync.WaitGroup
+		stop := make(chan struct{})
+		for range 4 {
+			readers.Go(func() {
+				for {
+					select {
+					case <-stop:
+						return
+					default:
+						if _, err := s.For(t.Context(), "dev"); err != nil {
+							t.Error(err)
+							return
+						}
+					}
+				}
+			})
 		}
-		wantSettings(t, s, "dev", tenantconfig.Defaults()) // read before the change
-		wantSettings(t, s, "dev", ours())
+		for i := range 100 {
+			c.advance(2 * time.Second) // so that all of them ask the database
+			ttl := time.Duration(60+i) * time.Second
+			update(t, s, "dev", fmt.Sprintf(`{"default_access_token_ttl": %d}`, int(ttl.Seconds())))
+			for range 20 {
+				if got, err := s.For(t.Context(), "dev"); err != nil || got.AccessTTL != ttl {
+					t.Fatalf("change %d: %s, %v", i, got.AccessTTL, err)
+				}
+			}
+		}
+		close(stop)
+		readers.Wait()
 	})
 }
 
