@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -11,6 +12,7 @@ import (
 	"syscall"
 
 	"gatehouse/internal/seal"
+	"gatehouse/internal/server"
 )
 
 // dataDir is where a development site keeps its state, readable by its owner
@@ -75,6 +77,34 @@ func (d dataDir) masterKey() ([]byte, error) {
 func (d dataDir) servicePassword() (password string, isNew bool, err error) {
 	return d.secret("service-password", seal.NewSecret)
 }
+
+// directoryAddress returns where the embedded directory was before, so that LDAP
+// connections which name it go on working, or "" when somebody else is there.
+func (d dataDir) directoryAddress(ctx context.Context) string {
+	text, err := os.ReadFile(d.path(directoryFile))
+	if err != nil {
+		return ""
+	}
+	addr := strings.TrimSpace(string(text))
+	if !server.Loopback(addr) {
+		return ""
+	}
+	l, err := server.Listen(ctx, addr)
+	if err != nil {
+		return ""
+	}
+	_ = l.Close()
+	return addr
+}
+
+func (d dataDir) keepDirectoryAddress(addr string) error {
+	if err := os.WriteFile(d.path(directoryFile), []byte(addr+"\n"), 0o600); err != nil {
+		return fmt.Errorf("data_dir: %w", err)
+	}
+	return nil
+}
+
+const directoryFile = "directory-address"
 
 // secret reads a secret file, or writes what generate returns to a new one.
 func (d dataDir) secret(name string, generate func() string) (value string, isNew bool, err error) {

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"gatehouse/internal/database"
+	"gatehouse/internal/server"
 )
 
 func TestADataDirectoryIsItsOwnersAlone(t *testing.T) {
@@ -186,5 +187,37 @@ func TestASecretThatCannotBeReadOrWrittenIsAnError(t *testing.T) {
 	}
 	if got, _, err := dangling.servicePassword(); err == nil || got != "" {
 		t.Errorf("%q, %v", got, err)
+	}
+}
+
+func TestTheDirectoryGoesWhereItWasUnlessSomebodyElseIsThere(t *testing.T) {
+	d := dataDir(t.TempDir())
+	if got := d.directoryAddress(t.Context()); got != "" {
+		t.Errorf("at first: %q", got)
+	}
+	l, err := server.Listen(t.Context(), "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	addr := l.Addr().String()
+	if err := d.keepDirectoryAddress(addr); err != nil {
+		t.Fatal(err)
+	}
+	if got := d.directoryAddress(t.Context()); got != "" {
+		t.Errorf("taken: %q", got)
+	}
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if got := d.directoryAddress(t.Context()); got != addr {
+		t.Errorf("free: %q, want %s", got, addr)
+	}
+	for _, text := range []string{"", "0.0.0.0:1389", "nonsense", "127.0.0.1"} {
+		if err := d.keepDirectoryAddress(text); err != nil {
+			t.Fatal(err)
+		}
+		if got := d.directoryAddress(t.Context()); got != "" {
+			t.Errorf("%q: %q", text, got)
+		}
 	}
 }

@@ -86,10 +86,13 @@ func openSite(ctx context.Context, dir dataDir, p plan, log *slog.Logger, now fu
 	}
 	bindPassword := seal.NewSecret() // a new one at each start: the directory lives no longer
 	s.people, err = devldap.Start(devldap.Config{
-		BaseDN: baseDN, BindDN: bindDN, BindPassword: bindPassword, People: p.units(), Log: log, Now: peopleSince,
+		Addr: dir.directoryAddress(ctx), BaseDN: baseDN, BindDN: bindDN, BindPassword: bindPassword, People: p.units(), Log: log, Now: peopleSince,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("start embedded directory: %w", err)
+	}
+	if err := dir.keepDirectoryAddress(s.people.Addr()); err != nil {
+		return nil, err
 	}
 	if err := s.authenticator.SetBindPassword(ctx, adminTenant, bindCredential, bindPassword); err != nil {
 		return nil, err

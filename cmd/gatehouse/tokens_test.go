@@ -269,11 +269,15 @@ func TestARestartKeepsClientsKeysAndTokens(t *testing.T) {
 	c := r.register(r.ada, token, `{}`)
 	refresh := r.tokens(r.ada.host, c.basic(), r.ada.grant()).want(t, 200, "").body["refresh_token"].(string)
 	key := r.send(http.MethodGet, r.ada.host, "/v3/oauth2/jwks", nil, "").raw
+	directory := r.people.URL()
 	r.halt()
 
 	again := startIn(t, dir, r)
 	if again.newPassword != "" {
 		t.Error("the service password was made anew")
+	}
+	if got := again.people.URL(); got != directory {
+		t.Errorf("the directory moved from %s to %s", directory, got)
 	}
 	if got := again.send(http.MethodGet, r.ada.host, "/v3/oauth2/jwks", nil, "").raw; got != key {
 		t.Error("the keys changed")
