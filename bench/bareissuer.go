@@ -110,7 +110,7 @@ func serveBareIssuer(ctx context.Context, in io.Reader, out io.Writer) error {
 		return err
 	}
 	defer func() { _ = b.two.Close() }()
-	debug.SetGCPercent(200) // as internal/server has it
+	debug.SetGCPercent(175) // as internal/server has it
 	gin.SetMode(gin.ReleaseMode)
 	engine := gin.New()
 	engine.POST(issuePath, b.issue)
