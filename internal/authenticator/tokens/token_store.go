@@ -78,14 +78,16 @@ type standing struct {
 
 func (s standing) revoked() bool { return s.RevokeTime != 0 || s.CreateTime < s.IssuedBefore }
 
+// marked holds for the marks m that are about a token t.
+const marked = `m.tenant_id = t.tenant_id
+  AND ((m.kind = 'client' AND m.name = t.client_id) OR (m.kind = 'user' AND m.name = t.username)
+    OR (m.kind = 'family' AND m.name = t.family_id)
+    OR (m.kind = 'consent' AND m.name = t.client_id || '/' || t.username))`
+
 const standingQuery = `
 SELECT t.token_type, t.family_id, t.family_end, t.username, t.client_id, t.grant_type, t.create_time, t.revoke_time, t.rotate_time, t.successor,
        t.scope, t.nonce, t.auth_time, t.amr,
-       (SELECT COALESCE(MAX(m.issued_before), 0) FROM revocation_marks m
-         WHERE m.tenant_id = t.tenant_id
-           AND ((m.kind = 'client' AND m.name = t.client_id) OR (m.kind = 'user' AND m.name = t.username)
-             OR (m.kind = 'family' AND m.name = t.family_id)
-             OR (m.kind = 'consent' AND m.name = t.client_id || '/' || t.username))) AS issued_before
+       (SELECT COALESCE(MAX(m.issued_before), 0) FROM revocation_marks m WHERE ` + marked + `) AS issued_before
   FROM issued_tokens t
  WHERE t.expiry_time = ? AND t.jti = ? AND t.tenant_id = ?`
 
@@ -95,12 +97,7 @@ const standsQuery = `
 SELECT t.client_id
   FROM issued_tokens t
  WHERE t.expiry_time = ? AND t.jti = ? AND t.tenant_id = ? AND t.token_type = 'access' AND t.revoke_time = 0
-   AND NOT EXISTS (
-     SELECT 1 FROM revocation_marks m
-      WHERE m.tenant_id = t.tenant_id AND m.issued_before > t.create_time
-        AND ((m.kind = 'client' AND m.name = t.client_id) OR (m.kind = 'user' AND m.name = t.username)
-          OR (m.kind = 'family' AND m.name = t.family_id)
-          OR (m.kind = 'consent' AND m.name = t.client_id || '/' || t.username)))`
+   AND NOT EXISTS (SELECT 1 FROM revocation_marks m WHERE m.issued_before > t.create_time AND ` + marked + `)`
 
 type store struct{ db *database.DB }
 
