@@ -13,7 +13,7 @@ import (
 	"time"
 
 	"gatehouse/internal/authenticator"
-	"gatehouse/internal/authenticator/issuance"
+	"gatehouse/internal/authenticator/servicetokens"
 	"gatehouse/internal/command"
 	"gatehouse/internal/database"
 	"gatehouse/internal/metrics"
@@ -78,7 +78,7 @@ func open(ctx context.Context, std command.IO) (*opened, error) {
 		RegistryURL: set.Registry.URL, RegistryPoll: set.Registry.Poll, SiteID: set.SiteID,
 		TokenRetention: set.TokenRetention, ShowClientKeys: set.ClientKeyDisplay == "owner", LDAPRootCAs: authorities,
 		CountTokens: o.metrics.Token,
-		TokenLifetimes: issuance.Lifetimes{
+		TokenLifetimes: servicetokens.Lifetimes{
 			Access: set.Tokens.AccessTTL, Refresh: set.Tokens.RefreshTTL, MaxService: set.Tokens.MaxServiceTTL,
 		},
 		SessionIdle: set.Session.Idle, SessionLifetime: set.Session.Lifetime,

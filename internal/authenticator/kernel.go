@@ -4,12 +4,12 @@ import (
 	"context"
 
 	"gatehouse/internal/authenticator/attempts"
-	"gatehouse/internal/authenticator/security"
+	"gatehouse/internal/authenticator/kernel"
 )
 
 // newKernel builds what serves /v3/security.
-func (s *Service) newKernel(siteID string, guard *attempts.Guard) *security.Handler {
-	return security.NewHandler(security.HandlerDeps{
+func (s *Service) newKernel(siteID string, guard *attempts.Guard) *kernel.Handler {
+	return kernel.NewHandler(kernel.HandlerDeps{
 		Service: s.accounts, Realm: s.registry, SiteID: siteID, Ready: s.Ready,
 		TenantAt: func(host string) (string, bool) {
 			tenant, known := s.registry.At(host)
@@ -19,7 +19,7 @@ func (s *Service) newKernel(siteID string, guard *attempts.Guard) *security.Hand
 			tenant, _, _ := s.registry.Active(ctx, tenantID) // none: an address relative to the host that was asked
 			return tenant.BaseURL
 		},
-		Attempt: func(ctx context.Context, tenantID, service, from string) (security.Attempt, error) {
+		Attempt: func(ctx context.Context, tenantID, service, from string) (kernel.Attempt, error) {
 			return guard.Service(ctx, tenantID, service, from)
 		},
 	})
@@ -32,7 +32,7 @@ const operator = "operator"
 // GrantRole gives an account of a tenant a role, which is made if there is
 // none of that name; false when the account has it already.
 func (s *Service) GrantRole(ctx context.Context, tenantID, username, role string) (bool, error) {
-	_, err := s.accounts.CreateRole(ctx, security.Role{TenantID: tenantID, Name: role, Owner: operator})
+	_, err := s.accounts.CreateRole(ctx, kernel.Role{TenantID: tenantID, Name: role, Owner: operator})
 	if err != nil {
 		return false, err
 	}

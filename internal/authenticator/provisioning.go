@@ -4,9 +4,9 @@ import (
 	"context"
 
 	"gatehouse/internal/apierr"
-	"gatehouse/internal/authenticator/identity"
 	"gatehouse/internal/authenticator/keys"
 	"gatehouse/internal/authenticator/provision"
+	"gatehouse/internal/authenticator/serviceaccount"
 	"gatehouse/internal/authenticator/tenancy"
 )
 
@@ -18,7 +18,7 @@ type provisioning struct {
 	provisioner *provision.Provisioner
 }
 
-func (s *Service) newProvisioning(d Deps, self *identity.Account) provisioning {
+func (s *Service) newProvisioning(d Deps, self *serviceaccount.Account) provisioning {
 	records := s.registry.Records(self.Authorize)
 	rotator := keys.NewRotator(s.keys, records, s.tokens, d.Log)
 	return provisioning{

@@ -23,17 +23,17 @@ import (
 	"gatehouse/internal/authenticator/connections"
 	"gatehouse/internal/authenticator/device"
 	"gatehouse/internal/authenticator/directory"
+	"gatehouse/internal/authenticator/discovery"
 	"gatehouse/internal/authenticator/grants"
-	"gatehouse/internal/authenticator/identity"
-	"gatehouse/internal/authenticator/issuance"
+	"gatehouse/internal/authenticator/kernel"
 	"gatehouse/internal/authenticator/keys"
-	"gatehouse/internal/authenticator/metadata"
 	"gatehouse/internal/authenticator/oidc"
-	"gatehouse/internal/authenticator/profiles"
-	"gatehouse/internal/authenticator/security"
+	"gatehouse/internal/authenticator/serviceaccount"
+	"gatehouse/internal/authenticator/servicetokens"
 	"gatehouse/internal/authenticator/tenancy"
 	"gatehouse/internal/authenticator/tenantconfig"
 	"gatehouse/internal/authenticator/tokens"
+	"gatehouse/internal/authenticator/userinfo"
 	"gatehouse/internal/authn"
 	"gatehouse/internal/database"
 	"gatehouse/internal/httpapi"
@@ -57,7 +57,7 @@ type Deps struct {
 	RegistryPoll   time.Duration
 	TokenRetention time.Duration
 	// TokenLifetimes are those of tokens at /v3/tokens.
-	TokenLifetimes issuance.Lifetimes
+	TokenLifetimes servicetokens.Lifetimes
 	// SessionIdle is how long an unused browser session lasts, SessionLifetime
 	// how long one lasts at all.
 	SessionIdle, SessionLifetime time.Duration
@@ -83,16 +83,16 @@ type Service struct {
 	codes       *codes.Service
 	devices     *device.Service
 	callers     *callers.Service
-	accounts    *security.Service
-	kernel      *security.Handler
+	accounts    *kernel.Service
+	kernel      *kernel.Handler
 	clients     *clients.Handler
 	grants      *grants.Handler
 	inspector   *grants.Inspector
-	metadata    *metadata.Handler
-	profiles    *profiles.Handler
+	metadata    *discovery.Handler
+	profiles    *userinfo.Handler
 	configs     *tenantconfig.Handler
 	oidc        *oidc.Service
-	issuance    *issuance.Handler
+	issuance    *servicetokens.Handler
 
 	provisioning provisioning
 	pages        *pages
@@ -106,12 +106,12 @@ func New(d Deps) (*Service, error) {
 			DB: d.DB, Client: d.Registry, BaseURL: d.RegistryURL, SiteID: d.SiteID, Poll: d.RegistryPoll, Now: d.Now, Log: d.Log,
 		}),
 		keys:     keys.New(d.DB, d.Box, d.Now),
-		accounts: security.New(d.DB, d.Box, d.Now),
+		accounts: kernel.New(d.DB, d.Box, d.Now),
 	}
 	s.tokens = tokens.New(tokens.Deps{
 		DB: d.DB, Box: d.Box, Signers: s.keys, Keys: s.keys, Now: d.Now, Log: d.Log, Retention: d.TokenRetention,
 	})
-	self := identity.New(s.registry, s.tokens, s.keys, d.Now)
+	self := serviceaccount.New(s.registry, s.tokens, s.keys, d.Now)
 	s.provisioning = s.newProvisioning(d, self)
 	s.callers = callers.New(s.registry, s.keys, s.tokens, d.SiteID, d.Now)
 	settings := tenantconfig.New(tenantconfig.Deps{
@@ -147,14 +147,14 @@ func New(d Deps) (*Service, error) {
 	s.grants = grants.NewHandler(pipeline, s.oidc, d.CountTokens)
 	s.inspector = grants.NewInspector(pipeline, s.registry)
 	s.clients = clients.NewHandler(registered, d.ShowClientKeys)
-	s.metadata = metadata.NewHandler(metadata.Deps{
+	s.metadata = discovery.NewHandler(discovery.Deps{
 		Keys: s.keys, Settings: settings, Served: pipeline, Scopes: oidc.Scopes(),
 		Authorization: "/authorize", Device: "/device/code", Revocation: "/tokens/revoke", Introspection: "/tokens/introspect", EndSession: "/logout",
 	})
-	s.profiles = profiles.NewHandler(func(ctx context.Context, t tenancy.Tenant) (profiles.Directory, bool, error) {
+	s.profiles = userinfo.NewHandler(func(ctx context.Context, t tenancy.Tenant) (userinfo.Directory, bool, error) {
 		return s.connections.For(ctx, t)
 	}, settings, s.accounts)
-	s.issuance = issuance.NewHandler(issuance.New(issuance.Deps{
+	s.issuance = servicetokens.NewHandler(servicetokens.New(servicetokens.Deps{
 		Registry: s.registry, Accounts: s.accounts, Settings: settings, Tokens: s.tokens, Guard: guard, Lifetimes: d.TokenLifetimes, Log: d.Log,
 	}), s.callers.For("tokens"))
 	var err error
@@ -176,7 +176,7 @@ func rulesOf(settings *tenantconfig.Service) connections.Rules {
 // isOwn reports whether a service account is this authenticator's own.
 func (s *Service) isOwn(caller authn.Caller) (bool, error) {
 	admin, _, err := s.registry.Self()
-	return err == nil && caller.Username == identity.Name && caller.TenantID == admin.ID, err
+	return err == nil && caller.Username == serviceaccount.Name && caller.TenantID == admin.ID, err
 }
 
 // Mount registers the routes.
@@ -186,13 +186,13 @@ func (s *Service) Mount(r gin.IRouter) {
 	apidoc.Mount(r, "/v3/security", apidoc.Document{Name: "security", Path: "/v3/security/openapi.yaml"})
 	s.kernel.Mount(r.Group("/v3/security"), s.callers.For("security"))
 	services := r.Group("/v3/oauth2", httpapi.OAuthErrors, httpapi.NoStore)
-	s.inspector.Mount(services.Group("", authn.Optional(s.callers.For(identity.Name))))
+	s.inspector.Mount(services.Group("", authn.Optional(s.callers.For(serviceaccount.Name))))
 	oauth := r.Group("/v3/oauth2", httpapi.OAuthErrors, s.registry.Middleware())
 	s.metadata.Mount(oauth)
 	s.metadata.MountRoot(r.Group("", httpapi.OAuthErrors, s.registry.Middleware()))
 	s.grants.Mount(oauth.Group("", httpapi.NoStore))
 	s.oidc.Mount(oauth.Group("", httpapi.NoStore, authn.RequireUser(s.verify)))
-	ofTenant := services.Group("", s.callers.InTenant(identity.Name)...)
+	ofTenant := services.Group("", s.callers.InTenant(serviceaccount.Name)...)
 	s.clients.Mount(ofTenant)
 	s.profiles.Mount(ofTenant)
 	s.configs.Mount(ofTenant)
@@ -241,8 +241,8 @@ func (s *Service) RevokeIssuedTo(ctx context.Context, tenantID, clientID string)
 // binds to the directories whose connections name this credential. It belongs
 // to the authenticator's account in the administrative tenant.
 func (s *Service) SetBindPassword(ctx context.Context, adminTenant, credential, password string) error {
-	return s.accounts.SetSecret(ctx, security.SecretAddress{
-		TenantID: adminTenant, Type: security.UserSecret, Account: identity.Name, Name: credential,
+	return s.accounts.SetSecret(ctx, kernel.SecretAddress{
+		TenantID: adminTenant, Type: kernel.UserSecret, Account: serviceaccount.Name, Name: credential,
 	}, map[string]string{"password": password})
 }
 

@@ -23,8 +23,8 @@ import (
 
 	"gatehouse/internal/apierr"
 	"gatehouse/internal/authenticator/directory"
-	"gatehouse/internal/authenticator/identity"
-	"gatehouse/internal/authenticator/security"
+	"gatehouse/internal/authenticator/kernel"
+	"gatehouse/internal/authenticator/serviceaccount"
 	"gatehouse/internal/authenticator/tenancy"
 )
 
@@ -44,7 +44,7 @@ type Registry interface {
 
 // Secrets knows the passwords to bind with.
 type Secrets interface {
-	Secret(ctx context.Context, a security.SecretAddress) (map[string]string, bool, error)
+	Secret(ctx context.Context, a kernel.SecretAddress) (map[string]string, bool, error)
 }
 
 // Rules says which of a connection's people are a tenant's own; false when
@@ -175,8 +175,8 @@ func (s *Service) wanted(ctx context.Context, id string) (settings, error) {
 	if err != nil {
 		return settings{}, err
 	}
-	secret, found, err := s.deps.Secrets.Secret(ctx, security.SecretAddress{
-		TenantID: admin.ID, Type: security.UserSecret, Account: identity.Name, Name: c.BindCredential,
+	secret, found, err := s.deps.Secrets.Secret(ctx, kernel.SecretAddress{
+		TenantID: admin.ID, Type: kernel.UserSecret, Account: serviceaccount.Name, Name: c.BindCredential,
 	})
 	if err != nil {
 		return settings{}, err

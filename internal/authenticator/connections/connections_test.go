@@ -12,8 +12,8 @@ import (
 	"gatehouse/internal/apierr"
 	"gatehouse/internal/authenticator/connections"
 	"gatehouse/internal/authenticator/directory"
-	"gatehouse/internal/authenticator/identity"
-	"gatehouse/internal/authenticator/security"
+	"gatehouse/internal/authenticator/kernel"
+	"gatehouse/internal/authenticator/serviceaccount"
 	"gatehouse/internal/authenticator/tenancy"
 	"gatehouse/internal/devldap"
 	"gatehouse/internal/seal"
@@ -28,7 +28,7 @@ type world struct {
 	mu         sync.Mutex
 	connection tenancy.LDAPConnection
 	away       error
-	secrets    map[security.SecretAddress]map[string]string
+	secrets    map[kernel.SecretAddress]map[string]string
 	now        time.Time
 	looks      int
 	rules      map[string]directory.Rules
@@ -46,7 +46,7 @@ func (w *world) Self() (tenancy.Tenant, string, error) {
 	return tenancy.Tenant{ID: "admin"}, "main", nil
 }
 
-func (w *world) Secret(_ context.Context, a security.SecretAddress) (map[string]string, bool, error) {
+func (w *world) Secret(_ context.Context, a kernel.SecretAddress) (map[string]string, bool, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	content, found := w.secrets[a]
@@ -97,13 +97,13 @@ func (w *world) serve(t *testing.T, person, password string) {
 		w.connection = tenancy.LDAPConnection{
 			ID: "people", URL: "ldap://" + u.Hostname(), Port: port, UserDN: s.UserDN("dev"), BindDN: bindDN, BindCredential: credential,
 		}
-		w.secrets[security.SecretAddress{TenantID: "admin", Type: security.UserSecret, Account: identity.Name, Name: credential}] = map[string]string{"password": bind}
+		w.secrets[kernel.SecretAddress{TenantID: "admin", Type: kernel.UserSecret, Account: serviceaccount.Name, Name: credential}] = map[string]string{"password": bind}
 	})
 }
 
 func newWorld(t *testing.T) (*world, *connections.Service) {
 	t.Helper()
-	w := &world{secrets: map[security.SecretAddress]map[string]string{}, rules: map[string]directory.Rules{}, now: time.Now()}
+	w := &world{secrets: map[kernel.SecretAddress]map[string]string{}, rules: map[string]directory.Rules{}, now: time.Now()}
 	s := connections.New(connections.Deps{Registry: w, Secrets: w, Rules: w.Rules, AllowPlaintext: true, Now: w.Now, Log: testlog.New(t)})
 	t.Cleanup(func() { _ = s.Close() })
 	return w, s

@@ -4,7 +4,7 @@
 //
 // It compares what is with what should be, again and again, so that a crash
 // or a service that is away only delays it and several replicas may do it at
-// once. How a key is made belongs to keys, what roles there are to security,
+// once. How a key is made belongs to keys, what roles there are to kernel,
 // how the registry is read to tenancy.
 package provision
 
@@ -14,7 +14,7 @@ import (
 	"time"
 
 	"gatehouse/internal/apierr"
-	"gatehouse/internal/authenticator/security"
+	"gatehouse/internal/authenticator/kernel"
 	"gatehouse/internal/authenticator/tenancy"
 )
 
@@ -30,7 +30,7 @@ type Keys interface {
 
 // Roles sees to the roles that follow from the registry.
 type Roles interface {
-	EnsureBuiltinRoles(ctx context.Context, v security.SiteView) error
+	EnsureBuiltinRoles(ctx context.Context, v kernel.SiteView) error
 }
 
 // allEvery is how often all tenants are looked at although the registry says
@@ -132,10 +132,10 @@ func (p *Provisioner) key(ctx context.Context, t tenancy.Record, all, changed bo
 	p.deps.Log.ErrorContext(ctx, "signing key not provided", slog.String("tenant", t.ID), slog.String("status", t.Status), slog.Any("error", err))
 }
 
-func viewOf(site tenancy.Site, tenants []tenancy.Record) security.SiteView {
-	v := security.SiteView{SiteID: site.ID, AdminTenant: site.AdminTenant, Primary: site.Primary}
+func viewOf(site tenancy.Site, tenants []tenancy.Record) kernel.SiteView {
+	v := kernel.SiteView{SiteID: site.ID, AdminTenant: site.AdminTenant, Primary: site.Primary}
 	for _, t := range tenants {
-		v.Tenants = append(v.Tenants, security.TenantView{ID: t.ID, AdminUser: t.AdminUser, TokenGenServices: t.TokenGenServices})
+		v.Tenants = append(v.Tenants, kernel.TenantView{ID: t.ID, AdminUser: t.AdminUser, TokenGenServices: t.TokenGenServices})
 	}
 	return v
 }

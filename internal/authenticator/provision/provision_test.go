@@ -8,8 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"gatehouse/internal/authenticator/kernel"
 	"gatehouse/internal/authenticator/provision"
-	"gatehouse/internal/authenticator/security"
 	"gatehouse/internal/authenticator/tenancy"
 	"gatehouse/internal/testlog"
 )
@@ -22,7 +22,7 @@ type site struct {
 	away    bool
 	broken  map[string]bool
 	done    []string // what was done since take
-	view    security.SiteView
+	view    kernel.SiteView
 }
 
 func (s *site) Own(context.Context) (tenancy.Site, []tenancy.Record, bool, error) {
@@ -46,7 +46,7 @@ func (s *site) Reconcile(_ context.Context, tenantID, published string) error {
 	return nil
 }
 
-func (s *site) EnsureBuiltinRoles(_ context.Context, v security.SiteView) error {
+func (s *site) EnsureBuiltinRoles(_ context.Context, v kernel.SiteView) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.done, s.view = append(s.done, "roles"), v

@@ -1,0 +1,4 @@
+package kernel
+
+// CanonicalName is canonicalName.
+var CanonicalName = canonicalName

@@ -1,0 +1,85 @@
+package kernel_test
+
+import (
+	"maps"
+	"strings"
+	"testing"
+	"time"
+
+	"gatehouse/internal/apierr"
+	"gatehouse/internal/authenticator/kernel"
+	"gatehouse/internal/database"
+	"gatehouse/internal/seal"
+	"gatehouse/internal/testdb"
+	"gatehouse/migrations"
+)
+
+func secretsOn(t *testing.T, db *database.DB) *kernel.Service {
+	t.Helper()
+	box, err := seal.New(seal.NewKey())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return kernel.New(db, box, time.Now)
+}
+
+func TestASecretIsReadByItsAddressAndTheNewestVersionCounts(t *testing.T) {
+	testdb.Each(t, migrations.Authenticator, func(t *testing.T, db *database.DB) {
+		s := secretsOn(t, db)
+		at := kernel.SecretAddress{TenantID: "admin", Type: kernel.UserSecret, Account: "authenticator", Name: "ldap.dev"}
+		for _, value := range []string{"first", "second"} {
+			if err := s.SetSecret(t.Context(), at, map[string]string{"password": value}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		got, found, err := s.Secret(t.Context(), at)
+		if err != nil || !found || !maps.Equal(got, map[string]string{"password": "second"}) {
+			t.Fatalf("got %v, %v, %v", got, found, err)
+		}
+		for _, other := range []kernel.SecretAddress{
+			{TenantID: "dev", Type: at.Type, Account: at.Account, Name: at.Name},
+			{TenantID: at.TenantID, Type: "service", Account: at.Account, Name: at.Name},
+			{TenantID: at.TenantID, Type: at.Type, Account: "files", Name: at.Name},
+			{TenantID: at.TenantID, Type: at.Type, Account: at.Account, Name: "ldap.other"},
+			{TenantID: at.TenantID, Type: at.Type, Account: at.Account, Name: "ldap\x00dev"},
+		} {
+			if _, found, err := s.Secret(t.Context(), other); found || err != nil {
+				t.Errorf("%+v: found %v, %v", other, found, err)
+			}
+		}
+	})
+}
+
+func TestSecretsAreSealedForTheirPlace(t *testing.T) {
+	db := testdb.New(t, migrations.Authenticator)
+	s := secretsOn(t, db)
+	at := kernel.SecretAddress{TenantID: "admin", Type: kernel.UserSecret, Account: "authenticator", Name: "ldap.dev"}
+	value := seal.NewSecret()
+	if err := s.SetSecret(t.Context(), at, map[string]string{"password": value}); err != nil {
+		t.Fatal(err)
+	}
+	var stored string
+	if err := db.Conn(t.Context()).Raw("SELECT content FROM secrets").Scan(&stored).Error; err != nil {
+		t.Fatal(err)
+	}
+	if strings.Contains(stored, value) || strings.Contains(stored, "password") {
+		t.Error("the secret stands in the database")
+	}
+	if err := db.Conn(t.Context()).Exec("UPDATE secrets SET account = 'files'").Error; err != nil {
+		t.Fatal(err)
+	}
+	at.Account = "files"
+	if _, _, err := s.Secret(t.Context(), at); err == nil {
+		t.Error("a secret moved to another account opens there")
+	}
+}
+
+func TestNamesThatCannotBeAreRefused(t *testing.T) {
+	s := secretsOn(t, testdb.New(t, migrations.Authenticator))
+	for _, name := range []string{"", "a b", "ä", "a/b", "a\x00", strings.Repeat("a", 201)} {
+		err := s.SetSecret(t.Context(), kernel.SecretAddress{TenantID: "admin", Type: kernel.UserSecret, Account: "x", Name: name}, nil)
+		if !apierr.Is(err, apierr.Invalid) {
+			t.Errorf("%q: %v", name, err)
+		}
+	}
+}

@@ -1,4 +1,0 @@
-package security
-
-// CanonicalName is canonicalName.
-var CanonicalName = canonicalName

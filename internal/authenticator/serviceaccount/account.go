@@ -1,0 +1,99 @@
+// Package serviceaccount is the authenticator's own service account: it signs its
+// requests to other services with tokens that it mints itself.
+//
+// Minting belongs to tokens; which tenant and site the account belongs to is
+// known by tenancy.
+package serviceaccount
+
+import (
+	"context"
+	"net/http"
+	"sync"
+	"time"
+
+	"gatehouse/internal/authenticator/keys"
+	"gatehouse/internal/authenticator/tenancy"
+	"gatehouse/internal/authenticator/tokens"
+	"gatehouse/internal/authn"
+)
+
+// Name is the account's name, in the administrative tenant of its site.
+const Name = "authenticator"
+
+// lifetime of a token; a new one is minted when less than half is left.
+const lifetime = time.Hour
+
+// Registry says where the account belongs.
+type Registry interface {
+	Self() (admin tenancy.Tenant, primarySite string, err error)
+}
+
+// Mint makes tokens and records them.
+type Mint interface {
+	Issue(ctx context.Context, r tokens.Request) (tokens.Pair, error)
+}
+
+// Keys finds the key that signs for a tenant now.
+type Keys interface {
+	Active(ctx context.Context, tenantID string) (*keys.Key, error)
+}
+
+// Account is the authenticator's own account.
+type Account struct {
+	registry Registry
+	mint     Mint
+	keys     Keys
+	now      func() time.Time
+
+	mu     sync.Mutex
+	token  tokens.Token
+	holder holder
+}
+
+// holder is what a token was minted for, and with which key: the registry
+// knows one, so that a token of the key before is worth nothing there.
+type holder struct{ tenant, issuer, site, kid string }
+
+// New returns the Account.
+func New(r Registry, m Mint, k Keys, now func() time.Time) *Account {
+	return &Account{registry: r, mint: m, keys: k, now: now}
+}
+
+// Authorize makes a request to a service of the primary site one of this
+// account, on its own behalf.
+func (a *Account) Authorize(ctx context.Context, req *http.Request) error {
+	admin, site, err := a.registry.Self()
+	if err != nil {
+		return err
+	}
+	token, err := a.current(ctx, admin, site)
+	if err != nil {
+		return err
+	}
+	req.Header.Set("X-Tapis-Token", token)
+	req.Header.Set("X-Tapis-Tenant", admin.ID)
+	req.Header.Set("X-Tapis-User", Name)
+	return nil
+}
+
+func (a *Account) current(ctx context.Context, admin tenancy.Tenant, site string) (string, error) {
+	key, err := a.keys.Active(ctx, admin.ID)
+	if err != nil {
+		return "", err
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	want := holder{admin.ID, admin.TokenService, site, key.ID}
+	if a.holder == want && a.token.ExpiresAt.Sub(a.now()) > lifetime/2 {
+		return a.token.Value, nil
+	}
+	pair, err := a.mint.Issue(ctx, tokens.Request{
+		Tenant: tokens.Tenant{ID: admin.ID, Issuer: admin.TokenService}, Username: Name, AccountType: authn.ServiceAccount,
+		TargetSite: site, GrantType: tokens.Direct, AccessTTL: lifetime,
+	})
+	if err != nil {
+		return "", err
+	}
+	a.token, a.holder = pair.Access, want
+	return pair.Access.Value, nil
+}

@@ -1,0 +1,373 @@
+package servicetokens
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+
+	"gatehouse/internal/apierr"
+	"gatehouse/internal/authenticator/attempts"
+	"gatehouse/internal/authenticator/kernel"
+	"gatehouse/internal/authenticator/tenancy"
+	"gatehouse/internal/authenticator/tenantconfig"
+	"gatehouse/internal/authenticator/tokens"
+	"gatehouse/internal/authn"
+	"gatehouse/internal/httpapi"
+)
+
+// Registry is the view of sites and tenants.
+type Registry interface {
+	Active(ctx context.Context, id string) (tenancy.Tenant, bool, error)
+	Site(id string) (tenancy.Site, error)
+	Self() (admin tenancy.Tenant, primarySite string, err error)
+}
+
+// Accounts knows the service accounts of the administrative tenant and who
+// holds which role in it.
+type Accounts interface {
+	PasswordMatches(ctx context.Context, tenantID, service, password string) (bool, error)
+	HasPassword(ctx context.Context, tenantID, service string) (bool, error)
+	HasRole(ctx context.Context, tenantID, username, role string) (bool, error)
+	IsSiteAdminUser(ctx context.Context, tenantID, username string) (bool, error)
+}
+
+// Settings finds what a tenant permits.
+type Settings interface {
+	For(ctx context.Context, tenantID string) (tenantconfig.Settings, error)
+}
+
+// Tokens makes, finds and ends tokens.
+type Tokens interface {
+	Issue(ctx context.Context, r tokens.Request) (tokens.Pair, error)
+	Renew(ctx context.Context, tenant tokens.Tenant, raw string) (tokens.Request, error)
+	AccessAs(ctx context.Context, raw string, tenantOf func(tenantID string) (tokens.Tenant, error)) (authn.Caller, error)
+	Find(ctx context.Context, tenant tokens.Tenant, raw string) (tokens.Recorded, error)
+	Revoke(ctx context.Context, r tokens.Recorded) error
+}
+
+// Lifetimes are those of tokens that nothing else decides.
+type Lifetimes struct {
+	Access     time.Duration // where none was asked for; 0: five minutes
+	Refresh    time.Duration // 0: ten minutes
+	MaxService time.Duration // the longest of a service's tokens; 0: a year
+}
+
+func (l Lifetimes) orDefaults() Lifetimes {
+	or := func(d, absent time.Duration) time.Duration {
+		if d == 0 {
+			return absent
+		}
+		return d
+	}
+	return Lifetimes{
+		Access: or(l.Access, 5*time.Minute), Refresh: or(l.Refresh, 10*time.Minute), MaxService: or(l.MaxService, 365*24*time.Hour),
+	}
+}
+
+// Deps are what a Service uses.
+type Deps struct {
+	Registry  Registry
+	Accounts  Accounts
+	Settings  Settings
+	Tokens    Tokens
+	Guard     *attempts.Guard
+	Lifetimes Lifetimes
+	Log       *slog.Logger
+}
+
+// Service decides who may have tokens.
+type Service struct{ Deps }
+
+// New returns a Service.
+func New(d Deps) *Service {
+	d.Lifetimes = d.Lifetimes.orDefaults()
+	return &Service{d}
+}
+
+// Applicant is who asks for tokens: a service that showed its password, or the
+// caller that a token names.
+type Applicant struct {
+	Caller   authn.Caller
+	Password bool // Caller names the service, and no token was there
+}
+
+// SignIn checks the password of a service of this site, tried from an address.
+func (s *Service) SignIn(ctx context.Context, credentials httpapi.Basic, address string) (Applicant, error) {
+	admin, err := s.admin()
+	if err != nil {
+		return Applicant{}, err
+	}
+	attempt, err := s.Guard.Service(ctx, admin.ID, credentials.Name, address)
+	if err != nil {
+		return Applicant{}, err
+	}
+	defer attempt.Cancel()
+	matches, err := s.Accounts.PasswordMatches(ctx, admin.ID, credentials.Name, credentials.Secret)
+	if err != nil {
+		return Applicant{}, err
+	}
+	if !matches {
+		attempt.Fail()
+		return Applicant{}, needPassword("The name or the password of the service is wrong.")
+	}
+	attempt.Succeed()
+	return Applicant{Password: true, Caller: authn.Caller{
+		Username: credentials.Name, TenantID: admin.ID, SiteID: admin.SiteID, AccountType: authn.ServiceAccount,
+	}}, nil
+}
+
+// needPassword is the answer to a request that shows too little of who asks.
+func needPassword(message string) *apierr.Error {
+	e := apierr.New(apierr.Unauthenticated, "%s", message)
+	e.Challenge = `Basic realm="tapis"`
+	return e
+}
+
+func (s *Service) admin() (tenancy.Tenant, error) {
+	admin, _, err := s.Registry.Self()
+	if err != nil {
+		return tenancy.Tenant{}, apierr.Away(err, "The tenant registry")
+	}
+	return admin, nil
+}
+
+// Create issues what was ordered, if the applicant may have it.
+func (s *Service) Create(ctx context.Context, who Applicant, o Order) (tokens.Pair, error) {
+	if err := o.check(); err != nil {
+		return tokens.Pair{}, err
+	}
+	tenant, found, err := s.Registry.Active(ctx, o.TenantID)
+	if err != nil {
+		return tokens.Pair{}, err
+	}
+	if !found || !tenant.OwnedByThisOne {
+		return tokens.Pair{}, apierr.Invalidf("The field token_tenant_id names no active tenant of this site.")
+	}
+	if err := s.mayHave(ctx, who, tenant, o); err != nil {
+		return tokens.Pair{}, err
+	}
+	request, err := s.request(ctx, who, tenant, o)
+	if err != nil {
+		return tokens.Pair{}, err
+	}
+	pair, err := s.Tokens.Issue(ctx, request)
+	if err == nil && o.Delegation {
+		s.Log.InfoContext(ctx, "delegation token issued", slog.String("by", who.Caller.Username), slog.String("tenant", tenant.ID),
+			slog.String("user", o.Username), slog.String("delegation_sub", request.DelegationSub), slog.String("jti", pair.Access.ID))
+	}
+	return pair, err
+}
+
+// mayHave decides, by the rules of docs/tokens.md.
+func (s *Service) mayHave(ctx context.Context, who Applicant, tenant tenancy.Tenant, o Order) error {
+	admin, err := s.admin()
+	if err != nil {
+		return err
+	}
+	ours := who.Caller.Service() && who.Caller.TenantID == admin.ID
+	self := ours && !o.Delegation && o.AccountType == authn.ServiceAccount && tenant.ID == admin.ID && o.Username == who.Caller.Username
+	switch {
+	case !ours:
+		return forbidden("Only a service of this site can ask for tokens here; people get theirs at /v3/oauth2/tokens.")
+	case self:
+		return nil
+	case who.Password:
+		return forbidden("With its password a service can ask for tokens of its own only: account_type is service, token_username its name, " +
+			"and token_tenant_id the administrative tenant of the site.")
+	}
+	if o.AccountType == authn.UserAccount {
+		if admitted, err := s.admits(ctx, tenant, o.Username); err != nil {
+			return err
+		} else if !admitted {
+			return forbidden("The tenant administers its site; this person cannot get tokens in it.")
+		}
+	}
+	generator, err := s.Accounts.HasRole(ctx, admin.ID, who.Caller.Username, kernel.GeneratorRole(tenant.ID))
+	if err != nil {
+		return err
+	}
+	if !generator {
+		return forbidden("The service may not make tokens for others in this tenant.")
+	}
+	return nil
+}
+
+// admits reports whether a person may have tokens in a tenant at all: in the
+// administrative one only by its configuration and a role.
+func (s *Service) admits(ctx context.Context, tenant tenancy.Tenant, username string) (bool, error) {
+	if !tenant.SiteAdmin {
+		return true, nil
+	}
+	settings, err := s.Settings.For(ctx, tenant.ID)
+	if err != nil || !settings.SiteAdminUsers {
+		return false, err
+	}
+	return s.Accounts.IsSiteAdminUser(ctx, tenant.ID, username)
+}
+
+func forbidden(message string) error { return apierr.New(apierr.Forbidden, "%s", message) }
+
+// request says what the mint shall make of an order that was allowed.
+func (s *Service) request(ctx context.Context, who Applicant, tenant tenancy.Tenant, o Order) (tokens.Request, error) {
+	r := tokens.Request{
+		Tenant: tokenTenant(tenant), Username: o.Username, AccountType: o.AccountType, TargetSite: o.TargetSite, GrantType: tokens.Direct,
+	}
+	var err error
+	if o.AccountType == authn.ServiceAccount {
+		if err := s.service(ctx, who, tenant, o); err != nil {
+			return r, err
+		}
+		if r.TargetSite == "" {
+			r.TargetSite = tenant.SiteID
+		}
+	}
+	if r.TargetSite != "" {
+		if _, err := s.Registry.Site(r.TargetSite); apierr.Is(err, apierr.NotFound) {
+			return r, apierr.Invalidf("The field target_site_id names no site.")
+		} else if err != nil {
+			return r, err
+		}
+	}
+	if o.Delegation {
+		if r.DelegationSub, err = s.delegationSub(ctx, o); err != nil {
+			return r, err
+		}
+	}
+	if r.Extra, err = tokens.ParseExtra(o.Claims); err != nil {
+		return r, err
+	}
+	longest, err := s.longest(ctx, tenant, o.AccountType)
+	if err != nil {
+		return r, err
+	}
+	r.AccessTTL = lifetime(o.AccessTTL, s.Lifetimes.Access, longest.access)
+	if o.Refresh {
+		r.RefreshTTL, r.FamilyTTL = lifetime(o.RefreshTTL, s.Lifetimes.Refresh, longest.refresh), longest.family
+	}
+	return r, nil
+}
+
+// service refuses to make tokens for services that there are not.
+func (s *Service) service(ctx context.Context, who Applicant, tenant tenancy.Tenant, o Order) error {
+	if !tenant.SiteAdmin {
+		return apierr.Invalidf("The field token_tenant_id must name the administrative tenant of the site; services belong to it.")
+	}
+	if who.Password {
+		return nil // it has just shown that there is
+	}
+	known, err := s.Accounts.HasPassword(ctx, tenant.ID, o.Username)
+	if err == nil && !known {
+		return apierr.Invalidf("The field token_username names no service account.")
+	}
+	return err
+}
+
+// delegationSub returns for whom the tokens are to act. Only people delegate,
+// and only those of this site.
+func (s *Service) delegationSub(ctx context.Context, o Order) (string, error) {
+	if o.AccountType != authn.UserAccount {
+		return "", apierr.Invalidf("The field delegation_token goes with the account_type user only.")
+	}
+	tenant, found, err := s.Registry.Active(ctx, o.DelegationTenantID)
+	if err != nil {
+		return "", err
+	}
+	if !found || !tenant.OwnedByThisOne {
+		return "", apierr.Invalidf("The field delegation_sub_tenant_id names no active tenant of this site.")
+	}
+	return o.DelegationUsername + "@" + tenant.ID, nil
+}
+
+// limits are the longest lifetimes of tokens and their family; 0: a family has
+// no end.
+type limits struct{ access, refresh, family time.Duration }
+
+func (s *Service) longest(ctx context.Context, tenant tenancy.Tenant, accountType string) (limits, error) {
+	if accountType == authn.ServiceAccount {
+		// Services refresh for as long as they run; their password is what ends it.
+		return limits{access: s.Lifetimes.MaxService, refresh: s.Lifetimes.MaxService}, nil
+	}
+	settings, err := s.Settings.For(ctx, tenant.ID)
+	if err != nil {
+		return limits{}, err
+	}
+	return limits{access: settings.MaxAccessTTL, refresh: settings.MaxRefreshTTL, family: settings.MaxRefreshTTL}, nil
+}
+
+// Renew issues new tokens for a refresh token that was issued here. The old
+// one stays good.
+func (s *Service) Renew(ctx context.Context, raw string) (tokens.Pair, error) {
+	if raw == "" {
+		return tokens.Pair{}, apierr.Invalidf("The field refresh_token is missing.")
+	}
+	claimed, err := authn.ClaimedTenant(raw)
+	if err != nil {
+		return tokens.Pair{}, apierr.Invalidf("The field refresh_token is not a token.").Because(err)
+	}
+	tenant, found, err := s.Registry.Active(ctx, claimed)
+	switch {
+	case err != nil:
+		return tokens.Pair{}, err
+	case !found:
+		return tokens.Pair{}, stale("The refresh token belongs to no active tenant.", authn.ErrTenant)
+	case !tenant.OwnedByThisOne:
+		return tokens.Pair{}, apierr.Invalidf("The refresh token belongs to another site; it is refreshed there.")
+	}
+	request, err := s.Tokens.Renew(ctx, tokenTenant(tenant), raw)
+	if err != nil {
+		return tokens.Pair{}, notRenewed(err)
+	}
+	longest, err := s.stillEntitled(ctx, tenant, request)
+	if err != nil {
+		return tokens.Pair{}, err
+	}
+	request.AccessTTL, request.RefreshTTL = min(request.AccessTTL, longest.access), min(request.RefreshTTL, longest.refresh)
+	return s.Tokens.Issue(ctx, request)
+}
+
+// stillEntitled asks whether the subject of a refresh token may still have
+// tokens, and how long they may live.
+func (s *Service) stillEntitled(ctx context.Context, tenant tenancy.Tenant, r tokens.Request) (limits, error) {
+	may, err := false, error(nil)
+	switch {
+	case r.AccountType != authn.ServiceAccount:
+		may, err = s.admits(ctx, tenant, r.Username)
+	case tenant.SiteAdmin:
+		may, err = s.Accounts.HasPassword(ctx, tenant.ID, r.Username)
+	}
+	if err != nil {
+		return limits{}, err
+	}
+	if !may {
+		return limits{}, stale("The refresh token is not valid any more: its subject cannot have tokens.", errors.New("subject not entitled"))
+	}
+	return s.longest(ctx, tenant, r.AccountType)
+}
+
+// notRenewed is the answer to a refresh token that is not good.
+func notRenewed(err error) error {
+	switch {
+	case errors.Is(err, authn.ErrTokenType):
+		return apierr.Invalidf("The field refresh_token is not a refresh token.").Because(err)
+	case errors.Is(err, tokens.ErrGrant):
+		return apierr.Invalidf("The refresh token was issued by an OAuth grant; its client refreshes it at /v3/oauth2/tokens.").Because(err)
+	case errors.Is(err, authn.ErrExpired):
+		return stale("The refresh token has expired.", err)
+	case errors.Is(err, authn.ErrRevoked):
+		return stale("The refresh token has been revoked.", err)
+	case authn.IsRefusal(err):
+		return stale("The refresh token is not valid.", err)
+	}
+	return err
+}
+
+func stale(message string, cause error) error {
+	e := apierr.New(apierr.Unauthenticated, "%s", message).Because(cause)
+	e.Challenge = `Bearer realm="tapis", error="invalid_token"`
+	return e
+}
+
+func tokenTenant(t tenancy.Tenant) tokens.Tenant {
+	return tokens.Tenant{ID: t.ID, Issuer: t.TokenService}
+}
