@@ -11,10 +11,10 @@ import (
 	"gatehouse/internal/authenticator/grants"
 	"gatehouse/internal/authenticator/sessions"
 	"gatehouse/internal/authenticator/signin"
-	"gatehouse/internal/authenticator/tenancy"
 	"gatehouse/internal/authenticator/tenantconfig"
 	"gatehouse/internal/authenticator/tokens"
 	"gatehouse/internal/authenticator/webapp"
+	"gatehouse/internal/registryclient"
 )
 
 // pages are what people see in a browser.
@@ -45,22 +45,22 @@ func (s *Service) newPages(d Deps, parts pageParts) (*pages, error) {
 	}
 	p.webapp = webapp.NewHandler(webapp.Deps{
 		Pages: p.shared, Sessions: p.sessions,
-		Enabled: func(ctx context.Context, t tenancy.Tenant) (bool, error) {
+		Enabled: func(ctx context.Context, t registryclient.Tenant) (bool, error) {
 			settings, err := parts.settings.For(ctx, t.ID)
 			return settings.UseTokenWebapp && (!t.SiteAdmin || settings.SiteAdminUsers), err
 		},
-		Redeem: func(ctx context.Context, t tenancy.Tenant, r webapp.Redemption) (tokens.Pair, error) {
+		Redeem: func(ctx context.Context, t registryclient.Tenant, r webapp.Redemption) (tokens.Pair, error) {
 			out, err := parts.pipeline.Exchange(ctx, t, grants.Request{
 				GrantType: tenantconfig.AuthorizationCode, Credentials: &grants.Credentials{ID: r.ClientID}, Code: r.Code,
 				RedirectURI: r.RedirectURI, CodeVerifier: r.Verifier, Address: r.Address,
 			})
 			return out.Pair, err
 		},
-		Check: func(ctx context.Context, t tenancy.Tenant, token string) error {
+		Check: func(ctx context.Context, t registryclient.Tenant, token string) error {
 			_, err := s.tokens.Access(ctx, tokens.Tenant{ID: t.ID, Issuer: t.TokenService}, token)
 			return err
 		},
-		Revoke: func(ctx context.Context, t tenancy.Tenant, token string) error {
+		Revoke: func(ctx context.Context, t registryclient.Tenant, token string) error {
 			found, err := s.tokens.Find(ctx, tokens.Tenant{ID: t.ID, Issuer: t.TokenService}, token)
 			if err != nil {
 				return err
@@ -70,11 +70,11 @@ func (s *Service) newPages(d Deps, parts pageParts) (*pages, error) {
 	})
 	p.signin = signin.NewHandler(signin.Deps{
 		Pages: p.shared, Sessions: p.sessions, Consents: p.consents, Clients: parts.clients, Settings: parts.settings,
-		Directories: func(ctx context.Context, t tenancy.Tenant) (signin.Directory, bool, error) {
+		Directories: func(ctx context.Context, t registryclient.Tenant) (signin.Directory, bool, error) {
 			return s.people(ctx, t)
 		},
 		Issuer: parts.pipeline, Devices: s.devices, Guard: parts.guard, Ending: p.webapp.End, Now: d.Now, Log: d.Log,
-		ReadHint: func(ctx context.Context, t tenancy.Tenant, idToken string) (string, error) {
+		ReadHint: func(ctx context.Context, t registryclient.Tenant, idToken string) (string, error) {
 			hint, err := s.tokens.ReadIDHint(ctx, t.ID, t.OAuthURL(""), idToken)
 			return hint.ClientID, err
 		},

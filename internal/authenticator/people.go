@@ -4,7 +4,7 @@ import (
 	"context"
 
 	"gatehouse/internal/authenticator/directory"
-	"gatehouse/internal/authenticator/tenancy"
+	"gatehouse/internal/registryclient"
 )
 
 // people are those of a tenant who may sign in.
@@ -16,7 +16,7 @@ type people interface {
 // people returns those of a tenant's directory; false when it has none. Of the
 // administrative tenant's they are only those whom the operator named: the
 // others are refused as with a wrong password.
-func (s *Service) people(ctx context.Context, t tenancy.Tenant) (people, bool, error) {
+func (s *Service) people(ctx context.Context, t registryclient.Tenant) (people, bool, error) {
 	d, found, err := s.connections.For(ctx, t)
 	if err != nil || !found || !t.SiteAdmin {
 		return d, found, err

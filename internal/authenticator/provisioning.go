@@ -7,12 +7,12 @@ import (
 	"gatehouse/internal/authenticator/keys"
 	"gatehouse/internal/authenticator/provision"
 	"gatehouse/internal/authenticator/serviceaccount"
-	"gatehouse/internal/authenticator/tenancy"
+	"gatehouse/internal/registryclient"
 )
 
 // provisioning is what keeps keys and roles of the site's tenants in order.
 type provisioning struct {
-	records     *tenancy.Records
+	records     *registryclient.Records
 	rotator     *keys.Rotator
 	handler     *keys.Handler
 	provisioner *provision.Provisioner

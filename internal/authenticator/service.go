@@ -17,7 +17,6 @@ import (
 	"gatehouse/internal/apidoc"
 	"gatehouse/internal/authenticator/attempts"
 	"gatehouse/internal/authenticator/browser"
-	"gatehouse/internal/authenticator/callers"
 	"gatehouse/internal/authenticator/clients"
 	"gatehouse/internal/authenticator/codes"
 	"gatehouse/internal/authenticator/connections"
@@ -37,6 +36,7 @@ import (
 	"gatehouse/internal/authn"
 	"gatehouse/internal/database"
 	"gatehouse/internal/httpapi"
+	"gatehouse/internal/registryclient"
 	"gatehouse/internal/seal"
 	"gatehouse/migrations"
 )
@@ -76,13 +76,13 @@ type Deps struct {
 type Service struct {
 	db          *database.DB
 	log         *slog.Logger
-	registry    *tenancy.Registry
+	registry    *registryclient.Client
 	connections *connections.Service
 	keys        *keys.Service
 	tokens      *tokens.Service
 	codes       *codes.Service
 	devices     *device.Service
-	callers     *callers.Service
+	callers     *tenancy.Callers
 	accounts    *kernel.Service
 	kernel      *kernel.Handler
 	clients     *clients.Handler
@@ -102,7 +102,7 @@ type Service struct {
 func New(d Deps) (*Service, error) {
 	s := &Service{
 		db: d.DB, log: d.Log,
-		registry: tenancy.New(tenancy.Deps{
+		registry: registryclient.New(registryclient.Deps{
 			DB: d.DB, Client: d.Registry, BaseURL: d.RegistryURL, SiteID: d.SiteID, Poll: d.RegistryPoll, Now: d.Now, Log: d.Log,
 		}),
 		keys:     keys.New(d.DB, d.Box, d.Now),
@@ -113,7 +113,7 @@ func New(d Deps) (*Service, error) {
 	})
 	self := serviceaccount.New(s.registry, s.tokens, s.keys, d.Now)
 	s.provisioning = s.newProvisioning(d, self)
-	s.callers = callers.New(s.registry, s.keys, s.tokens, d.SiteID, d.Now)
+	s.callers = tenancy.NewCallers(s.registry, s.keys, s.tokens, d.SiteID, d.Now)
 	settings := tenantconfig.New(tenantconfig.Deps{
 		DB: d.DB, Box: d.Box, Now: d.Now, Log: d.Log,
 		LDAP: tenantconfig.LDAP{CheckFilter: directory.CheckFilter, CheckDN: directory.CheckDN},
@@ -137,11 +137,11 @@ func New(d Deps) (*Service, error) {
 	pipeline := grants.New(grants.Deps{
 		Clients: registered, Settings: settings, Mint: s.tokens, Guard: guard,
 		Codes: s.codes, Devices: s.devices, Records: s.tokens, Now: d.Now,
-		Directories: func(ctx context.Context, t tenancy.Tenant) (grants.Directory, bool, error) {
+		Directories: func(ctx context.Context, t registryclient.Tenant) (grants.Directory, bool, error) {
 			return s.people(ctx, t)
 		},
 	})
-	s.oidc = oidc.New(func(ctx context.Context, t tenancy.Tenant) (oidc.Directory, bool, error) {
+	s.oidc = oidc.New(func(ctx context.Context, t registryclient.Tenant) (oidc.Directory, bool, error) {
 		return s.connections.For(ctx, t)
 	}, s.tokens)
 	s.grants = grants.NewHandler(pipeline, s.oidc, d.CountTokens)
@@ -151,7 +151,7 @@ func New(d Deps) (*Service, error) {
 		Keys: s.keys, Settings: settings, Served: pipeline, Scopes: oidc.Scopes(),
 		Authorization: "/authorize", Device: "/device/code", Revocation: "/tokens/revoke", Introspection: "/tokens/introspect", EndSession: "/logout",
 	})
-	s.profiles = userinfo.NewHandler(func(ctx context.Context, t tenancy.Tenant) (userinfo.Directory, bool, error) {
+	s.profiles = userinfo.NewHandler(func(ctx context.Context, t registryclient.Tenant) (userinfo.Directory, bool, error) {
 		return s.connections.For(ctx, t)
 	}, settings, s.accounts)
 	s.issuance = servicetokens.NewHandler(servicetokens.New(servicetokens.Deps{
@@ -187,9 +187,9 @@ func (s *Service) Mount(r gin.IRouter) {
 	s.kernel.Mount(r.Group("/v3/security"), s.callers.For("security"))
 	services := r.Group("/v3/oauth2", httpapi.OAuthErrors, httpapi.NoStore)
 	s.inspector.Mount(services.Group("", authn.Optional(s.callers.For(serviceaccount.Name))))
-	oauth := r.Group("/v3/oauth2", httpapi.OAuthErrors, s.registry.Middleware())
+	oauth := r.Group("/v3/oauth2", httpapi.OAuthErrors, tenancy.Middleware(s.registry))
 	s.metadata.Mount(oauth)
-	s.metadata.MountRoot(r.Group("", httpapi.OAuthErrors, s.registry.Middleware()))
+	s.metadata.MountRoot(r.Group("", httpapi.OAuthErrors, tenancy.Middleware(s.registry)))
 	s.grants.Mount(oauth.Group("", httpapi.NoStore))
 	s.oidc.Mount(oauth.Group("", httpapi.NoStore, authn.RequireUser(s.verify)))
 	ofTenant := services.Group("", s.callers.InTenant(serviceaccount.Name)...)
@@ -203,7 +203,7 @@ func (s *Service) Mount(r gin.IRouter) {
 	s.issuance.Mount(r)
 	s.provisioning.handler.Mount(r.Group("/v3/tokens", httpapi.NoStore, authn.Require(s.callers.For("tokens"))))
 	s.pages.shared.MountAssets(r)
-	shown := r.Group(browser.Base, s.pages.shared.Middleware(), s.registry.Middleware())
+	shown := r.Group(browser.Base, s.pages.shared.Middleware(), tenancy.Middleware(s.registry))
 	s.pages.signin.Mount(shown)
 	s.pages.webapp.Mount(shown)
 }

@@ -14,6 +14,7 @@ import (
 	"gatehouse/internal/authenticator/tenancy"
 	"gatehouse/internal/httpapi"
 	"gatehouse/internal/page"
+	"gatehouse/internal/registryclient"
 )
 
 // Base is the path below which all pages are.
@@ -212,7 +213,7 @@ func Continue(flow string) string {
 
 // Visit is one request for a page.
 type Visit struct {
-	Tenant  tenancy.Tenant
+	Tenant  registryclient.Tenant
 	Session sessions.Session
 	Form    httpapi.Params // of a POST
 	gin     *gin.Context

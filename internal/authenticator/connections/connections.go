@@ -25,7 +25,7 @@ import (
 	"gatehouse/internal/authenticator/directory"
 	"gatehouse/internal/authenticator/kernel"
 	"gatehouse/internal/authenticator/serviceaccount"
-	"gatehouse/internal/authenticator/tenancy"
+	"gatehouse/internal/registryclient"
 )
 
 const (
@@ -38,8 +38,8 @@ const (
 
 // Registry knows the LDAP connections.
 type Registry interface {
-	LDAPConnection(ctx context.Context, id string, authorize tenancy.Authorize) (tenancy.LDAPConnection, error)
-	Self() (admin tenancy.Tenant, primarySite string, err error)
+	LDAPConnection(ctx context.Context, id string, authorize registryclient.Authorize) (registryclient.LDAPConnection, error)
+	Self() (admin registryclient.Tenant, primarySite string, err error)
 }
 
 // Secrets knows the passwords to bind with.
@@ -56,7 +56,7 @@ type Deps struct {
 	Registry  Registry
 	Rules     Rules
 	Secrets   Secrets
-	Authorize tenancy.Authorize
+	Authorize registryclient.Authorize
 	RootCAs   *x509.CertPool // nil: the system's
 	// AllowPlaintext permits connections without encryption; for development.
 	AllowPlaintext bool
@@ -95,7 +95,7 @@ func New(d Deps) *Service { return &Service{deps: d, entries: map[string]*entry{
 
 // For returns the directory of a tenant's people, narrowed by the tenant's
 // rules; false when it has none.
-func (s *Service) For(ctx context.Context, t tenancy.Tenant) (*directory.Directory, bool, error) {
+func (s *Service) For(ctx context.Context, t registryclient.Tenant) (*directory.Directory, bool, error) {
 	if t.UserLDAP == "" {
 		return nil, false, nil
 	}
@@ -193,7 +193,7 @@ func (s *Service) wanted(ctx context.Context, id string) (settings, error) {
 
 // addressOf makes a connection's URL. use_ssl decides the scheme, as it has
 // always done in Tapis: ldaps with it, ldap (and StartTLS) without.
-func addressOf(c tenancy.LDAPConnection) (string, error) {
+func addressOf(c registryclient.LDAPConnection) (string, error) {
 	u, err := url.Parse(c.URL)
 	if err != nil || u.Hostname() == "" {
 		return "", errors.New("its URL has no host")

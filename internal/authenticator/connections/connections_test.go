@@ -14,8 +14,8 @@ import (
 	"gatehouse/internal/authenticator/directory"
 	"gatehouse/internal/authenticator/kernel"
 	"gatehouse/internal/authenticator/serviceaccount"
-	"gatehouse/internal/authenticator/tenancy"
 	"gatehouse/internal/devldap"
+	"gatehouse/internal/registryclient"
 	"gatehouse/internal/seal"
 	"gatehouse/internal/testlog"
 )
@@ -26,7 +26,7 @@ const bindDN = "cn=reader,dc=test"
 // around real LDAP servers.
 type world struct {
 	mu         sync.Mutex
-	connection tenancy.LDAPConnection
+	connection registryclient.LDAPConnection
 	away       error
 	secrets    map[kernel.SecretAddress]map[string]string
 	now        time.Time
@@ -35,15 +35,15 @@ type world struct {
 	elsewhere  bool // the people are in no directory
 }
 
-func (w *world) LDAPConnection(context.Context, string, tenancy.Authorize) (tenancy.LDAPConnection, error) {
+func (w *world) LDAPConnection(context.Context, string, registryclient.Authorize) (registryclient.LDAPConnection, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.looks++
 	return w.connection, w.away
 }
 
-func (w *world) Self() (tenancy.Tenant, string, error) {
-	return tenancy.Tenant{ID: "admin"}, "main", nil
+func (w *world) Self() (registryclient.Tenant, string, error) {
+	return registryclient.Tenant{ID: "admin"}, "main", nil
 }
 
 func (w *world) Secret(_ context.Context, a kernel.SecretAddress) (map[string]string, bool, error) {
@@ -94,7 +94,7 @@ func (w *world) serve(t *testing.T, person, password string) {
 	}
 	credential := "ldap." + person
 	w.change(func() {
-		w.connection = tenancy.LDAPConnection{
+		w.connection = registryclient.LDAPConnection{
 			ID: "people", URL: "ldap://" + u.Hostname(), Port: port, UserDN: s.UserDN("dev"), BindDN: bindDN, BindCredential: credential,
 		}
 		w.secrets[kernel.SecretAddress{TenantID: "admin", Type: kernel.UserSecret, Account: serviceaccount.Name, Name: credential}] = map[string]string{"password": bind}
@@ -109,7 +109,7 @@ func newWorld(t *testing.T) (*world, *connections.Service) {
 	return w, s
 }
 
-var tenant = tenancy.Tenant{ID: "dev", UserLDAP: "people"}
+var tenant = registryclient.Tenant{ID: "dev", UserLDAP: "people"}
 
 func signIn(t *testing.T, s *connections.Service, name, password string) error {
 	t.Helper()
@@ -126,7 +126,7 @@ func signIn(t *testing.T, s *connections.Service, name, password string) error {
 
 func TestATenantWithoutAConnectionHasNoDirectory(t *testing.T) {
 	_, s := newWorld(t)
-	if _, found, err := s.For(t.Context(), tenancy.Tenant{ID: "admin"}); found || err != nil {
+	if _, found, err := s.For(t.Context(), registryclient.Tenant{ID: "admin"}); found || err != nil {
 		t.Errorf("found %v, %v", found, err)
 	}
 }
@@ -212,8 +212,8 @@ func TestEachTenantOfAConnectionHasItsOwnRulesAtOnce(t *testing.T) {
 	password := seal.NewSecret()
 	testlog.Secret(t, password)
 	w.serve(t, "ada", password)
-	other := tenancy.Tenant{ID: "lab", UserLDAP: "people"}
-	signInTo := func(tenant tenancy.Tenant) error {
+	other := registryclient.Tenant{ID: "lab", UserLDAP: "people"}
+	signInTo := func(tenant registryclient.Tenant) error {
 		d, found, err := s.For(t.Context(), tenant)
 		if err != nil || !found {
 			t.Fatalf("no directory: %v", err)

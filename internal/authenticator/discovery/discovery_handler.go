@@ -23,6 +23,7 @@ import (
 	"gatehouse/internal/authenticator/tenancy"
 	"gatehouse/internal/authenticator/tenantconfig"
 	"gatehouse/internal/httpapi"
+	"gatehouse/internal/registryclient"
 )
 
 // Keys finds the public keys of a tenant.
@@ -37,7 +38,7 @@ type Settings interface {
 
 // Served knows the grant types that a tenant offers.
 type Served interface {
-	GrantTypes(tenant tenancy.Tenant, settings tenantconfig.Settings) []string
+	GrantTypes(tenant registryclient.Tenant, settings tenantconfig.Settings) []string
 }
 
 // Deps are what a Handler describes.

@@ -8,8 +8,8 @@ import (
 
 	"gatehouse/internal/apierr"
 	"gatehouse/internal/authenticator/clients"
-	"gatehouse/internal/authenticator/tenancy"
 	"gatehouse/internal/httpapi"
+	"gatehouse/internal/registryclient"
 )
 
 // clientRule is what a grant asks of the client.
@@ -31,7 +31,7 @@ type Credentials struct {
 
 // authenticate returns the client that sent these credentials from an address;
 // nil where none took part.
-func (p *Pipeline) authenticate(ctx context.Context, tenant tenancy.Tenant, rule clientRule, sent *Credentials, address string) (*clients.Client, error) {
+func (p *Pipeline) authenticate(ctx context.Context, tenant registryclient.Tenant, rule clientRule, sent *Credentials, address string) (*clients.Client, error) {
 	if sent == nil {
 		if rule == clientOptional {
 			return nil, nil // no client took part, and none is needed

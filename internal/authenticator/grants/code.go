@@ -11,9 +11,9 @@ import (
 	"gatehouse/internal/apierr"
 	"gatehouse/internal/authenticator/clients"
 	"gatehouse/internal/authenticator/codes"
-	"gatehouse/internal/authenticator/tenancy"
 	"gatehouse/internal/authenticator/tenantconfig"
 	"gatehouse/internal/authenticator/tokens"
+	"gatehouse/internal/registryclient"
 )
 
 // The forms of RFC 7636: a verifier of section 4.1, and the S256 challenge of
@@ -44,7 +44,7 @@ func CheckChallenge(client clients.Client, challenge, method string) error {
 
 // Code records what a person approved for a client and returns the
 // authorization code. The code challenge of the approval, if any, is an S256 one.
-func (p *Pipeline) Code(ctx context.Context, tenant tenancy.Tenant, client clients.Client, a codes.Approval) (string, error) {
+func (p *Pipeline) Code(ctx context.Context, tenant registryclient.Tenant, client clients.Client, a codes.Approval) (string, error) {
 	approved, err := p.approved(ctx, tenant, client, a, tenantconfig.AuthorizationCode)
 	if err != nil {
 		return "", err
@@ -61,7 +61,7 @@ func (p *Pipeline) Code(ctx context.Context, tenant tenancy.Tenant, client clien
 
 // Implicit mints the access token of RFC 6749 section 4.2 for what a person
 // approved. There is no refresh token.
-func (p *Pipeline) Implicit(ctx context.Context, tenant tenancy.Tenant, client clients.Client, a codes.Approval) (Outcome, error) {
+func (p *Pipeline) Implicit(ctx context.Context, tenant registryclient.Tenant, client clients.Client, a codes.Approval) (Outcome, error) {
 	approved, err := p.approved(ctx, tenant, client, a, tenantconfig.Implicit)
 	if err != nil {
 		return Outcome{}, err
@@ -81,7 +81,7 @@ func (p *Pipeline) Implicit(ctx context.Context, tenant tenancy.Tenant, client c
 // approved makes sure that an approval may still become a code or a token: the
 // pages checked the same when the person arrived. The attempt that it returns
 // has the redirect URI to use.
-func (p *Pipeline) approved(ctx context.Context, tenant tenancy.Tenant, client clients.Client, a codes.Approval, grantType string) (attempt, error) {
+func (p *Pipeline) approved(ctx context.Context, tenant registryclient.Tenant, client clients.Client, a codes.Approval, grantType string) (attempt, error) {
 	settings, err := p.settings.For(ctx, tenant.ID)
 	if err != nil {
 		return attempt{}, err

@@ -14,9 +14,9 @@ import (
 	"gatehouse/internal/authenticator/clients"
 	"gatehouse/internal/authenticator/codes"
 	"gatehouse/internal/authenticator/grants"
-	"gatehouse/internal/authenticator/tenancy"
 	"gatehouse/internal/authenticator/tenantconfig"
 	"gatehouse/internal/authenticator/tokens"
+	"gatehouse/internal/registryclient"
 	"gatehouse/internal/testdb"
 )
 
@@ -371,7 +371,7 @@ func TestTenantsAndClientsChooseTheirGrants(t *testing.T) {
 	all, one := w.register(confidential), w.register(clients.Registration{GrantTypes: []string{"authorization_code"}, CallbackURL: "https://a.example.org/"})
 	w.allow(lab, tenantconfig.Password)
 	for _, test := range []struct {
-		in        tenancy.Tenant
+		in        registryclient.Tenant
 		client    clients.Client
 		grantType string
 		permitted bool

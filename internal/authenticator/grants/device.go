@@ -6,9 +6,9 @@ import (
 
 	"gatehouse/internal/apierr"
 	"gatehouse/internal/authenticator/device"
-	"gatehouse/internal/authenticator/tenancy"
 	"gatehouse/internal/authenticator/tenantconfig"
 	"gatehouse/internal/authenticator/tokens"
+	"gatehouse/internal/registryclient"
 )
 
 // deviceCode is the grant of RFC 8628 section 3.4.
@@ -48,7 +48,7 @@ type DeviceRequest struct {
 }
 
 // Device makes a device code for a client and returns the client's id with it.
-func (p *Pipeline) Device(ctx context.Context, tenant tenancy.Tenant, req DeviceRequest) (device.Issued, string, error) {
+func (p *Pipeline) Device(ctx context.Context, tenant registryclient.Tenant, req DeviceRequest) (device.Issued, string, error) {
 	settings, err := p.settings.For(ctx, tenant.ID)
 	if err != nil {
 		return device.Issued{}, "", err

@@ -9,9 +9,9 @@ import (
 	"gatehouse/internal/apierr"
 	"gatehouse/internal/authenticator/attempts"
 	"gatehouse/internal/authenticator/directory"
-	"gatehouse/internal/authenticator/tenancy"
 	"gatehouse/internal/authenticator/tenantconfig"
 	"gatehouse/internal/authenticator/tokens"
+	"gatehouse/internal/registryclient"
 )
 
 // Directory is where the people of a tenant are.
@@ -21,7 +21,7 @@ type Directory interface {
 }
 
 // Directories finds the directory of a tenant; false when it has none.
-type Directories func(ctx context.Context, tenant tenancy.Tenant) (Directory, bool, error)
+type Directories func(ctx context.Context, tenant registryclient.Tenant) (Directory, bool, error)
 
 // errGone says that somebody who signed in is not among the tenant's people
 // any more.
@@ -32,7 +32,7 @@ var errGone = errors.New("the person is not in the directory any more, or the te
 // signed in with an external identity provider: others did before the tenant's
 // people moved there, under a name that may be another's now. In the
 // administrative tenant of a site nobody is: its directory says who may.
-func (d Directories) stillThere(ctx context.Context, tenant tenancy.Tenant, username, idpID string) error {
+func (d Directories) stillThere(ctx context.Context, tenant registryclient.Tenant, username, idpID string) error {
 	people, found, err := d(ctx, tenant)
 	switch {
 	case err != nil:
@@ -65,7 +65,7 @@ const multiFactor = "mfa"
 
 // secondFactor refuses a sign-in without the second factor that the tenant
 // asks for, perhaps since a moment ago, when the session began without.
-func secondFactor(tenant tenancy.Tenant, settings tenantconfig.Settings, amr []string) error {
+func secondFactor(tenant registryclient.Tenant, settings tenantconfig.Settings, amr []string) error {
 	if settings.MFA() && !slices.Contains(amr, multiFactor) {
 		return apierr.OAuth(apierr.Forbidden, "access_denied", "The tenant %s asks for a second factor.", tenant.ID)
 	}

@@ -12,10 +12,10 @@ import (
 	"gatehouse/internal/authenticator/clients"
 	"gatehouse/internal/authenticator/codes"
 	"gatehouse/internal/authenticator/device"
-	"gatehouse/internal/authenticator/tenancy"
 	"gatehouse/internal/authenticator/tenantconfig"
 	"gatehouse/internal/authenticator/tokens"
 	"gatehouse/internal/httpapi"
+	"gatehouse/internal/registryclient"
 )
 
 // Request is a token request as it was sent, RFC 6749 section 4.
@@ -57,7 +57,7 @@ type grant interface {
 type attempt struct {
 	Request
 
-	tenant   tenancy.Tenant
+	tenant   registryclient.Tenant
 	settings tenantconfig.Settings
 	client   *clients.Client // nil: none took part
 }
@@ -151,7 +151,7 @@ func New(d Deps) *Pipeline {
 
 // GrantTypes returns those that a tenant offers, as far as that does not depend
 // on who asks. Passwords alone need a directory that is asked for nothing else.
-func (p *Pipeline) GrantTypes(tenant tenancy.Tenant, settings tenantconfig.Settings) []string {
+func (p *Pipeline) GrantTypes(tenant registryclient.Tenant, settings tenantconfig.Settings) []string {
 	passwords := tenant.UserLDAP != "" && settings.IdentitySource == tenantconfig.LDAPSource && !settings.PasswordNeedsMFA()
 	served := []string{}
 	for _, name := range settings.GrantTypes {
@@ -169,7 +169,7 @@ func (p *Pipeline) knows(grantType string) bool {
 
 // Permits fails unless a tenant and a client both permit a grant type, with
 // the OAuth error to answer, or to send to the client's redirect URI.
-func (p *Pipeline) Permits(ctx context.Context, tenant tenancy.Tenant, client clients.Client, grantType string) error {
+func (p *Pipeline) Permits(ctx context.Context, tenant registryclient.Tenant, client clients.Client, grantType string) error {
 	settings, err := p.settings.For(ctx, tenant.ID)
 	if err != nil {
 		return err
@@ -182,7 +182,7 @@ func (p *Pipeline) Permits(ctx context.Context, tenant tenancy.Tenant, client cl
 
 // Exchange carries out a token request in five steps. Its errors carry the
 // codes of RFC 6749 section 5.2.
-func (p *Pipeline) Exchange(ctx context.Context, tenant tenancy.Tenant, req Request) (Outcome, error) {
+func (p *Pipeline) Exchange(ctx context.Context, tenant registryclient.Tenant, req Request) (Outcome, error) {
 	if req.GrantType == tenantconfig.DeviceCodeURN {
 		req.GrantType = tenantconfig.DeviceCode
 	}
@@ -232,7 +232,7 @@ func (p *Pipeline) issue(ctx context.Context, grant grant, a attempt) (Outcome, 
 	return out, err
 }
 
-func (p *Pipeline) choose(tenant tenancy.Tenant, settings tenantconfig.Settings, grantType string) (grant, error) {
+func (p *Pipeline) choose(tenant registryclient.Tenant, settings tenantconfig.Settings, grantType string) (grant, error) {
 	if grantType == "" {
 		return nil, apierr.Invalidf("Missing the required grant_type parameter.")
 	}
@@ -244,7 +244,7 @@ func (p *Pipeline) choose(tenant tenancy.Tenant, settings tenantconfig.Settings,
 	return grant, permitted(tenant, settings, grantType)
 }
 
-func permitted(tenant tenancy.Tenant, settings tenantconfig.Settings, grantType string) error {
+func permitted(tenant registryclient.Tenant, settings tenantconfig.Settings, grantType string) error {
 	if !settings.Allows(grantType) {
 		return apierr.OAuth(apierr.Invalid, "unauthorized_client",
 			"Invalid grant_type (%s); this grant type is not allowed for this tenant.", grantType)
@@ -290,7 +290,7 @@ func (a attempt) order(who grantee) tokens.Request {
 // rotates reports whether a refresh ends the token that was presented.
 func (a attempt) rotates() bool { return a.settings.RotateRefresh || a.client.Public() }
 
-func tokenTenant(t tenancy.Tenant) tokens.Tenant {
+func tokenTenant(t registryclient.Tenant) tokens.Tenant {
 	return tokens.Tenant{ID: t.ID, Issuer: t.TokenService}
 }
 

@@ -6,9 +6,9 @@ import (
 
 	"gatehouse/internal/apierr"
 	"gatehouse/internal/authenticator/clients"
-	"gatehouse/internal/authenticator/tenancy"
 	"gatehouse/internal/authenticator/tokens"
 	"gatehouse/internal/authn"
+	"gatehouse/internal/registryclient"
 )
 
 // Records knows the tokens that were issued.
@@ -21,7 +21,7 @@ type Records interface {
 // jti. Whoever has a token may revoke it. A client that says who it is must be
 // the one to which the token was issued. What is no token of the tenant, or
 // has expired, is no error, unless the tenant wants it to be: it returns "".
-func (p *Pipeline) Revoke(ctx context.Context, tenant tenancy.Tenant, sent *Credentials, address, raw string) (string, error) {
+func (p *Pipeline) Revoke(ctx context.Context, tenant registryclient.Tenant, sent *Credentials, address, raw string) (string, error) {
 	client, err := p.authenticate(ctx, tenant, clientOptional, sent, address)
 	if err != nil {
 		return "", err
@@ -42,7 +42,7 @@ func (p *Pipeline) Revoke(ctx context.Context, tenant tenancy.Tenant, sent *Cred
 
 // nothingToRevoke is an error only in tenants that ask for it, as the service
 // did that came before.
-func (p *Pipeline) nothingToRevoke(ctx context.Context, tenant tenancy.Tenant, cause error) error {
+func (p *Pipeline) nothingToRevoke(ctx context.Context, tenant registryclient.Tenant, cause error) error {
 	settings, err := p.settings.For(ctx, tenant.ID)
 	switch {
 	case err != nil:
@@ -61,12 +61,12 @@ type Introspection struct {
 	tokens.Recorded
 
 	Active bool
-	Tenant tenancy.Tenant
+	Tenant registryclient.Tenant
 }
 
 // Introspect tells a client about its own tokens. It must be one with a
 // secret.
-func (p *Pipeline) Introspect(ctx context.Context, tenant tenancy.Tenant, sent *Credentials, address, raw string) (Introspection, error) {
+func (p *Pipeline) Introspect(ctx context.Context, tenant registryclient.Tenant, sent *Credentials, address, raw string) (Introspection, error) {
 	client, err := p.authenticate(ctx, tenant, clientNeeded, sent, address)
 	if err != nil {
 		return Introspection{}, err
@@ -78,11 +78,11 @@ func (p *Pipeline) Introspect(ctx context.Context, tenant tenancy.Tenant, sent *
 }
 
 // IntrospectAny tells a service about any token of a tenant.
-func (p *Pipeline) IntrospectAny(ctx context.Context, tenant tenancy.Tenant, raw string) (Introspection, error) {
+func (p *Pipeline) IntrospectAny(ctx context.Context, tenant registryclient.Tenant, raw string) (Introspection, error) {
 	return p.introspect(ctx, tenant, nil, raw)
 }
 
-func (p *Pipeline) introspect(ctx context.Context, tenant tenancy.Tenant, client *clients.Client, raw string) (Introspection, error) {
+func (p *Pipeline) introspect(ctx context.Context, tenant registryclient.Tenant, client *clients.Client, raw string) (Introspection, error) {
 	found, err := p.records.Find(ctx, tokenTenant(tenant), raw)
 	switch {
 	case authn.IsRefusal(err):

@@ -11,6 +11,7 @@ import (
 	"gatehouse/internal/authenticator/tenancy"
 	"gatehouse/internal/authn"
 	"gatehouse/internal/httpapi"
+	"gatehouse/internal/registryclient"
 )
 
 // readToken reads a request about a token. The hint of its type is not needed.
@@ -45,8 +46,8 @@ func (h *Handler) revoke(c *gin.Context) error {
 
 // Tenants finds the tenant of a request.
 type Tenants interface {
-	ForHost(ctx context.Context, host string) (tenancy.Tenant, error)
-	Served(ctx context.Context, id string) (tenancy.Tenant, error)
+	ForHost(ctx context.Context, host string) (registryclient.Tenant, error)
+	Served(ctx context.Context, id string) (registryclient.Tenant, error)
 }
 
 // Inspector serves POST /v3/oauth2/tokens/introspect. Clients ask in the
@@ -106,7 +107,7 @@ func (i *Inspector) introspect(c *gin.Context) error {
 	}
 	caller, known := authn.Known(ctx)
 	byService := credentials == nil && known && caller.Service()
-	var tenant tenancy.Tenant
+	var tenant registryclient.Tenant
 	if byService {
 		tenant, err = i.tenants.Served(ctx, caller.OnBehalfOf.TenantID)
 	} else {

@@ -35,6 +35,7 @@ import (
 	"gatehouse/internal/authn"
 	"gatehouse/internal/database"
 	"gatehouse/internal/httpapi"
+	"gatehouse/internal/registryclient"
 	"gatehouse/internal/seal"
 	"gatehouse/internal/testdb"
 	"gatehouse/internal/testlog"
@@ -45,12 +46,12 @@ import (
 var (
 	dev   = tenant("dev")
 	lab   = tenant("lab")
-	admin = tenancy.Tenant{ID: "admin", BaseURL: "https://admin.example.org", TokenService: "https://admin.example.org/v3/tokens", SiteAdmin: true}
+	admin = registryclient.Tenant{ID: "admin", BaseURL: "https://admin.example.org", TokenService: "https://admin.example.org/v3/tokens", SiteAdmin: true}
 )
 
-func tenant(id string) tenancy.Tenant {
+func tenant(id string) registryclient.Tenant {
 	base := "https://" + id + ".example.org"
-	return tenancy.Tenant{ID: id, SiteID: "main", BaseURL: base, TokenService: base + "/v3/tokens", OwnedByThisOne: true}
+	return registryclient.Tenant{ID: id, SiteID: "main", BaseURL: base, TokenService: base + "/v3/tokens", OwnedByThisOne: true}
 }
 
 // signing holds the keys of both tenants, made once because that is slow.
@@ -85,7 +86,7 @@ func withKeys(run func() int) (code int, err error) {
 		return 0, err
 	}
 	signing = keys.New(db, box, time.Now)
-	for _, t := range []tenancy.Tenant{dev, lab} {
+	for _, t := range []registryclient.Tenant{dev, lab} {
 		if _, err := signing.Ensure(ctx, t.ID); err != nil {
 			return 0, err
 		}
@@ -94,18 +95,18 @@ func withKeys(run func() int) (code int, err error) {
 }
 
 // hosts says which tenant is at each host of these tests.
-type hosts map[string]tenancy.Tenant
+type hosts map[string]registryclient.Tenant
 
 var byHost = hosts{"dev": dev, "lab": lab, "admin": admin}
 
-func (h hosts) ForHost(_ context.Context, host string) (tenancy.Tenant, error) {
+func (h hosts) ForHost(_ context.Context, host string) (registryclient.Tenant, error) {
 	if t, ok := h[host]; ok {
 		return t, nil
 	}
-	return tenancy.Tenant{}, apierr.New(apierr.NotFound, "No tenant is known at the host of this request.")
+	return registryclient.Tenant{}, apierr.New(apierr.NotFound, "No tenant is known at the host of this request.")
 }
 
-func (h hosts) Served(ctx context.Context, id string) (tenancy.Tenant, error) {
+func (h hosts) Served(ctx context.Context, id string) (registryclient.Tenant, error) {
 	return h.ForHost(ctx, id)
 }
 
@@ -211,7 +212,7 @@ func newBareWorld(t testing.TB, db *database.DB) *world {
 	w.Pipeline = grants.New(grants.Deps{
 		Clients: w.clients, Settings: w.settings, Mint: w.mint, Codes: w.codes, Devices: w.devices, Records: w.tokens, Now: w.now,
 		Guard: attempts.New(w.now),
-		Directories: func(context.Context, tenancy.Tenant) (grants.Directory, bool, error) {
+		Directories: func(context.Context, registryclient.Tenant) (grants.Directory, bool, error) {
 			return w.people, true, nil
 		},
 	})
@@ -224,7 +225,7 @@ func newBareWorld(t testing.TB, db *database.DB) *world {
 			c.Request = c.Request.WithContext(tenancy.With(c.Request.Context(), found))
 		}
 	})
-	grants.NewHandler(w.Pipeline, oidc.New(func(context.Context, tenancy.Tenant) (oidc.Directory, bool, error) {
+	grants.NewHandler(w.Pipeline, oidc.New(func(context.Context, registryclient.Tenant) (oidc.Directory, bool, error) {
 		return w.people, true, nil
 	}, w.mint), nil).Mount(group)
 	grants.NewInspector(w.Pipeline, byHost).Mount(engine.Group("/v3/oauth2", httpapi.OAuthErrors, httpapi.NoStore, authn.Optional(w.service)))
@@ -250,7 +251,7 @@ func (w *world) register(r clients.Registration) clients.Client {
 	return w.registerIn(dev, r)
 }
 
-func (w *world) registerIn(in tenancy.Tenant, r clients.Registration) clients.Client {
+func (w *world) registerIn(in registryclient.Tenant, r clients.Registration) clients.Client {
 	w.t.Helper()
 	c, err := w.clients.Register(w.t.Context(), in.ID, "ada", r)
 	if err != nil {
@@ -263,7 +264,7 @@ func (w *world) registerIn(in tenancy.Tenant, r clients.Registration) clients.Cl
 }
 
 // allow sets the grant types of a tenant.
-func (w *world) allow(in tenancy.Tenant, grantTypes ...string) {
+func (w *world) allow(in registryclient.Tenant, grantTypes ...string) {
 	w.t.Helper()
 	sent, err := json.Marshal(grantTypes)
 	if err != nil {
@@ -273,7 +274,7 @@ func (w *world) allow(in tenancy.Tenant, grantTypes ...string) {
 }
 
 // configure changes the configuration of a tenant.
-func (w *world) configure(in tenancy.Tenant, change string) {
+func (w *world) configure(in registryclient.Tenant, change string) {
 	w.t.Helper()
 	var c tenantconfig.Change
 	if err := json.Unmarshal([]byte(change), &c); err != nil {

@@ -13,6 +13,7 @@ import (
 	"gatehouse/internal/authenticator/tenantconfig"
 	"gatehouse/internal/authenticator/tokens"
 	"gatehouse/internal/httpapi"
+	"gatehouse/internal/registryclient"
 )
 
 // Handler serves the endpoints of clients: tokens, their revocation, and
@@ -26,7 +27,7 @@ type Handler struct {
 // IDTokens makes the ID token that goes with an access token made for r, or
 // "" where none is due.
 type IDTokens interface {
-	IDToken(ctx context.Context, tenant tenancy.Tenant, r tokens.Request, accessToken string) (string, error)
+	IDToken(ctx context.Context, tenant registryclient.Tenant, r tokens.Request, accessToken string) (string, error)
 }
 
 // NewHandler returns a Handler that tells count of every request: its grant
@@ -119,7 +120,7 @@ func (h *Handler) grant(c *gin.Context) (Outcome, grantedJSON, error) {
 }
 
 // exchange passes a request on and counts it.
-func (h *Handler) exchange(ctx context.Context, tenant tenancy.Tenant, req Request) (Outcome, error) {
+func (h *Handler) exchange(ctx context.Context, tenant registryclient.Tenant, req Request) (Outcome, error) {
 	out, err := h.pipeline.Exchange(ctx, tenant, req)
 	if h.count == nil {
 		return out, err

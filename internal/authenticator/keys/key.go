@@ -57,16 +57,6 @@ func header(keyID string) []byte {
 	return append(base64.RawURLEncoding.AppendEncode(nil, []byte(text)), '.')
 }
 
-// PEM returns the public half as the registry publishes it: one unwrapped
-// base64 line between header and footer, because Java services refuse breaks.
-func PEM(public *rsa.PublicKey) (string, error) {
-	der, err := x509.MarshalPKIXPublicKey(public)
-	if err != nil {
-		return "", fmt.Errorf("encode public key: %w", err)
-	}
-	return "-----BEGIN PUBLIC KEY-----\n" + base64.StdEncoding.EncodeToString(der) + "\n-----END PUBLIC KEY-----", nil
-}
-
 // JWK is a public signing key in the form of RFC 7517.
 type JWK struct {
 	Type      string `json:"kty"`

@@ -78,7 +78,7 @@ func (s *Service) Ensure(ctx context.Context, tenantID string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return PEM(r.active.Public)
+	return authn.PublicPEM(r.active.Public)
 }
 
 // generate returns a new key, which is not stored.
@@ -91,7 +91,7 @@ func (s *Service) generate(tenantID string) (*row, error) {
 	if err != nil {
 		return nil, err
 	}
-	public, err := PEM(&key.PublicKey)
+	public, err := authn.PublicPEM(&key.PublicKey)
 	if err != nil {
 		return nil, err
 	}

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"gatehouse/internal/apierr"
+	"gatehouse/internal/authn"
 )
 
 // Info describes a key, without its private half.
@@ -52,7 +53,7 @@ func (s *Service) info(r row) Info {
 		i.Switch = r.SwitchTime.Time()
 	}
 	if key, err := s.open(r); err == nil {
-		i.PublicKey, _ = PEM(key.Public) // an RSA key always encodes
+		i.PublicKey, _ = authn.PublicPEM(key.Public) // an RSA key always encodes
 	}
 	return i
 }

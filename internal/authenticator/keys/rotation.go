@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sync/singleflight"
 
 	"gatehouse/internal/apierr"
+	"gatehouse/internal/authn"
 	"gatehouse/internal/database"
 )
 
@@ -157,7 +158,7 @@ func (r *Rotator) signing(ctx context.Context, tenantID string, states ...State)
 		if state == Next {
 			done.SwitchTime = found.SwitchTime.Time()
 		}
-		done.PublicKey, err = PEM(key.Public)
+		done.PublicKey, err = authn.PublicPEM(key.Public)
 		return done, err
 	}
 	return Rotation{}, apierr.Wrap(errors.New("the key has gone"), "rotate")
@@ -180,7 +181,7 @@ func (r *Rotator) complete(ctx context.Context, tenantID string) error {
 	if err != nil {
 		return err
 	}
-	public, err := PEM(key.Public)
+	public, err := authn.PublicPEM(key.Public)
 	if err != nil {
 		return err
 	}
@@ -249,7 +250,7 @@ func (r *Rotator) publishActive(ctx context.Context, tenantID string) error {
 		if err != nil {
 			return err
 		}
-		public, err := PEM(active.Public)
+		public, err := authn.PublicPEM(active.Public)
 		if err != nil {
 			return err
 		}

@@ -183,7 +183,7 @@ func active(t *testing.T, r replica, tenantID string) *keys.Key {
 
 func pemOf(t *testing.T, key *keys.Key) string {
 	t.Helper()
-	text, err := keys.PEM(key.Public)
+	text, err := authn.PublicPEM(key.Public)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -14,8 +14,8 @@ import (
 
 	"gatehouse/internal/apierr"
 	"gatehouse/internal/authenticator/directory"
-	"gatehouse/internal/authenticator/tenancy"
 	"gatehouse/internal/authenticator/tokens"
+	"gatehouse/internal/registryclient"
 )
 
 // The scopes that mean something here, OpenID Connect Core section 5.4.
@@ -40,7 +40,7 @@ type Directory interface {
 }
 
 // Directories finds the directory of a tenant; false when it has none.
-type Directories func(ctx context.Context, tenant tenancy.Tenant) (Directory, bool, error)
+type Directories func(ctx context.Context, tenant registryclient.Tenant) (Directory, bool, error)
 
 // Mint signs ID tokens and knows what was granted with access tokens.
 type Mint interface {
@@ -60,7 +60,7 @@ func New(d Directories, m Mint) *Service { return &Service{directories: d, mint:
 // IDToken returns the ID token that goes with an access token made for r, or
 // "" where none is due: without the scope openid, or without a client to be
 // told.
-func (s *Service) IDToken(ctx context.Context, tenant tenancy.Tenant, r tokens.Request, accessToken string) (string, error) {
+func (s *Service) IDToken(ctx context.Context, tenant registryclient.Tenant, r tokens.Request, accessToken string) (string, error) {
 	if r.ClientID == "" || !Granted(r.Scope(), OpenID) {
 		return "", nil
 	}
@@ -73,7 +73,7 @@ func (s *Service) IDToken(ctx context.Context, tenant tenancy.Tenant, r tokens.R
 
 // claims returns those claims of OpenID Connect Core section 5.1 that the scope
 // grants and the directory knows.
-func (s *Service) claims(ctx context.Context, tenant tenancy.Tenant, username, scope string) (map[string]any, error) {
+func (s *Service) claims(ctx context.Context, tenant registryclient.Tenant, username, scope string) (map[string]any, error) {
 	claims := map[string]any{}
 	profile, email, groups := Granted(scope, Profile), Granted(scope, Email), Granted(scope, Groups)
 	if !profile && !email && !groups {

@@ -15,12 +15,12 @@ import (
 
 	"gatehouse/internal/apierr"
 	"gatehouse/internal/authenticator/kernel"
-	"gatehouse/internal/authenticator/tenancy"
+	"gatehouse/internal/registryclient"
 )
 
 // Records lists the tenants of the site that is served here, drafts included.
 type Records interface {
-	Own(ctx context.Context) (site tenancy.Site, tenants []tenancy.Record, changed bool, err error)
+	Own(ctx context.Context) (site registryclient.Site, tenants []registryclient.Record, changed bool, err error)
 }
 
 // Keys sees to a tenant's signing key, given what the registry publishes.
@@ -106,7 +106,7 @@ func (p *Provisioner) Pass(ctx context.Context) {
 	}
 }
 
-func (p *Provisioner) key(ctx context.Context, t tenancy.Record, all, changed bool) {
+func (p *Provisioner) key(ctx context.Context, t registryclient.Record, all, changed bool) {
 	failed, hasFailed := p.pauses[t.ID]
 	switch {
 	case hasFailed && failed.left > 0 && !changed:
@@ -132,7 +132,7 @@ func (p *Provisioner) key(ctx context.Context, t tenancy.Record, all, changed bo
 	p.deps.Log.ErrorContext(ctx, "signing key not provided", slog.String("tenant", t.ID), slog.String("status", t.Status), slog.Any("error", err))
 }
 
-func viewOf(site tenancy.Site, tenants []tenancy.Record) kernel.SiteView {
+func viewOf(site registryclient.Site, tenants []registryclient.Record) kernel.SiteView {
 	v := kernel.SiteView{SiteID: site.ID, AdminTenant: site.AdminTenant, Primary: site.Primary}
 	for _, t := range tenants {
 		v.Tenants = append(v.Tenants, kernel.TenantView{ID: t.ID, AdminUser: t.AdminUser, TokenGenServices: t.TokenGenServices})

@@ -10,14 +10,14 @@ import (
 
 	"gatehouse/internal/authenticator/kernel"
 	"gatehouse/internal/authenticator/provision"
-	"gatehouse/internal/authenticator/tenancy"
+	"gatehouse/internal/registryclient"
 	"gatehouse/internal/testlog"
 )
 
 // site plays what the provisioner sees and does.
 type site struct {
 	mu      sync.Mutex
-	tenants []tenancy.Record
+	tenants []registryclient.Record
 	changed bool
 	away    bool
 	broken  map[string]bool
@@ -25,15 +25,15 @@ type site struct {
 	view    kernel.SiteView
 }
 
-func (s *site) Own(context.Context) (tenancy.Site, []tenancy.Record, bool, error) {
+func (s *site) Own(context.Context) (registryclient.Site, []registryclient.Record, bool, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.away {
-		return tenancy.Site{}, nil, false, errors.New("away")
+		return registryclient.Site{}, nil, false, errors.New("away")
 	}
 	changed := s.changed
 	s.changed = false
-	return tenancy.Site{ID: "main", AdminTenant: "admin", Primary: true}, s.tenants, changed, nil
+	return registryclient.Site{ID: "main", AdminTenant: "admin", Primary: true}, s.tenants, changed, nil
 }
 
 func (s *site) Reconcile(_ context.Context, tenantID, published string) error {
@@ -63,7 +63,7 @@ func (s *site) take() []string {
 
 func newSite(t *testing.T, poll time.Duration) (*site, *provision.Provisioner) {
 	t.Helper()
-	s := &site{changed: true, broken: map[string]bool{}, tenants: []tenancy.Record{
+	s := &site{changed: true, broken: map[string]bool{}, tenants: []registryclient.Record{
 		{ID: "admin", PublicKey: "k"}, {ID: "draft", Status: "DRAFT", AdminUser: "ada", TokenGenServices: []string{"authenticator"}},
 	}}
 	return s, provision.New(provision.Deps{Records: s, Keys: s, Roles: s, Poll: poll, Log: testlog.New(t)})

@@ -12,9 +12,9 @@ import (
 	"time"
 
 	"gatehouse/internal/authenticator/keys"
-	"gatehouse/internal/authenticator/tenancy"
 	"gatehouse/internal/authenticator/tokens"
 	"gatehouse/internal/authn"
+	"gatehouse/internal/registryclient"
 )
 
 // Name is the account's name, in the administrative tenant of its site.
@@ -25,7 +25,7 @@ const lifetime = time.Hour
 
 // Registry says where the account belongs.
 type Registry interface {
-	Self() (admin tenancy.Tenant, primarySite string, err error)
+	Self() (admin registryclient.Tenant, primarySite string, err error)
 }
 
 // Mint makes tokens and records them.
@@ -76,7 +76,7 @@ func (a *Account) Authorize(ctx context.Context, req *http.Request) error {
 	return nil
 }
 
-func (a *Account) current(ctx context.Context, admin tenancy.Tenant, site string) (string, error) {
+func (a *Account) current(ctx context.Context, admin registryclient.Tenant, site string) (string, error) {
 	key, err := a.keys.Active(ctx, admin.ID)
 	if err != nil {
 		return "", err

@@ -8,9 +8,9 @@ import (
 
 	"gatehouse/internal/authenticator/keys"
 	"gatehouse/internal/authenticator/serviceaccount"
-	"gatehouse/internal/authenticator/tenancy"
 	"gatehouse/internal/authenticator/tokens"
 	"gatehouse/internal/authn"
+	"gatehouse/internal/registryclient"
 	"gatehouse/internal/seal"
 	"gatehouse/internal/testdb"
 	"gatehouse/internal/testlog"
@@ -19,8 +19,8 @@ import (
 
 type place struct{}
 
-func (place) Self() (tenancy.Tenant, string, error) {
-	return tenancy.Tenant{ID: "admin", TokenService: "https://admin.tapis.io/v3/tokens"}, "main", nil
+func (place) Self() (registryclient.Tenant, string, error) {
+	return registryclient.Tenant{ID: "admin", TokenService: "https://admin.tapis.io/v3/tokens"}, "main", nil
 }
 
 // registry knows one key of the tenant, as the real one does.

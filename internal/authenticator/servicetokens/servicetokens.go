@@ -9,18 +9,18 @@ import (
 	"gatehouse/internal/apierr"
 	"gatehouse/internal/authenticator/attempts"
 	"gatehouse/internal/authenticator/kernel"
-	"gatehouse/internal/authenticator/tenancy"
 	"gatehouse/internal/authenticator/tenantconfig"
 	"gatehouse/internal/authenticator/tokens"
 	"gatehouse/internal/authn"
 	"gatehouse/internal/httpapi"
+	"gatehouse/internal/registryclient"
 )
 
 // Registry is the view of sites and tenants.
 type Registry interface {
-	Active(ctx context.Context, id string) (tenancy.Tenant, bool, error)
-	Site(id string) (tenancy.Site, error)
-	Self() (admin tenancy.Tenant, primarySite string, err error)
+	Active(ctx context.Context, id string) (registryclient.Tenant, bool, error)
+	Site(id string) (registryclient.Site, error)
+	Self() (admin registryclient.Tenant, primarySite string, err error)
 }
 
 // Accounts knows the service accounts of the administrative tenant and who
@@ -124,10 +124,10 @@ func needPassword(message string) *apierr.Error {
 	return e
 }
 
-func (s *Service) admin() (tenancy.Tenant, error) {
+func (s *Service) admin() (registryclient.Tenant, error) {
 	admin, _, err := s.Registry.Self()
 	if err != nil {
-		return tenancy.Tenant{}, apierr.Away(err, "The tenant registry")
+		return registryclient.Tenant{}, apierr.Away(err, "The tenant registry")
 	}
 	return admin, nil
 }
@@ -160,7 +160,7 @@ func (s *Service) Create(ctx context.Context, who Applicant, o Order) (tokens.Pa
 }
 
 // mayHave decides, by the rules of docs/tokens.md.
-func (s *Service) mayHave(ctx context.Context, who Applicant, tenant tenancy.Tenant, o Order) error {
+func (s *Service) mayHave(ctx context.Context, who Applicant, tenant registryclient.Tenant, o Order) error {
 	admin, err := s.admin()
 	if err != nil {
 		return err
@@ -195,7 +195,7 @@ func (s *Service) mayHave(ctx context.Context, who Applicant, tenant tenancy.Ten
 
 // admits reports whether a person may have tokens in a tenant at all: in the
 // administrative one only by its configuration and a role.
-func (s *Service) admits(ctx context.Context, tenant tenancy.Tenant, username string) (bool, error) {
+func (s *Service) admits(ctx context.Context, tenant registryclient.Tenant, username string) (bool, error) {
 	if !tenant.SiteAdmin {
 		return true, nil
 	}
@@ -209,7 +209,7 @@ func (s *Service) admits(ctx context.Context, tenant tenancy.Tenant, username st
 func forbidden(message string) error { return apierr.New(apierr.Forbidden, "%s", message) }
 
 // request says what the mint shall make of an order that was allowed.
-func (s *Service) request(ctx context.Context, who Applicant, tenant tenancy.Tenant, o Order) (tokens.Request, error) {
+func (s *Service) request(ctx context.Context, who Applicant, tenant registryclient.Tenant, o Order) (tokens.Request, error) {
 	r := tokens.Request{
 		Tenant: tokenTenant(tenant), Username: o.Username, AccountType: o.AccountType, TargetSite: o.TargetSite, GrantType: tokens.Direct,
 	}
@@ -249,7 +249,7 @@ func (s *Service) request(ctx context.Context, who Applicant, tenant tenancy.Ten
 }
 
 // service refuses to make tokens for services that there are not.
-func (s *Service) service(ctx context.Context, who Applicant, tenant tenancy.Tenant, o Order) error {
+func (s *Service) service(ctx context.Context, who Applicant, tenant registryclient.Tenant, o Order) error {
 	if !tenant.SiteAdmin {
 		return apierr.Invalidf("The field token_tenant_id must name the administrative tenant of the site; services belong to it.")
 	}
@@ -283,7 +283,7 @@ func (s *Service) delegationSub(ctx context.Context, o Order) (string, error) {
 // no end.
 type limits struct{ access, refresh, family time.Duration }
 
-func (s *Service) longest(ctx context.Context, tenant tenancy.Tenant, accountType string) (limits, error) {
+func (s *Service) longest(ctx context.Context, tenant registryclient.Tenant, accountType string) (limits, error) {
 	if accountType == authn.ServiceAccount {
 		// Services refresh for as long as they run; their password is what ends it.
 		return limits{access: s.Lifetimes.MaxService, refresh: s.Lifetimes.MaxService}, nil
@@ -328,7 +328,7 @@ func (s *Service) Renew(ctx context.Context, raw string) (tokens.Pair, error) {
 
 // stillEntitled asks whether the subject of a refresh token may still have
 // tokens, and how long they may live.
-func (s *Service) stillEntitled(ctx context.Context, tenant tenancy.Tenant, r tokens.Request) (limits, error) {
+func (s *Service) stillEntitled(ctx context.Context, tenant registryclient.Tenant, r tokens.Request) (limits, error) {
 	may, err := false, error(nil)
 	switch {
 	case r.AccountType != authn.ServiceAccount:
@@ -368,6 +368,6 @@ func stale(message string, cause error) error {
 	return e
 }
 
-func tokenTenant(t tenancy.Tenant) tokens.Tenant {
+func tokenTenant(t registryclient.Tenant) tokens.Tenant {
 	return tokens.Tenant{ID: t.ID, Issuer: t.TokenService}
 }

@@ -21,7 +21,6 @@ import (
 
 	"gatehouse/internal/apitest"
 	"gatehouse/internal/authenticator/attempts"
-	"gatehouse/internal/authenticator/callers"
 	"gatehouse/internal/authenticator/directory"
 	"gatehouse/internal/authenticator/kernel"
 	"gatehouse/internal/authenticator/keys"
@@ -32,6 +31,7 @@ import (
 	"gatehouse/internal/authn"
 	"gatehouse/internal/database"
 	"gatehouse/internal/httpapi"
+	"gatehouse/internal/registryclient"
 	"gatehouse/internal/seal"
 	"gatehouse/internal/testdb"
 	"gatehouse/internal/testlog"
@@ -99,7 +99,7 @@ type world struct {
 	tokens   *tokens.Service
 	accounts *kernel.Service
 	settings *tenantconfig.Service
-	view     *tenancy.Registry
+	view     *registryclient.Client
 	status   map[string]string // of tenants, in the registry
 	password string            // of every service
 	handler  http.Handler
@@ -129,7 +129,7 @@ func newWorld(t *testing.T, db *database.DB) *world {
 	}
 	log := testlog.New(t)
 	registry := w.registry()
-	w.view = tenancy.New(tenancy.Deps{
+	w.view = registryclient.New(registryclient.Deps{
 		DB: db, Client: registry.Client(), BaseURL: registry.URL, SiteID: "main", Poll: time.Hour, Now: w.now, Log: log,
 	})
 	if err := w.view.Start(t.Context()); err != nil {
@@ -159,7 +159,7 @@ func (w *world) serve(options httpapi.Options) {
 	service := servicetokens.New(servicetokens.Deps{
 		Registry: w.view, Accounts: w.accounts, Settings: w.settings, Tokens: w.tokens, Guard: attempts.New(w.now), Log: options.Log,
 	})
-	servicetokens.NewHandler(service, callers.New(w.view, signing, w.tokens, "main", w.now).For("tokens")).Mount(engine)
+	servicetokens.NewHandler(service, tenancy.NewCallers(w.view, signing, w.tokens, "main", w.now).For("tokens")).Mount(engine)
 	w.handler = apitest.New(w.t, engine, "tokens")
 }
 

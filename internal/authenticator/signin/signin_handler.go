@@ -20,8 +20,8 @@ import (
 	"gatehouse/internal/authenticator/directory"
 	"gatehouse/internal/authenticator/grants"
 	"gatehouse/internal/authenticator/sessions"
-	"gatehouse/internal/authenticator/tenancy"
 	"gatehouse/internal/authenticator/tenantconfig"
+	"gatehouse/internal/registryclient"
 )
 
 // Clients finds OAuth clients.
@@ -40,13 +40,13 @@ type Directory interface {
 }
 
 // Directories finds the directory of a tenant; false when it has none.
-type Directories func(ctx context.Context, tenant tenancy.Tenant) (Directory, bool, error)
+type Directories func(ctx context.Context, tenant registryclient.Tenant) (Directory, bool, error)
 
 // Issuer says what a client may have, and makes it.
 type Issuer interface {
-	Permits(ctx context.Context, tenant tenancy.Tenant, client clients.Client, grantType string) error
-	Code(ctx context.Context, tenant tenancy.Tenant, client clients.Client, a codes.Approval) (code string, err error)
-	Implicit(ctx context.Context, tenant tenancy.Tenant, client clients.Client, a codes.Approval) (grants.Outcome, error)
+	Permits(ctx context.Context, tenant registryclient.Tenant, client clients.Client, grantType string) error
+	Code(ctx context.Context, tenant registryclient.Tenant, client clients.Client, a codes.Approval) (code string, err error)
+	Implicit(ctx context.Context, tenant registryclient.Tenant, client clients.Client, a codes.Approval) (grants.Outcome, error)
 }
 
 // Devices keeps device codes.
@@ -60,11 +60,11 @@ type Devices interface {
 
 // Ending is told when a session in which somebody is signed in is about to
 // end, before it does.
-type Ending func(ctx context.Context, tenant tenancy.Tenant, session sessions.Session) error
+type Ending func(ctx context.Context, tenant registryclient.Tenant, session sessions.Session) error
 
 // ReadHint says to which client a tenant gave an ID token that has come back,
 // or that it is none of the tenant's.
-type ReadHint func(ctx context.Context, tenant tenancy.Tenant, idToken string) (clientID string, err error)
+type ReadHint func(ctx context.Context, tenant registryclient.Tenant, idToken string) (clientID string, err error)
 
 // Deps are what a Handler uses.
 type Deps struct {

@@ -1,7 +1,10 @@
-// Package tenancy answers which tenant a request is for. It keeps a view of
-// the registry, fetched over its HTTP API with ETags, remembered in the
-// database for starts without the registry, and matches the request's host
-// exactly against it: no other header, and no part of a URL, selects a tenant.
+// Package tenancy answers which tenant a request is for, and who asks. The
+// tenant is the one whose host the request names, exactly: no other header,
+// and no part of a URL, selects one. The caller is found by the token and
+// headers of a request, by the rules that all Tapis services share, and only
+// while the token stands.
 //
-// What a tenant permits belongs to tenantconfig, its keys to keys.
+// Which tenants there are is known by registryclient, the rules are authn's,
+// and which token was recorded or revoked is known by tokens. What a tenant
+// permits belongs to tenantconfig, what a caller may do to where it is done.
 package tenancy

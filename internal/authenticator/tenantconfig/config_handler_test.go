@@ -16,6 +16,7 @@ import (
 	"gatehouse/internal/authn"
 	"gatehouse/internal/database"
 	"gatehouse/internal/httpapi"
+	"gatehouse/internal/registryclient"
 	"gatehouse/internal/seal"
 	"gatehouse/internal/testlog"
 )
@@ -60,7 +61,7 @@ func serve(t *testing.T, s *tenantconfig.Service, k *kernel) http.Handler {
 		return authn.Caller{}, authn.ErrSignature
 	}
 	dev := func(c *gin.Context) {
-		c.Request = c.Request.WithContext(tenancy.With(c.Request.Context(), tenancy.Tenant{ID: "dev"}))
+		c.Request = c.Request.WithContext(tenancy.With(c.Request.Context(), registryclient.Tenant{ID: "dev"}))
 	}
 	own := func(c authn.Caller) (bool, error) { return c.Username == "authenticator" && c.TenantID == "admin", nil }
 	tenantconfig.NewHandler(s, k, own).Mount(engine.Group("/v3/oauth2", httpapi.OAuthErrors, httpapi.NoStore, authn.Require(check), dev))

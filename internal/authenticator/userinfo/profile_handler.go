@@ -19,6 +19,7 @@ import (
 	"gatehouse/internal/authenticator/tenantconfig"
 	"gatehouse/internal/authn"
 	"gatehouse/internal/httpapi"
+	"gatehouse/internal/registryclient"
 )
 
 const (
@@ -35,7 +36,7 @@ type Directory interface {
 }
 
 // Directories finds the directory of a tenant; false when it has none.
-type Directories func(ctx context.Context, tenant tenancy.Tenant) (Directory, bool, error)
+type Directories func(ctx context.Context, tenant registryclient.Tenant) (Directory, bool, error)
 
 // Settings finds what a tenant lets be seen.
 type Settings interface {
@@ -105,7 +106,7 @@ func said(s string) *string {
 
 // asked is who wants to see profiles, and of which tenant.
 type asked struct {
-	tenant   tenancy.Tenant
+	tenant   registryclient.Tenant
 	username string    // the person who asks, or for whom a service does
 	people   Directory // nil: the tenant has no directory
 }

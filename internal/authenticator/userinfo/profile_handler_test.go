@@ -22,6 +22,7 @@ import (
 	"gatehouse/internal/authn"
 	"gatehouse/internal/devldap"
 	"gatehouse/internal/httpapi"
+	"gatehouse/internal/registryclient"
 	"gatehouse/internal/seal"
 	"gatehouse/internal/testlog"
 )
@@ -93,9 +94,9 @@ func newWorld(t *testing.T, people ...devldap.Person) *world {
 		return caller, nil
 	}
 	tenant := func(c *gin.Context) {
-		c.Request = c.Request.WithContext(tenancy.With(c.Request.Context(), tenancy.Tenant{ID: c.Request.Host}))
+		c.Request = c.Request.WithContext(tenancy.With(c.Request.Context(), registryclient.Tenant{ID: c.Request.Host}))
 	}
-	directories := func(_ context.Context, t tenancy.Tenant) (userinfo.Directory, bool, error) {
+	directories := func(_ context.Context, t registryclient.Tenant) (userinfo.Directory, bool, error) {
 		return w.people, t.ID == "dev", nil
 	}
 	userinfo.NewHandler(directories, w, w).Mount(engine.Group("/v3/oauth2", httpapi.OAuthErrors, httpapi.NoStore, authn.Require(check), tenant))

@@ -15,9 +15,9 @@ import (
 	"gatehouse/internal/authenticator/browser"
 	"gatehouse/internal/authenticator/clients"
 	"gatehouse/internal/authenticator/sessions"
-	"gatehouse/internal/authenticator/tenancy"
 	"gatehouse/internal/authenticator/tokens"
 	"gatehouse/internal/authn"
+	"gatehouse/internal/registryclient"
 	"gatehouse/internal/seal"
 )
 
@@ -42,13 +42,13 @@ type Deps struct {
 	Pages    *browser.Pages
 	Sessions *sessions.Service
 	// Enabled reports whether a tenant has the web application.
-	Enabled func(ctx context.Context, tenant tenancy.Tenant) (bool, error)
+	Enabled func(ctx context.Context, tenant registryclient.Tenant) (bool, error)
 	// Redeem is the token endpoint, without the way over HTTP.
-	Redeem func(ctx context.Context, tenant tenancy.Tenant, r Redemption) (tokens.Pair, error)
+	Redeem func(ctx context.Context, tenant registryclient.Tenant, r Redemption) (tokens.Pair, error)
 	// Check says whether an access token still stands, as every endpoint does.
-	Check func(ctx context.Context, tenant tenancy.Tenant, token string) error
+	Check func(ctx context.Context, tenant registryclient.Tenant, token string) error
 	// Revoke voids an access token.
-	Revoke func(ctx context.Context, tenant tenancy.Tenant, token string) error
+	Revoke func(ctx context.Context, tenant registryclient.Tenant, token string) error
 }
 
 // Handler serves the pages.
@@ -121,7 +121,7 @@ func (h *Handler) show(v *browser.Visit) error {
 }
 
 // kept returns the token of a session if it still stands, or nil.
-func (h *Handler) kept(ctx context.Context, tenant tenancy.Tenant, session sessions.Session) (*kept, error) {
+func (h *Handler) kept(ctx context.Context, tenant registryclient.Tenant, session sessions.Session) (*kept, error) {
 	if !session.SignedIn() {
 		return nil, nil // nobody has a token
 	}
@@ -213,7 +213,7 @@ func (h *Handler) logout(v *browser.Visit) error {
 }
 
 // End voids and forgets the token of a session, if it has one.
-func (h *Handler) End(ctx context.Context, tenant tenancy.Tenant, session sessions.Session) error {
+func (h *Handler) End(ctx context.Context, tenant registryclient.Tenant, session sessions.Session) error {
 	k, err := h.kept(ctx, tenant, session)
 	if err != nil {
 		return err

@@ -1,4 +1,4 @@
-package tenancy
+package registryclient
 
 import (
 	"context"
@@ -10,7 +10,7 @@ import (
 	"gatehouse/internal/database"
 )
 
-type viewRow struct {
+type response struct {
 	Resource  string
 	ETag      string `gorm:"column:etag"`
 	Body      string
@@ -18,16 +18,16 @@ type viewRow struct {
 }
 
 // TableName names the table for GORM.
-func (viewRow) TableName() string { return "registry_views" }
+func (response) TableName() string { return "registry_views" }
 
 type store struct{ db *database.DB }
 
-func (s store) load(ctx context.Context) (map[string]viewRow, error) {
-	var rows []viewRow
+func (s store) load(ctx context.Context) (map[string]response, error) {
+	var rows []response
 	if err := s.db.Conn(ctx).Find(&rows).Error; err != nil {
-		return nil, fmt.Errorf("read remembered registry view: %w", err)
+		return nil, fmt.Errorf("read remembered registry snapshot: %w", err)
 	}
-	byResource := map[string]viewRow{}
+	byResource := map[string]response{}
 	for _, r := range rows {
 		byResource[r.Resource] = r
 	}
@@ -36,24 +36,24 @@ func (s store) load(ctx context.Context) (map[string]viewRow, error) {
 
 // one returns what is remembered of one resource; its Body is empty when
 // nothing is.
-func (s store) one(ctx context.Context, resource string) (viewRow, error) {
-	var rows []viewRow
+func (s store) one(ctx context.Context, resource string) (response, error) {
+	var rows []response
 	if err := s.db.Conn(ctx).Where("resource = ?", resource).Limit(1).Find(&rows).Error; err != nil {
-		return viewRow{}, fmt.Errorf("read remembered registry answer: %w", err)
+		return response{}, fmt.Errorf("read remembered registry answer: %w", err)
 	}
 	if len(rows) == 0 {
-		return viewRow{}, nil
+		return response{}, nil
 	}
 	return rows[0], nil
 }
 
 func (s store) save(ctx context.Context, resource, etag, body string, now time.Time) error {
-	r := viewRow{Resource: resource, ETag: etag, Body: body, FetchTime: database.At(now)}
+	r := response{Resource: resource, ETag: etag, Body: body, FetchTime: database.At(now)}
 	err := s.db.Conn(ctx).Clauses(clause.OnConflict{
 		Columns: []clause.Column{{Name: "resource"}}, UpdateAll: true,
 	}).Create(&r).Error
 	if err != nil {
-		return fmt.Errorf("remember registry view: %w", err)
+		return fmt.Errorf("remember registry snapshot: %w", err)
 	}
 	return nil
 }

@@ -1,4 +1,4 @@
-package tenancy_test
+package registryclient_test
 
 import (
 	"context"

@@ -1,4 +1,4 @@
-package tenancy
+package registryclient
 
 import (
 	"context"
@@ -15,14 +15,14 @@ import (
 )
 
 var (
-	_ authn.Realm = (*Registry)(nil)
-	_ authn.Keys  = (*Registry)(nil)
+	_ authn.Realm = (*Client)(nil)
+	_ authn.Keys  = (*Client)(nil)
 )
 
 // Active returns an active tenant of any site by its id. An id that is not
 // known may cause one look at the registry every few seconds.
-func (r *Registry) Active(ctx context.Context, id string) (Tenant, bool, error) {
-	return find(ctx, r, func(v *view) (Tenant, bool) {
+func (r *Client) Active(ctx context.Context, id string) (Tenant, bool, error) {
+	return find(ctx, r, func(v *snapshot) (Tenant, bool) {
 		if t := v.byID[id]; t != nil {
 			return *t, true
 		}
@@ -31,7 +31,7 @@ func (r *Registry) Active(ctx context.Context, id string) (Tenant, bool, error) 
 }
 
 // Tenant implements authn.Realm.
-func (r *Registry) Tenant(ctx context.Context, id string) (authn.Tenant, bool, error) {
+func (r *Client) Tenant(ctx context.Context, id string) (authn.Tenant, bool, error) {
 	t, found, err := r.Active(ctx, id)
 	if err != nil || !found {
 		return authn.Tenant{}, false, err
@@ -41,8 +41,8 @@ func (r *Registry) Tenant(ctx context.Context, id string) (authn.Tenant, bool, e
 
 // At returns the active tenant of any site whose host this is, as far as it
 // is known now.
-func (r *Registry) At(host string) (Tenant, bool) {
-	v := r.view.Load()
+func (r *Client) At(host string) (Tenant, bool) {
+	v := r.snapshot.Load()
 	if v == nil {
 		return Tenant{}, false
 	}
@@ -50,14 +50,14 @@ func (r *Registry) At(host string) (Tenant, bool) {
 }
 
 // RunsItself implements authn.Realm.
-func (r *Registry) RunsItself(_ context.Context, siteID, service string) (bool, error) {
+func (r *Client) RunsItself(_ context.Context, siteID, service string) (bool, error) {
 	site, err := r.Site(siteID)
 	return err == nil && slices.Contains(site.Services, service), err
 }
 
 // PrimarySite implements authn.Realm.
-func (r *Registry) PrimarySite(context.Context) (string, error) {
-	v := r.view.Load()
+func (r *Client) PrimarySite(context.Context) (string, error) {
+	v := r.snapshot.Load()
 	if v == nil {
 		return "", apierr.Away(r.Ready(), "The tenant registry")
 	}
@@ -65,8 +65,8 @@ func (r *Registry) PrimarySite(context.Context) (string, error) {
 }
 
 // Site returns a site by its id.
-func (r *Registry) Site(id string) (Site, error) {
-	v := r.view.Load()
+func (r *Client) Site(id string) (Site, error) {
+	v := r.snapshot.Load()
 	if v == nil {
 		return Site{}, apierr.Away(r.Ready(), "The tenant registry")
 	}
@@ -78,8 +78,8 @@ func (r *Registry) Site(id string) (Site, error) {
 }
 
 // Tenants returns the active tenants of the site that is served here, by id.
-func (r *Registry) Tenants() ([]Tenant, error) {
-	v := r.view.Load()
+func (r *Client) Tenants() ([]Tenant, error) {
+	v := r.snapshot.Load()
 	if v == nil {
 		return nil, apierr.Away(r.Ready(), "The tenant registry")
 	}
@@ -97,9 +97,9 @@ func (r *Registry) Tenants() ([]Tenant, error) {
 // registry publishes. It is for the tenants of other sites: the tokens of this
 // site's are checked with the keys that made them. Another key than is known
 // may cause one look at the registry every few seconds: it may be newer.
-func (r *Registry) PublicKey(ctx context.Context, tenantID, kid string) (*rsa.PublicKey, error) {
+func (r *Client) PublicKey(ctx context.Context, tenantID, kid string) (*rsa.PublicKey, error) {
 	var unreadable error
-	key, found, err := find(ctx, r, func(v *view) (*rsa.PublicKey, bool) {
+	key, found, err := find(ctx, r, func(v *snapshot) (*rsa.PublicKey, bool) {
 		published, known := v.keys[tenantID]
 		if !known || published.text == "" {
 			return nil, false

@@ -1,4 +1,4 @@
-package tenancy
+package registryclient
 
 import (
 	"bytes"
@@ -25,19 +25,19 @@ type Record struct {
 	TokenGenServices []string `json:"token_gen_services"`
 }
 
-// Records reads tenants in any status from the registry, past the view, and
+// Records reads tenants in any status from the registry, past the snapshot, and
 // publishes their keys there. It is safe for concurrent use.
 type Records struct {
-	registry  *Registry
+	registry  *Client
 	authorize Authorize
 
 	mu   sync.Mutex
-	last viewRow
+	last response
 }
 
 // Records returns access to the records, which changes them as the account for
 // which authorize speaks.
-func (r *Registry) Records(authorize Authorize) *Records {
+func (r *Client) Records(authorize Authorize) *Records {
 	return &Records{registry: r, authorize: authorize}
 }
 

@@ -1,38 +1,29 @@
-// Package callers says who asks: it checks the token and headers of a request
-// by the rules that all Tapis services share, and that the token still stands.
-//
-// The rules are authn's, the view of sites and tenants tenancy's, and which
-// token was recorded or revoked is known by tokens. What a caller may do is
-// decided where it is done.
-package callers
+package tenancy
 
 import (
 	"context"
 	"crypto/rsa"
 	"time"
 
-	"gatehouse/internal/authenticator/tenancy"
+	"gatehouse/internal/authenticator/keys"
+	"gatehouse/internal/authenticator/tokens"
 	"gatehouse/internal/authn"
+	"gatehouse/internal/registryclient"
 )
 
-// Standing says of a token of this site, whose signature was found good,
-// whether it still stands, and through which client it was made.
-type Standing interface {
-	Standing(ctx context.Context, tenantID, jti string, expiry time.Time) (clientID string, err error)
-}
-
-// Service checks callers. It is safe for concurrent use.
-type Service struct {
-	registry *tenancy.Registry
-	standing Standing
+// Callers says who asks. It is safe for concurrent use.
+type Callers struct {
+	registry *registryclient.Client
+	issued   *tokens.Service
 	verifier *authn.Verifier
 	siteID   string
 }
 
-// New returns a Service for a site whose own tenants' keys are known to own.
-func New(registry *tenancy.Registry, own authn.Keys, standing Standing, siteID string, now func() time.Time) *Service {
-	return &Service{
-		registry: registry, standing: standing, siteID: siteID,
+// NewCallers returns Callers of a site, whose own tenants' keys and tokens are
+// known to own and issued.
+func NewCallers(registry *registryclient.Client, own *keys.Service, issued *tokens.Service, siteID string, now func() time.Time) *Callers {
+	return &Callers{
+		registry: registry, issued: issued, siteID: siteID,
 		verifier: authn.NewVerifier(keyring{registry, own}, now),
 	}
 }
@@ -40,14 +31,14 @@ func New(registry *tenancy.Registry, own authn.Keys, standing Standing, siteID s
 // For returns the check of a service of this site, by its name in the lists
 // of services. It accepts users of every active tenant: which tenant a request
 // is about is for the service to compare.
-func (s *Service) For(service string) authn.Check {
+func (s *Callers) For(service string) authn.Check {
 	checks := &authn.Checks{Verifier: s.verifier, Realm: s.registry, SiteID: s.siteID, Service: service}
 	return func(ctx context.Context, raw string, behalf authn.Subject) (authn.Caller, error) {
 		caller, err := checks.Caller(ctx, raw, behalf)
 		if err != nil || caller.SiteID != s.siteID {
 			return caller, err
 		}
-		caller.ClientID, err = s.standing.Standing(ctx, caller.TenantID, caller.TokenID, caller.TokenExpiry)
+		caller.ClientID, err = s.issued.Standing(ctx, caller.TenantID, caller.TokenID, caller.TokenExpiry)
 		if err != nil {
 			return authn.Caller{}, err
 		}
@@ -58,8 +49,8 @@ func (s *Service) For(service string) authn.Check {
 // keyring finds keys: those of this site's tenants where they are made, those
 // of other sites' where they are published.
 type keyring struct {
-	registry *tenancy.Registry
-	own      authn.Keys
+	registry *registryclient.Client
+	own      *keys.Service
 }
 
 // PublicKey implements authn.Keys.

@@ -1,4 +1,4 @@
-package tenancy_test
+package registryclient_test
 
 import (
 	"crypto/sha256"
@@ -12,8 +12,8 @@ import (
 	"testing"
 	"time"
 
-	"gatehouse/internal/authenticator/tenancy"
 	"gatehouse/internal/database"
+	"gatehouse/internal/registryclient"
 	"gatehouse/internal/testdb"
 	"gatehouse/internal/testlog"
 	"gatehouse/migrations"
@@ -112,16 +112,16 @@ func (r *registry) looks() (asked, matched int) {
 }
 
 // newView returns the authenticator's view of a registry, not yet started.
-func newView(t *testing.T, db *database.DB, r *registry, c *clock) *tenancy.Registry {
+func newView(t *testing.T, db *database.DB, r *registry, c *clock) *registryclient.Client {
 	t.Helper()
-	return tenancy.New(tenancy.Deps{
+	return registryclient.New(registryclient.Deps{
 		DB: db, Client: &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}, BaseURL: r.URL, SiteID: "main",
 		Poll: time.Hour, Now: c.now, Log: testlog.New(t),
 	})
 }
 
 // started returns a view that has been started.
-func started(t *testing.T, db *database.DB, r *registry, c *clock) *tenancy.Registry {
+func started(t *testing.T, db *database.DB, r *registry, c *clock) *registryclient.Client {
 	t.Helper()
 	v := newView(t, db, r, c)
 	if err := v.Start(t.Context()); err != nil {
@@ -137,7 +137,7 @@ func each(t *testing.T, test func(t *testing.T, db *database.DB)) {
 }
 
 // wantTenant fails unless a host is served as the given tenant.
-func wantTenant(t *testing.T, v *tenancy.Registry, host, id string) {
+func wantTenant(t *testing.T, v *registryclient.Client, host, id string) {
 	t.Helper()
 	got, err := v.ForHost(t.Context(), host)
 	if err != nil || got.ID != id {

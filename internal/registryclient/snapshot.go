@@ -1,4 +1,4 @@
-package tenancy
+package registryclient
 
 import (
 	"fmt"
@@ -33,7 +33,7 @@ type Site struct {
 // OAuthURL returns the address of a path below the tenant's /v3/oauth2.
 func (t Tenant) OAuthURL(path string) string { return t.BaseURL + "/v3/oauth2" + path }
 
-// site and tenant are the registry's answers, as far as they are read.
+// site and tenant are the registry's responses, as far as they are read.
 type siteJSON struct {
 	SiteID      string `json:"site_id"`
 	Primary     bool   `json:"primary"`
@@ -56,8 +56,8 @@ type tenantJSON struct {
 	TokenGenServices []string `json:"token_gen_services"`
 }
 
-// view is one state of the registry, indexed; it is never changed.
-type view struct {
+// snapshot is one state of the registry, indexed; it is never changed.
+type snapshot struct {
 	byHost    map[string]*Tenant // nil: several tenants claim the host
 	byID      map[string]*Tenant
 	sites     map[string]Site
@@ -67,11 +67,11 @@ type view struct {
 	admin     *Tenant               // administrative tenant of the site that is served here
 }
 
-// newView indexes the active tenants by their hosts: that of base_url first,
+// newSnapshot indexes the active tenants by their hosts: that of base_url first,
 // then that of the primary site's template. A host that several claim is
 // nobody's: serving one of them would show its login to the other's people.
-func newView(siteID string, sites []siteJSON, tenants []tenantJSON) (*view, error) {
-	v, template := &view{byID: map[string]*Tenant{}, sites: map[string]Site{}, keys: map[string]*parsedKey{}}, ""
+func newSnapshot(siteID string, sites []siteJSON, tenants []tenantJSON) (*snapshot, error) {
+	v, template := &snapshot{byID: map[string]*Tenant{}, sites: map[string]Site{}, keys: map[string]*parsedKey{}}, ""
 	for _, s := range sites {
 		v.sites[s.SiteID] = Site{ID: s.SiteID, Primary: s.Primary, AdminTenant: s.AdminTenant, Services: s.Services}
 		if s.Primary {
@@ -111,7 +111,7 @@ func newView(siteID string, sites []siteJSON, tenants []tenantJSON) (*view, erro
 
 // claims says whose each host is when the tenants of this site, or those of
 // the others, are at the given URLs.
-func (v *view) claims(ours bool, urlOf func(t *Tenant) string) map[string]*Tenant {
+func (v *snapshot) claims(ours bool, urlOf func(t *Tenant) string) map[string]*Tenant {
 	byHost := map[string]*Tenant{}
 	for _, tenant := range v.byID {
 		if tenant.OwnedByThisOne != ours {
@@ -151,7 +151,7 @@ func hostsOf(raw string) []string {
 }
 
 // tenantFor returns the tenant whose host this is, compared exactly.
-func (v *view) tenantFor(host string) (Tenant, bool) {
+func (v *snapshot) tenantFor(host string) (Tenant, bool) {
 	if t := v.byHost[fold(host)]; t != nil {
 		return *t, true
 	}

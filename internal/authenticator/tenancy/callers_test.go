@@ -1,4 +1,4 @@
-package callers_test
+package tenancy_test
 
 import (
 	"crypto/rand"
@@ -14,12 +14,12 @@ import (
 	"github.com/gin-gonic/gin"
 	"github.com/golang-jwt/jwt/v5"
 
-	"gatehouse/internal/authenticator/callers"
 	"gatehouse/internal/authenticator/keys"
 	"gatehouse/internal/authenticator/tenancy"
 	"gatehouse/internal/authenticator/tokens"
 	"gatehouse/internal/authn"
 	"gatehouse/internal/httpapi"
+	"gatehouse/internal/registryclient"
 	"gatehouse/internal/seal"
 	"gatehouse/internal/testdb"
 	"gatehouse/internal/testlog"
@@ -32,13 +32,14 @@ type object = map[string]any
 // it the site edge with tenants edge-admin and far, whose keys are only known
 // by what the registry publishes of them.
 type world struct {
-	*callers.Service
+	*tenancy.Callers
 
-	keys   *keys.Service
-	tokens *tokens.Service
-	edge   *keys.Service
-	old    *rsa.PrivateKey // of the tenant old at edge
-	now    time.Time
+	registry *registryclient.Client
+	keys     *keys.Service
+	tokens   *tokens.Service
+	edge     *keys.Service
+	old      *rsa.PrivateKey // of the tenant old at edge
+	now      time.Time
 }
 
 func newWorld(t *testing.T) *world {
@@ -54,7 +55,7 @@ func newWorld(t *testing.T) *world {
 	if w.old, err = rsa.GenerateKey(rand.Reader, 2048); err != nil {
 		t.Fatal(err)
 	}
-	published, err := keys.PEM(&w.old.PublicKey)
+	published, err := authn.PublicPEM(&w.old.PublicKey)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -77,20 +78,22 @@ func newWorld(t *testing.T) *world {
 			tenant("main", "admin", w.keys), tenant("main", "dev", w.keys), tenant("main", "tacc", w.keys),
 			tenant("edge", "edge-admin", w.edge), tenant("edge", "far", w.edge),
 			{"tenant_id": "old", "site_id": "edge", "status": "ACTIVE", "public_key": published, "base_url": "https://old.tapis.io", "token_service": issuer("old")},
+			{"tenant_id": "draft", "site_id": "main", "status": "DRAFT", "base_url": "https://draft.tapis.io"},
+			{"tenant_id": "inactive", "site_id": "main", "status": "INACTIVE", "base_url": "https://inactive.tapis.io"},
 		},
 	}
 	registry := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		_ = json.NewEncoder(rw).Encode(object{"result": answers[r.URL.Path]})
 	}))
 	t.Cleanup(registry.Close)
-	view := tenancy.New(tenancy.Deps{
+	w.registry = registryclient.New(registryclient.Deps{
 		DB: db, Client: registry.Client(), BaseURL: registry.URL, SiteID: "main", Poll: time.Hour, Now: now, Log: testlog.New(t),
 	})
-	if err := view.Start(t.Context()); err != nil {
+	if err := w.registry.Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	w.tokens = tokens.New(tokens.Deps{DB: db, Box: box, Signers: w.keys, Keys: w.keys, Now: now, Log: testlog.New(t), Retention: time.Hour})
-	w.Service = callers.New(view, w.keys, w.tokens, "main", now)
+	w.Callers = tenancy.NewCallers(w.registry, w.keys, w.tokens, "main", now)
 	return w
 }
 

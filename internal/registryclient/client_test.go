@@ -1,4 +1,4 @@
-package tenancy_test
+package registryclient_test
 
 import (
 	"context"
@@ -12,8 +12,8 @@ import (
 	"time"
 
 	"gatehouse/internal/apierr"
-	"gatehouse/internal/authenticator/tenancy"
 	"gatehouse/internal/database"
+	"gatehouse/internal/registryclient"
 	"gatehouse/internal/testdb"
 	"gatehouse/internal/testlog"
 	"gatehouse/migrations"
@@ -26,7 +26,7 @@ func TestHostsAreServedAsTheRegistryKnowsThem(t *testing.T) {
 			t.Error(err)
 		}
 		got, err := v.ForHost(t.Context(), "DEV.tapis.io:443")
-		want := tenancy.Tenant{
+		want := registryclient.Tenant{
 			ID: "dev", SiteID: "main", BaseURL: "https://dev.tapis.io", TokenService: "https://dev.tapis.io/v3/tokens",
 			AdminUser: "ada", OwnedByThisOne: true,
 		}
@@ -291,7 +291,7 @@ func TestARegistryThatNeverAnswersHoldsNobodyForLong(t *testing.T) {
 	r, c := newRegistry(t), newClock()
 	db := testdb.New(t, migrations.Authenticator)
 	started(t, db, r, c)
-	v := tenancy.New(tenancy.Deps{
+	v := registryclient.New(registryclient.Deps{
 		DB: db, Client: &http.Client{Timeout: 500 * time.Millisecond}, BaseURL: slow.URL, SiteID: "main", Poll: time.Hour, Now: c.now, Log: testlog.New(t),
 	})
 	begin := time.Now()
@@ -307,7 +307,7 @@ func TestARegistryThatNeverAnswersHoldsNobodyForLong(t *testing.T) {
 
 func TestTheRegistryIsAskedInTheBackground(t *testing.T) {
 	r, c := newRegistry(t), newClock()
-	v := tenancy.New(tenancy.Deps{
+	v := registryclient.New(registryclient.Deps{
 		DB: testdb.New(t, migrations.Authenticator), Client: r.Client(), BaseURL: r.URL + "/", SiteID: "main",
 		Poll: 5 * time.Millisecond, Now: c.now, Log: testlog.New(t),
 	})

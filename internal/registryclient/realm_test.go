@@ -1,4 +1,4 @@
-package tenancy_test
+package registryclient_test
 
 import (
 	"crypto/rand"
@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"gatehouse/internal/apierr"
-	"gatehouse/internal/authenticator/keys"
 	"gatehouse/internal/authn"
 	"gatehouse/internal/testdb"
 	"gatehouse/migrations"
@@ -36,7 +35,7 @@ func newKey(t *testing.T) (key *rsa.PublicKey, kid, published string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if published, err = keys.PEM(&private.PublicKey); err != nil {
+	if published, err = authn.PublicPEM(&private.PublicKey); err != nil {
 		t.Fatal(err)
 	}
 	return &private.PublicKey, authn.Thumbprint(&private.PublicKey), published

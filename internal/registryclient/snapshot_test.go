@@ -1,4 +1,4 @@
-package tenancy
+package registryclient
 
 import (
 	"net/http"
@@ -20,9 +20,9 @@ func active(id, baseURL string) tenantJSON {
 	return tenantJSON{TenantID: id, SiteID: "main", BaseURL: baseURL, Status: "ACTIVE", TokenService: baseURL + "/v3/tokens"}
 }
 
-func viewOf(t testing.TB, sites []siteJSON, tenants ...tenantJSON) *view {
+func snapshotOf(t testing.TB, sites []siteJSON, tenants ...tenantJSON) *snapshot {
 	t.Helper()
-	v, err := newView("main", sites, tenants)
+	v, err := newSnapshot("main", sites, tenants)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -108,7 +108,7 @@ func TestOnlyTheExactHostNamesATenant(t *testing.T) {
 		if c.sites == nil {
 			c.sites = withTemplate("")
 		}
-		v := viewOf(t, c.sites, c.tenants...)
+		v := snapshotOf(t, c.sites, c.tenants...)
 		for host, want := range c.hosts {
 			got, found := v.tenantFor(host)
 			if got.ID != want || found != (want != "") {
@@ -119,11 +119,11 @@ func TestOnlyTheExactHostNamesATenant(t *testing.T) {
 }
 
 func TestContestedHostsAreNamed(t *testing.T) {
-	v := viewOf(t, sitesOfTests, active("a", "https://same.tapis.io"), active("b", "http://same.tapis.io"), active("c", "https://c.tapis.io"))
+	v := snapshotOf(t, sitesOfTests, active("a", "https://same.tapis.io"), active("b", "http://same.tapis.io"), active("c", "https://c.tapis.io"))
 	if want := []string{"same.tapis.io"}; !slices.Equal(v.contested, want) {
 		t.Errorf("got %v, want %v", v.contested, want)
 	}
-	if v = viewOf(t, sitesOfTests, active("a", "https://a.tapis.io"), active("b", "https://b.tapis.io")); len(v.contested) > 0 {
+	if v = snapshotOf(t, sitesOfTests, active("a", "https://a.tapis.io"), active("b", "https://b.tapis.io")); len(v.contested) > 0 {
 		t.Errorf("got %v, want none", v.contested)
 	}
 }
@@ -132,12 +132,12 @@ func TestOnlyActiveTenantsAreServed(t *testing.T) {
 	for _, status := range []string{"DRAFT", "INACTIVE", "", "active", "Active", "ACTIVE "} {
 		tenant := active("dev", "https://dev.tapis.io")
 		tenant.Status = status
-		v := viewOf(t, sitesOfTests, tenant)
+		v := snapshotOf(t, sitesOfTests, tenant)
 		if got, found := v.tenantFor("dev.tapis.io"); found || len(v.byID) != 0 {
 			t.Errorf("status %q: %+v is served", status, got)
 		}
 	}
-	if _, found := viewOf(t, sitesOfTests, active("", "https://dev.tapis.io")).tenantFor("dev.tapis.io"); found {
+	if _, found := snapshotOf(t, sitesOfTests, active("", "https://dev.tapis.io")).tenantFor("dev.tapis.io"); found {
 		t.Error("a tenant without an id is served")
 	}
 }
@@ -145,7 +145,7 @@ func TestOnlyActiveTenantsAreServed(t *testing.T) {
 func TestATenantKnowsItsSiteAndItsAddresses(t *testing.T) {
 	edge := active("edge-admin", "https://edge.example.org")
 	edge.SiteID = "edge"
-	v := viewOf(t, sitesOfTests, active("admin", "https://admin.tapis.io/"), active("dev", "https://dev.tapis.io"), edge,
+	v := snapshotOf(t, sitesOfTests, active("admin", "https://admin.tapis.io/"), active("dev", "https://dev.tapis.io"), edge,
 		tenantJSON{TenantID: "lost", SiteID: "gone", BaseURL: "https://lost.tapis.io", Status: "ACTIVE"})
 	for id, want := range map[string]struct{ admin, own bool }{
 		"admin": {true, true}, "dev": {false, true}, "edge-admin": {true, false}, "lost": {false, false},
@@ -162,14 +162,14 @@ func TestATenantKnowsItsSiteAndItsAddresses(t *testing.T) {
 
 func TestARegistryWithoutOurSiteIsNotBelieved(t *testing.T) {
 	for _, sites := range [][]siteJSON{nil, {}, {{SiteID: "edge"}}, {{SiteID: "MAIN"}}, {{}}} {
-		if v, err := newView("main", sites, []tenantJSON{active("dev", "https://dev.tapis.io")}); err == nil {
+		if v, err := newSnapshot("main", sites, []tenantJSON{active("dev", "https://dev.tapis.io")}); err == nil {
 			t.Errorf("sites %+v made the view %+v", sites, v)
 		}
 	}
 }
 
 func FuzzTenantForHost(f *testing.F) {
-	v := viewOf(f, sitesOfTests, active("dev", "https://dev.tapis.io"), active("home", "http://localhost:8080"), active("six", "https://[2001:db8::1]"),
+	v := snapshotOf(f, sitesOfTests, active("dev", "https://dev.tapis.io"), active("home", "http://localhost:8080"), active("six", "https://[2001:db8::1]"),
 		active("own", "https://own.example.org:8443"), active("a", "https://same.tapis.io"), active("b", "https://same.tapis.io"))
 	want := map[string]string{
 		"dev.tapis.io": "dev", "dev.tapis.io:443": "dev", "localhost:8080": "home", "home.tapis.io": "home", "home.tapis.io:443": "home",
@@ -208,7 +208,7 @@ func FuzzRegistryAnswersNeverPanic(f *testing.F) {
 		`{"result":[{"tenant_id":"::1]","status":"ACTIVE"},{"tenant_id":"::1]","status":"ACTIVE"}]}`, "[::1]")
 	f.Fuzz(func(t *testing.T, sites, tenants, host string) {
 		r := New(Deps{SiteID: "main", Client: http.DefaultClient})
-		v, err := r.parse(map[string]viewRow{sitesPath: {Body: sites}, tenantsPath: {Body: tenants}})
+		v, err := r.parse(map[string]response{sitesPath: {Body: sites}, tenantsPath: {Body: tenants}})
 		if err != nil {
 			return
 		}

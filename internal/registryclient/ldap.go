@@ -1,4 +1,4 @@
-package tenancy
+package registryclient
 
 import (
 	"context"
@@ -27,7 +27,7 @@ type LDAPConnection struct {
 // LDAPConnection asks the registry for a connection, as a service, because
 // others are not told how to bind. When the registry is away, or does not know
 // our key for a moment because it was rotated, what was last seen counts.
-func (r *Registry) LDAPConnection(ctx context.Context, id string, authorize Authorize) (LDAPConnection, error) {
+func (r *Client) LDAPConnection(ctx context.Context, id string, authorize Authorize) (LDAPConnection, error) {
 	path := tenantsPath + "/ldaps/" + url.PathEscape(id)
 	last, err := r.store.one(ctx, path)
 	if err != nil {
@@ -56,7 +56,7 @@ func (r *Registry) LDAPConnection(ctx context.Context, id string, authorize Auth
 }
 
 // ldapConnection reads an answer to a service.
-func ldapConnection(id string, answer viewRow) (LDAPConnection, error) {
+func ldapConnection(id string, answer response) (LDAPConnection, error) {
 	var envelope struct {
 		Result LDAPConnection `json:"result"`
 	}
@@ -71,8 +71,8 @@ func ldapConnection(id string, answer viewRow) (LDAPConnection, error) {
 
 // Self returns the administrative tenant of the site that is served here, to
 // which the authenticator's own account belongs, and the primary site's id.
-func (r *Registry) Self() (admin Tenant, primarySite string, err error) {
-	v := r.view.Load()
+func (r *Client) Self() (admin Tenant, primarySite string, err error) {
+	v := r.snapshot.Load()
 	if v == nil {
 		return Tenant{}, "", r.Ready()
 	}
