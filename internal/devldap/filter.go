@@ -1,14 +1,16 @@
 package devldap
 
 import (
-	"encoding/hex"
 	"errors"
 	"slices"
 	"strings"
+
+	ber "github.com/go-asn1-ber/asn1-ber"
+	"github.com/go-ldap/ldap/v3"
 )
 
-// maxFilterDepth bounds how deeply filters may nest.
-const maxFilterDepth = 32
+// maxFilter bounds how many comparisons and operators a filter may have.
+const maxFilter = 100
 
 var errFilter = errors.New("devldap: not a search filter")
 
@@ -28,9 +30,6 @@ func truthOf(b bool) truth {
 	return no
 }
 
-// filter is a parsed search filter.
-type filter func(e *entry) truth
-
 // inSchema reports whether entries can have the attribute. A filter on any other
 // is undefined, so that its negation selects nothing either.
 func inSchema(attribute string) bool {
@@ -41,146 +40,76 @@ func inSchema(attribute string) bool {
 	return false
 }
 
+// filter is a search filter as it is sent.
+type filter struct{ packet *ber.Packet }
+
 // parseFilter reads the string form of a filter (RFC 4515).
 func parseFilter(s string) (filter, error) {
-	f, rest, err := parseItem(s, 0)
-	if err != nil || rest != "" {
-		return nil, errFilter
+	if strings.Count(s, "(") > maxFilter {
+		return filter{}, errFilter
 	}
-	return f, nil
+	packet, err := ldap.CompileFilter(s)
+	if err != nil || packet == nil { // go-ldap swallows its own panics
+		return filter{}, errFilter
+	}
+	return filter{packet}, nil
 }
 
-// parseItem reads one parenthesized filter and returns what follows it.
-func parseItem(s string, depth int) (filter, string, error) {
-	if depth > maxFilterDepth || len(s) < 3 || s[0] != '(' {
-		return nil, "", errFilter
-	}
-	switch s[1] {
-	case '&', '|':
-		return parseSet(s[1], s[2:], depth)
-	case '!':
-		f, rest, err := parseItem(s[2:], depth+1)
-		if err != nil || !strings.HasPrefix(rest, ")") {
-			return nil, "", errFilter
-		}
-		return func(e *entry) truth { return -f(e) }, rest[1:], nil
-	}
-	body, rest, found := strings.Cut(s[1:], ")")
-	if !found {
-		return nil, "", errFilter
-	}
-	f, err := parseMatch(body)
-	return f, rest, err
-}
-
-// parseSet reads the members of an and or an or, up to its parenthesis.
-func parseSet(operator byte, s string, depth int) (filter, string, error) {
-	var members []filter
-	for strings.HasPrefix(s, "(") {
-		f, rest, err := parseItem(s, depth+1)
-		if err != nil {
-			return nil, "", err
-		}
-		members = append(members, f)
-		s = rest
-	}
-	if !strings.HasPrefix(s, ")") {
-		return nil, "", errFilter
-	}
-	return combine(operator == '&', members), s[1:], nil
-}
-
-// combine returns the conjunction or disjunction of members: the least or the
-// greatest of their truths.
-func combine(all bool, members []filter) filter {
-	return func(e *entry) truth {
-		result := truthOf(all)
-		for _, member := range members {
-			if all {
-				result = min(result, member(e))
-			} else {
-				result = max(result, member(e))
-			}
+// matches says what is true of e: presence, equality, approximate equality and
+// substrings. Orderings and extensible matches are undefined.
+func (f filter) matches(e *entry) truth {
+	children := f.packet.Children
+	switch f.packet.Tag {
+	case ldap.FilterAnd:
+		result := yes
+		for _, child := range children {
+			result = min(result, filter{child}.matches(e))
 		}
 		return result
-	}
-}
-
-// parseMatch reads one comparison: presence, equality, approximate equality or
-// substrings. Orderings and extensible matches are understood and undefined.
-func parseMatch(s string) (filter, error) {
-	attribute, value, found := strings.Cut(s, "=")
-	if !found || attribute == "" {
-		return nil, errFilter
-	}
-	attribute = strings.TrimSuffix(attribute, "~")
-	if last := attribute[max(0, len(attribute)-1):]; last == ">" || last == "<" || last == ":" {
-		return func(*entry) truth { return undefined }, nil
-	}
-	if !isAttribute(attribute) {
-		return nil, errFilter
-	}
-	if !inSchema(attribute) {
-		return func(*entry) truth { return undefined }, nil
-	}
-	if value == "*" {
-		return func(e *entry) truth { return truthOf(e.folded(attribute) != nil) }, nil
-	}
-	parts, err := unescapeParts(value)
-	if err != nil {
-		return nil, err
-	}
-	if len(parts) == 1 {
-		wanted := fold(parts[0])
-		return func(e *entry) truth { return truthOf(slices.Contains(e.folded(attribute), wanted)) }, nil
-	}
-	for i := range parts {
-		parts[i] = strings.ToLower(parts[i])
-	}
-	return func(e *entry) truth {
-		return truthOf(slices.ContainsFunc(e.folded(attribute), func(v string) bool { return matchesParts(v, parts) }))
-	}, nil
-}
-
-// unescapeParts splits a value at its stars and decodes the parts.
-func unescapeParts(value string) ([]string, error) {
-	parts := strings.Split(value, "*")
-	for i, part := range parts {
-		var b strings.Builder
-		for {
-			before, after, found := strings.Cut(part, `\`)
-			b.WriteString(before)
-			if !found {
-				break
-			}
-			if len(after) < 2 {
-				return nil, errFilter
-			}
-			decoded, err := hex.DecodeString(after[:2])
-			if err != nil {
-				return nil, errFilter
-			}
-			b.Write(decoded)
-			part = after[2:]
+	case ldap.FilterOr:
+		result := no
+		for _, child := range children {
+			result = max(result, filter{child}.matches(e))
 		}
-		parts[i] = b.String()
+		return result
+	case ldap.FilterNot:
+		return -filter{children[0]}.matches(e)
+	case ldap.FilterPresent:
+		return e.has(f.packet, func(string) bool { return true })
+	case ldap.FilterEqualityMatch, ldap.FilterApproxMatch:
+		wanted := fold(children[1].Data.String())
+		return e.has(children[0], func(v string) bool { return v == wanted })
+	case ldap.FilterSubstrings:
+		return e.has(children[0], func(v string) bool { return containsAll(v, children[1].Children) })
 	}
-	return parts, nil
+	return undefined
 }
 
-// matchesParts reports whether value begins with the first part, ends with the
-// last and has the others between, in order.
-func matchesParts(value string, parts []string) bool {
-	rest, ok := strings.CutPrefix(value, parts[0])
-	if !ok {
-		return false
+// has says whether a value of the attribute that packet names fulfils a test.
+func (e *entry) has(packet *ber.Packet, test func(value string) bool) truth {
+	attribute := packet.Data.String()
+	if !inSchema(attribute) {
+		return undefined
 	}
-	for _, part := range parts[1 : len(parts)-1] {
-		_, after, found := strings.Cut(rest, part)
+	return truthOf(slices.ContainsFunc(e.folded(attribute), test))
+}
+
+// containsAll reports whether parts follow each other in value, the initial
+// one at its beginning and the final one at its end.
+func containsAll(value string, parts []*ber.Packet) bool {
+	found := true
+	for _, p := range parts {
+		switch part := strings.ToLower(p.Data.String()); p.Tag {
+		case ldap.FilterSubstringsInitial:
+			value, found = strings.CutPrefix(value, part)
+		case ldap.FilterSubstringsFinal:
+			return strings.HasSuffix(value, part)
+		default:
+			_, value, found = strings.Cut(value, part)
+		}
 		if !found {
 			return false
 		}
-		rest = after
 	}
-	return strings.HasSuffix(rest, parts[len(parts)-1])
+	return true
 }

@@ -87,7 +87,7 @@ func (s *Server) find(connection int, message *gldap.SearchMessage) ([]*entry, i
 	if err != nil {
 		return nil, gldap.ResultInvalidDNSyntax
 	}
-	matches, err := parseFilter(message.Filter)
+	filter, err := parseFilter(message.Filter)
 	if err != nil {
 		return nil, gldap.ResultProtocolError
 	}
@@ -102,7 +102,7 @@ func (s *Server) find(connection int, message *gldap.SearchMessage) ([]*entry, i
 	}
 	var found []*entry
 	for _, e := range candidates {
-		if !inScope(e.name, base, message.Scope) || matches(e) != yes {
+		if !inScope(e.name, base, message.Scope) || filter.matches(e) != yes {
 			continue
 		}
 		if message.SizeLimit > 0 && int64(len(found)) == message.SizeLimit {

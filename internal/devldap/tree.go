@@ -9,7 +9,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"unicode/utf8"
+
+	"github.com/go-ldap/ldap/v3"
 )
 
 // firstUID is the uidNumber of the first person.
@@ -58,7 +59,7 @@ func (e *entry) folded(attributeName string) []string {
 }
 
 // unitDN returns the DN of an organizational unit.
-func unitDN(unit, base string) string { return "ou=" + escapeDN(unit) + "," + base }
+func unitDN(unit, base string) string { return "ou=" + ldap.EscapeDN(unit) + "," + base }
 
 func newTree(cfg Config) (*tree, error) {
 	t := &tree{entries: map[string]*entry{}}
@@ -99,11 +100,11 @@ func newPerson(p Person, parent string, uid int, created attribute) (*entry, err
 	if p.Username == "" || p.Password == "" {
 		return nil, fmt.Errorf("devldap: a person below %s has no name or no password", parent)
 	}
-	if !utf8.ValidString(p.Username) || strings.IndexByte(p.Username, 0) >= 0 {
+	if !isText(p.Username) {
 		return nil, fmt.Errorf("devldap: the name of a person below %s is not text", parent)
 	}
 	e := &entry{
-		dn: "uid=" + escapeDN(p.Username) + "," + parent, canBind: true, digest: sha256.Sum256([]byte(p.Password)),
+		dn: "uid=" + ldap.EscapeDN(p.Username) + "," + parent, canBind: true, digest: sha256.Sum256([]byte(p.Password)),
 		attributes: []attribute{
 			newAttribute("objectClass", "top", "person", "organizationalPerson", "inetOrgPerson"),
 			newAttribute("uid", p.Username),
