@@ -81,8 +81,9 @@ func (f filter) matches(e *entry) truth {
 		return e.has(children[0], func(v string) bool { return v == wanted })
 	case ldap.FilterSubstrings:
 		return e.has(children[0], func(v string) bool { return containsAll(v, children[1].Children) })
+	default:
+		return undefined
 	}
-	return undefined
 }
 
 // has says whether a value of the attribute that packet names fulfils a test.
@@ -97,7 +98,7 @@ func (e *entry) has(packet *ber.Packet, test func(value string) bool) truth {
 // containsAll reports whether parts follow each other in value, the initial
 // one at its beginning and the final one at its end.
 func containsAll(value string, parts []*ber.Packet) bool {
-	found := true
+	var found bool
 	for _, p := range parts {
 		switch part := strings.ToLower(p.Data.String()); p.Tag {
 		case ldap.FilterSubstringsInitial:
