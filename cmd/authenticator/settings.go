@@ -113,6 +113,6 @@ func (s settings) rootCAs() (*x509.CertPool, error) {
 // load reads the settings; GATEHOUSE_CONFIG names the YAML file, if any.
 func load(environ []string) (settings, error) {
 	var s settings
-	err := config.Load(&s, config.FromEnviron(environ))
+	err := config.Load(&s, environ)
 	return s, err
 }

@@ -49,6 +49,6 @@ func listenProblem(address string) string {
 
 func load(environ []string) (settings, error) {
 	var s settings
-	err := config.Load(&s, config.FromEnviron(environ))
+	err := config.Load(&s, environ)
 	return s, err
 }

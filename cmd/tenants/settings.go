@@ -109,6 +109,6 @@ func (s settings) Validate() []config.Fault { return s.Faults() }
 // load reads the settings; GATEHOUSE_CONFIG names the YAML file, if any.
 func load(environ []string) (settings, error) {
 	var s settings
-	err := config.Load(&s, config.FromEnviron(environ))
+	err := config.Load(&s, environ)
 	return s, err
 }

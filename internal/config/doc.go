@@ -8,28 +8,28 @@
 // # Tags
 //
 // Every exported field carries a key; an embedded struct without one adds its
-// fields to those around it, and key:"-" leaves a field alone.
+// fields to those around it.
 //
 //	key:"listen"             its name in the file, one word; nested structs join theirs with dots
-//	env:"GATEHOUSE_LISTEN"   its environment variable; none: it is set in the file only
+//	env:"GATEHOUSE_LISTEN"   its environment variable
 //	default:"127.0.0.1:80"   its value when nobody sets it, written as in the environment
 //	doc:"Where to listen."   what it means, for the reader of Table
-//	required:"true"          somebody must set it; for text, lists and maps: to something
-//	secret:"true"            never printed, never in a fault, readable from a file
+//	required:"true"          somebody must set it to something
+//	secret:"true"            never printed, never in a fault, readable from a file; text without a default
 //
-// A field is a string, bool, int, int64, float64, time.Duration ("15s"),
-// []string (a list in the file, separated by commas in the environment), a
-// nested struct, or a map[string]Struct, whose entries only the file can set.
-// Secrets are strings or lists of strings and have no default. Tags that
-// contradict this are mistakes of the programmer and panic.
+// A field is a string, bool, time.Duration ("15s"), []string (a list in the
+// file, separated by commas in the environment), or a nested struct, which has
+// nothing but a key. Tags that contradict this are mistakes of the programmer
+// and panic.
 //
 // # What counts as given
 //
 // A variable that is empty counts as not set, so that an orchestrator can pass
 // on what it may not have; a key without a value in the file likewise. The
 // file is strict about types: a number where text is due wants quotes.
-// Variables that Kubernetes and Docker invent for services whose names begin
-// as ours do (…_SERVICE_HOST, …_PORT_80_TCP) are not taken for settings.
+// Variables that begin like ours and belong to no setting are faults, except
+// those that Kubernetes and Docker invent for services whose names begin so
+// (…_SERVICE_HOST, …_PORT_80_TCP).
 //
 // # Secrets
 //

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"io"
 	"io/fs"
-	"reflect"
 	"regexp"
 	"strings"
 
@@ -19,34 +18,32 @@ import (
 // of a key.
 var namePattern = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}$`)
 
-// file reads the YAML file into v. It returns false when nothing in it can be
-// made out.
-func (l *loader) file(path string, v reflect.Value) bool {
-	l.path = path
-	data, err := readFile(path)
+// file reads the YAML file. It returns false when nothing in it can be made
+// out.
+func (l *loader) file() bool {
+	data, err := readFile(l.path)
 	if err != nil {
-		l.fault(path, "cannot be read: %v", err)
+		l.fault(l.path, "cannot be read: %v", err)
 		return false
 	}
-	top, problem := parse(data)
+	top, problem := document(data)
 	switch {
 	case problem != "":
-		l.fault(path, "%s", problem)
+		l.fault(l.path, "%s", problem)
 		return false
 	case top == nil || empty(top):
 		return true
-	}
-	if top = resolved(top); top.Kind != yaml.MappingNode {
-		l.fault(path, "%s, not %s (line %d)", mustSection, described(top), top.Line)
+	case top.Kind != yaml.MappingNode:
+		l.fault(l.path, "%s, not %s (line %d)", mustSection, described(top), top.Line)
 		return false
 	}
-	l.mapping(l.root, "", top, v)
+	l.mapping("", top)
 	return true
 }
 
-// parse returns the one document in data, nil if there is none, or what is
+// document returns the one document in data, nil if there is none, or what is
 // wrong with it.
-func parse(data []byte) (*yaml.Node, string) {
+func document(data []byte) (*yaml.Node, string) {
 	decoder := yaml.NewDecoder(bytes.NewReader(data))
 	var documents [2]yaml.Node
 	for i := range documents {
@@ -71,106 +68,72 @@ func syntax(err error) string {
 	return problem
 }
 
-// mapping reads the keys of n into v, the struct of g.
-func (l *loader) mapping(g *group, prefix string, n *yaml.Node, v reflect.Value) {
-	l.entries(prefix, n, func(name string, key, value *yaml.Node) {
-		f := g.find(name)
-		if f == nil {
-			l.fault(join(prefix, name), "is not a setting%s (line %d)", l.meant(g, prefix, name), key.Line)
-			return
-		}
-		l.value(f, join(prefix, name), value, v.FieldByIndex(f.index))
-	})
-}
-
-// entries calls visit for every key of a mapping that is a name, once.
-func (l *loader) entries(prefix string, n *yaml.Node, visit func(name string, key, value *yaml.Node)) {
+// mapping reads the keys of n, which are below prefix.
+func (l *loader) mapping(prefix string, n *yaml.Node) {
 	lines, place := map[string]int{}, prefix
 	if place == "" {
 		place = l.path
 	}
 	for i := 0; i+1 < len(n.Content); i += 2 {
-		key := resolved(n.Content[i])
-		line := n.Content[i].Line
-		switch {
+		key, line := resolved(n.Content[i]), n.Content[i].Line
+		switch name := key.Value; {
 		case key.ShortTag() == "!!merge":
 			l.fault(place, "uses a merge key (<<), which is not supported (line %d)", line)
-		case key.Kind != yaml.ScalarNode || empty(key) || !namePattern.MatchString(key.Value):
+		case key.Kind != yaml.ScalarNode || empty(key) || !namePattern.MatchString(name):
 			l.fault(place, "has a key that is not a name of letters, digits and _ . - (line %d)", line)
-		case lines[key.Value] > 0:
-			l.fault(join(prefix, key.Value), "is given twice (lines %d and %d)", lines[key.Value], line)
+		case lines[name] > 0:
+			l.fault(join(prefix, name), "is given twice (lines %d and %d)", lines[name], line)
 		default:
-			lines[key.Value] = line
-			visit(key.Value, n.Content[i], n.Content[i+1])
+			lines[name] = line
+			l.entry(prefix, name, line, n.Content[i+1])
 		}
 	}
 }
 
-// value reads n into v, the field f.
-func (l *loader) value(f *field, key string, n *yaml.Node, v reflect.Value) {
-	line := n.Line
-	n = resolved(n)
-	if empty(n) {
+// entry reads n, the value of the key name below prefix.
+func (l *loader) entry(prefix, name string, line int, n *yaml.Node) {
+	key := join(prefix, name)
+	f := l.schema.find(key)
+	if f == nil || strings.Contains(name, ".") {
+		l.fault(key, "is not a setting%s (line %d)", l.meant(prefix, name), line)
 		return
 	}
-	l.given[key] = true
-	switch f.kind {
-	case section, table:
-		if n.Kind != yaml.MappingNode {
-			l.fault(key, "%s, not %s (line %d)", mustSection, described(n), line)
-			return
-		}
-		if f.kind == section {
-			l.mapping(f.group, key, n, v)
-			return
-		}
-		l.table(f, key, n, v)
-	default:
-		switch problem := f.decode(n, v); {
-		case problem == mustText && n.Kind == yaml.ScalarNode:
-			l.fault(key, "%s, not %s: put it in quotes (line %d)", problem, described(n), line)
-		case problem == mustText:
-			l.fault(key, "%s, not %s (line %d)", problem, described(n), line)
-		case problem != "":
-			l.fault(key, "%s (line %d)", problem, line)
-		}
+	line = n.Line
+	if n = resolved(n); empty(n) {
+		return
 	}
-}
-
-// table reads the entries of n into v, a map of structs.
-func (l *loader) table(f *field, key string, n *yaml.Node, v reflect.Value) {
-	v.Set(reflect.MakeMap(v.Type()))
-	l.entries(key, n, func(name string, _, value *yaml.Node) {
-		entry := reflect.New(f.entry).Elem()
-		f.group.presets(entry)
-		line := value.Line
-		switch value = resolved(value); {
-		case value.Kind == yaml.MappingNode:
-			l.mapping(f.group, join(key, name), value, entry)
-		case !empty(value):
-			l.fault(join(key, name), "%s, not %s (line %d)", mustSection, described(value), line)
-			return
-		}
-		v.SetMapIndex(reflect.ValueOf(name).Convert(v.Type().Key()), entry)
-	})
+	if f.kind == section && n.Kind == yaml.MappingNode {
+		l.mapping(key, n)
+		return
+	}
+	switch problem := f.decode(n, f.in(l.v)); {
+	case problem == mustText && n.Kind == yaml.ScalarNode:
+		l.fault(key, "%s, not %s: put it in quotes (line %d)", problem, described(n), line)
+	case problem == mustText, problem == mustSection:
+		l.fault(key, "%s, not %s (line %d)", problem, described(n), line)
+	case problem != "":
+		l.fault(key, "%s (line %d)", problem, line)
+	}
 }
 
 // meant guesses which setting an unknown name stands for: one of its
 // siblings or, written with its full key, one elsewhere.
-func (l *loader) meant(g *group, prefix, name string) string {
+func (l *loader) meant(prefix, name string) string {
 	var siblings, all []string
-	for _, f := range g.fields {
-		siblings = append(siblings, f.name)
+	for _, f := range l.schema {
+		if parent, sibling := cut(f.key); parent == prefix {
+			siblings = append(siblings, sibling)
+		}
+		if f.kind != section {
+			all = append(all, f.key)
+		}
 	}
 	if near, ok := spelling.Nearest(name, siblings); ok {
 		return "; did you mean " + near + "?"
 	}
-	for _, f := range describe(l.root, "") {
-		all = append(all, f.Key)
-	}
-	near, ok := spelling.Nearest(join(prefix, name), all)
-	if i := strings.LastIndexByte(near, '.'); ok && i > 0 {
-		return "; did you mean " + near[i+1:] + " below " + near[:i] + "?"
+	near, _ := spelling.Nearest(join(prefix, name), all)
+	if parent, child := cut(near); parent != "" {
+		return "; did you mean " + child + " below " + parent + "?"
 	}
 	return ""
 }
@@ -188,8 +151,7 @@ func empty(n *yaml.Node) bool { return n.Kind == yaml.ScalarNode && n.ShortTag()
 
 // cause returns what happened to a file, without its name.
 func cause(err error) error {
-	var path *fs.PathError
-	if errors.As(err, &path) {
+	if path, ok := errors.AsType[*fs.PathError](err); ok {
 		return path.Err
 	}
 	return err

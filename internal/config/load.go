@@ -10,46 +10,54 @@ import (
 	"strings"
 )
 
-// maxFile bounds the files that are read, in bytes.
-const maxFile = 1 << 20
+const (
+	// prefix is how our environment variables begin.
+	prefix = "GATEHOUSE_"
+	// fileVariable names the YAML file.
+	fileVariable = prefix + "CONFIG"
+	// maxFile bounds the files that are read, in bytes.
+	maxFile = 1 << 20
+)
 
-// Sources says where the settings come from, besides their defaults.
-type Sources struct {
-	File    string   // path of the YAML file; empty: none
-	Environ []string // "NAME=value" as os.Environ returns it; the last of equal names counts
-	Prefix  string   // variables that begin so and belong to no setting are faults; empty: none are
-}
-
-// Load fills dst, a pointer to a settings struct. Fields that no source sets
-// get their default or zero. The error is of type Faults, and dst is then left
-// as it was.
-func Load(dst any, src Sources) error {
-	target := reflect.ValueOf(dst)
-	if target.Kind() != reflect.Pointer || target.IsNil() {
-		panic(fmt.Sprintf("config: Load needs a pointer to a struct, not %T", dst))
+// Load fills dst, a pointer to a settings struct, from environ, which has the
+// form of os.Environ, and from the YAML file that GATEHOUSE_CONFIG names in
+// it. Fields that nobody sets get their default or zero. The error is of type
+// Faults, and dst is then left as it was.
+func Load(dst any, environ []string) error {
+	target := reflect.ValueOf(dst).Elem()
+	v := reflect.New(target.Type()).Elem()
+	l := &loader{schema: schemaOf(v.Type()), v: v}
+	l.schema.values(func(f *field) {
+		if f.preset != "" {
+			f.parse(f.preset, f.in(v)) // schemaOf has tried it
+		}
+	})
+	env := map[string]string{}
+	for _, pair := range environ {
+		if name, value, ok := strings.Cut(pair, "="); ok {
+			env[name] = value
+		}
 	}
-	root := schemaOf(dst)
-	v := reflect.New(target.Type().Elem()).Elem()
-	l := &loader{root: root, given: map[string]bool{}}
-	root.presets(v)
-	readable := src.File == "" || l.file(src.File, v)
-	l.environ(src, v)
+	l.path = env[fileVariable]
+	delete(env, fileVariable)
+	readable := l.path == "" || l.file()
+	l.environ(env)
 	if readable { // who knows what it would have given
-		l.required(v)
-		l.validate(v)
+		l.required()
+		l.validate()
 	}
 	if len(l.faults) > 0 {
 		return l.faults
 	}
-	target.Elem().Set(v)
+	target.Set(v)
 	return nil
 }
 
 // loader gathers what the sources give and what is wrong with it.
 type loader struct {
-	root   *group
-	path   string          // of the YAML file
-	given  map[string]bool // keys that some source has set
+	schema schema
+	v      reflect.Value // the settings struct
+	path   string        // of the YAML file
 	faults Faults
 }
 
@@ -63,65 +71,36 @@ func (l *loader) faulty(key string) bool {
 	return slices.ContainsFunc(l.faults, func(f Fault) bool { return f.Key == key })
 }
 
-// presets sets the defaults below g in v, a struct.
-func (g *group) presets(v reflect.Value) {
-	for _, f := range g.fields {
-		switch at := v.FieldByIndex(f.index); {
-		case f.kind == section:
-			f.group.presets(at)
-		case f.preset != "":
-			f.parse(f.preset, at) // schemaOf has tried it
-		}
-	}
-}
-
 // required reports the settings that nobody has set and somebody must.
-func (l *loader) required(v reflect.Value) {
-	l.root.leaves("", v, func(f *field, key string, v reflect.Value) {
-		missing := !l.given[key]
-		switch f.kind {
-		case text, list, table:
-			missing = v.Len() == 0
-		default:
-		}
-		if !f.required || !missing || l.faulty(key) {
-			return
-		}
-		switch {
-		case f.env == "":
-			l.fault(key, "is required in the configuration file")
-		case f.secret:
-			l.fault(key, "is required; %s or %s can set it", f.env, f.fileEnv())
-		default:
-			l.fault(key, "is required; %s can set it", f.env)
+func (l *loader) required() {
+	l.schema.values(func(f *field) {
+		if f.required && f.in(l.v).IsZero() && !l.faulty(f.key) {
+			l.fault(f.key, "is required; %s can set it", strings.Join(f.variables(), " or "))
 		}
 	})
 }
 
-// validate asks every Validator and masks the secrets in its answers.
-func (l *loader) validate(v reflect.Value) {
+// validate asks every Validator, the outermost first, and masks the secrets in
+// its answers.
+func (l *loader) validate() {
+	mask := l.masker()
 	var found []Fault
-	l.root.validate("", v, &found)
-	var secrets []string
-	l.root.leaves("", v, func(f *field, _ string, v reflect.Value) {
-		switch {
-		case f.secret && f.kind == text:
-			secrets = append(secrets, v.String())
-		case f.secret:
-			for i := range v.Len() {
-				secrets = append(secrets, v.Index(i).String())
+	ask := func(prefix string, v reflect.Value) {
+		if validator, ok := v.Addr().Interface().(Validator); ok {
+			for _, f := range validator.Validate() {
+				if key := join(prefix, f.Key); !l.faulty(key) {
+					found = append(found, Fault{Key: key, Problem: mask.Replace(f.Problem)})
+				}
 			}
 		}
-	})
-	mask := masker(secrets)
-	known := len(l.faults)
-	for _, f := range found {
-		f.Problem = mask.Replace(f.Problem)
-		if slices.ContainsFunc(l.faults[:known], func(o Fault) bool { return o.Key == f.Key }) || slices.Contains(l.faults, f) {
-			continue // said already, or by a method that embedding promotes
-		}
-		l.faults = append(l.faults, f)
 	}
+	ask("", l.v)
+	for _, f := range l.schema {
+		if f.kind == section {
+			ask(f.key, f.in(l.v))
+		}
+	}
+	l.faults = append(l.faults, found...)
 }
 
 // shortest is the length in bytes from which a secret is masked in a
@@ -129,47 +108,20 @@ func (l *loader) validate(v reflect.Value) {
 const shortest = 4
 
 // masker replaces secrets, as they are and as Go quotes them, longest first.
-func masker(secrets []string) *strings.Replacer {
+func (l *loader) masker() *strings.Replacer {
+	var secrets []string
+	l.schema.values(func(f *field) {
+		if s := f.in(l.v); f.secret && s.Len() >= shortest {
+			secrets = append(secrets, s.String())
+		}
+	})
 	slices.SortFunc(secrets, func(a, b string) int { return len(b) - len(a) })
 	var pairs []string
 	for _, s := range secrets {
-		if len(s) < shortest {
-			continue
-		}
 		quoted := strconv.Quote(s)
 		pairs = append(pairs, s, masked, quoted[1:len(quoted)-1], masked)
 	}
 	return strings.NewReplacer(pairs...)
-}
-
-// validate gathers what the Validators in v, the struct of g, say.
-func (g *group) validate(prefix string, v reflect.Value, found *[]Fault) {
-	ask := func(v reflect.Value) {
-		if val, ok := v.Addr().Interface().(Validator); ok {
-			for _, f := range val.Validate() {
-				f.Key = join(prefix, f.Key)
-				*found = append(*found, f)
-			}
-		}
-	}
-	ask(v)
-	for _, index := range g.embedded {
-		ask(v.FieldByIndex(index))
-	}
-	for _, f := range g.fields {
-		at, key := v.FieldByIndex(f.index), join(prefix, f.name)
-		switch f.kind {
-		case section:
-			f.group.validate(key, at, found)
-		case table:
-			for _, name := range names(at) {
-				entry := reflect.New(f.entry).Elem() // a map's entries have no address
-				entry.Set(at.MapIndex(name))
-				f.group.validate(join(key, name.String()), entry, found)
-			}
-		default:
-		}
-	}
 }
 
 // readFile reads a file of bounded size. Its errors do not name the file.

@@ -17,72 +17,52 @@ import (
 // masked stands for a secret that is set.
 const masked = "********"
 
-// Print writes values, a settings struct or a pointer to one, as the YAML
-// file that would give them, with every secret that is set as ********.
-func Print(w io.Writer, values any) error {
-	g := schemaOf(values)
-	v := reflect.ValueOf(values)
-	if v.Kind() == reflect.Pointer {
-		v = v.Elem()
+// Print writes settings, a struct, as the YAML file that would give them, with
+// every secret that is set as ********.
+func Print(w io.Writer, settings any) error {
+	v := reflect.ValueOf(settings)
+	top := &yaml.Node{Kind: yaml.MappingNode}
+	sections := map[string]*yaml.Node{"": top}
+	for _, f := range schemaOf(v.Type()) {
+		prefix, name := cut(f.key)
+		n := f.node(f.in(v))
+		if f.kind == section {
+			sections[f.key] = n
+		}
+		sections[prefix].Content = append(sections[prefix].Content, word(name), n)
 	}
 	var b bytes.Buffer
 	encoder := yaml.NewEncoder(&b)
 	encoder.SetIndent(2)
-	if err := errors.Join(encoder.Encode(g.node(v)), encoder.Close()); err != nil {
-		return fmt.Errorf("print configuration: %w", err)
+	err := errors.Join(encoder.Encode(top), encoder.Close())
+	if err == nil {
+		_, err = w.Write(b.Bytes())
 	}
-	if _, err := w.Write(b.Bytes()); err != nil {
+	if err != nil {
 		return fmt.Errorf("print configuration: %w", err)
 	}
 	return nil
 }
 
-// node returns v, the struct of g, as YAML.
-func (g *group) node(v reflect.Value) *yaml.Node {
-	n := &yaml.Node{Kind: yaml.MappingNode}
-	for _, f := range g.fields {
-		n.Content = append(n.Content, word(f.name), f.node(v.FieldByIndex(f.index)))
-	}
-	return n
-}
-
 // node returns v, the value of f, as YAML.
 func (f *field) node(v reflect.Value) *yaml.Node {
-	switch f.kind {
-	case section:
-		return f.group.node(v)
-	case table:
-		n := &yaml.Node{Kind: yaml.MappingNode}
-		for _, name := range names(v) {
-			n.Content = append(n.Content, word(name.String()), f.group.node(v.MapIndex(name)))
-		}
-		return n
-	case list:
+	switch {
+	case f.kind == section:
+		return &yaml.Node{Kind: yaml.MappingNode}
+	case f.kind == list:
 		n := &yaml.Node{Kind: yaml.SequenceNode}
 		for i := range v.Len() {
-			item := v.Index(i).String()
-			if f.secret {
-				item = masked
-			}
-			n.Content = append(n.Content, word(item))
+			n.Content = append(n.Content, word(v.Index(i).String()))
 		}
 		return n
-	case text:
-		if f.secret && v.Len() > 0 {
-			return word(masked)
-		}
-		return word(v.String())
-	case boolean:
+	case f.kind == boolean:
 		return plain(strconv.FormatBool(v.Bool()))
-	case integer:
-		return plain(strconv.FormatInt(v.Int(), 10))
-	case float:
-		return plain(strconv.FormatFloat(v.Float(), 'g', -1, 64))
-	case duration:
+	case f.kind == duration:
 		return plain(short(time.Duration(v.Int())))
-	default:
-		return plain("null")
+	case f.secret && v.Len() > 0:
+		return word(masked)
 	}
+	return word(v.String())
 }
 
 // word is text, in quotes where YAML would read something else into it.

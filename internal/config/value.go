@@ -1,8 +1,8 @@
 package config
 
 import (
-	"math"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -14,8 +14,6 @@ import (
 // What a value must be, as the end of a sentence that begins with its key.
 const (
 	mustBool     = "must be true or false"
-	mustInteger  = "must be a whole number"
-	mustFloat    = "must be a number"
 	mustDuration = "must be a duration such as 15s or 1h30m"
 	mustText     = "must be text"
 	mustList     = "must be a list of text"
@@ -38,18 +36,6 @@ func (f *field) parse(s string, v reflect.Value) string {
 			return mustBool
 		}
 		v.SetBool(b)
-	case integer:
-		i, err := strconv.ParseInt(s, 10, v.Type().Bits())
-		if err != nil {
-			return mustInteger
-		}
-		v.SetInt(i)
-	case float:
-		x, err := strconv.ParseFloat(s, 64)
-		if err != nil || !finite(x) {
-			return mustFloat
-		}
-		v.SetFloat(x)
 	case duration:
 		d, err := time.ParseDuration(s)
 		if err != nil {
@@ -57,22 +43,29 @@ func (f *field) parse(s string, v reflect.Value) string {
 		}
 		v.SetInt(int64(d))
 	case list:
-		v.Set(reflect.ValueOf(split(s)))
-	default:
+		var items []string
+		for item := range strings.SplitSeq(s, ",") {
+			if item = strings.TrimSpace(item); item != "" {
+				items = append(items, item)
+			}
+		}
+		v.Set(reflect.ValueOf(items))
+	case section:
 		return mustSection
 	}
 	return ""
 }
 
-// split cuts a list at its commas and leaves out what is empty.
-func split(s string) []string {
-	var items []string
-	for item := range strings.SplitSeq(s, ",") {
-		if item = strings.TrimSpace(item); item != "" {
-			items = append(items, item)
-		}
-	}
-	return items
+// scalars are the tags of the nodes that a kind is read from, and what it asks
+// for when it meets another. A plain 0 is a duration: it needs no unit.
+var scalars = map[kind]struct {
+	tags []string
+	must string
+}{
+	text:     {[]string{"!!str"}, mustText},
+	boolean:  {[]string{"!!bool"}, mustBool},
+	duration: {[]string{"!!str", "!!int"}, mustDuration},
+	section:  {nil, mustSection},
 }
 
 // decode sets v from a node of the file. It returns what the node should be
@@ -81,44 +74,10 @@ func (f *field) decode(n *yaml.Node, v reflect.Value) string {
 	if f.kind == list {
 		return decodeList(n, v)
 	}
-	tag := n.ShortTag()
-	if n.Kind != yaml.ScalarNode {
-		tag = ""
+	if wanted := scalars[f.kind]; n.Kind != yaml.ScalarNode || !slices.Contains(wanted.tags, n.ShortTag()) {
+		return wanted.must
 	}
-	switch f.kind {
-	case text:
-		if tag != "!!str" {
-			return mustText
-		}
-		v.SetString(n.Value)
-	case boolean:
-		var b bool
-		if tag != "!!bool" || n.Decode(&b) != nil {
-			return mustBool
-		}
-		v.SetBool(b)
-	case integer:
-		var i int64
-		if tag != "!!int" || n.Decode(&i) != nil || v.OverflowInt(i) {
-			return mustInteger
-		}
-		v.SetInt(i)
-	case float:
-		var x float64
-		if (tag != "!!float" && tag != "!!int") || n.Decode(&x) != nil || !finite(x) {
-			return mustFloat
-		}
-		v.SetFloat(x)
-	case duration: // a plain 0 needs no unit
-		d, err := time.ParseDuration(n.Value)
-		if (tag != "!!str" && tag != "!!int") || err != nil {
-			return mustDuration
-		}
-		v.SetInt(int64(d))
-	default:
-		return mustSection
-	}
-	return ""
+	return f.parse(n.Value, v)
 }
 
 func decodeList(n *yaml.Node, v reflect.Value) string {
@@ -161,5 +120,3 @@ func described(n *yaml.Node) string {
 		return "a value with a tag"
 	}
 }
-
-func finite(x float64) bool { return !math.IsInf(x, 0) && !math.IsNaN(x) }
