@@ -33,7 +33,8 @@ func get(t *testing.T, path string, header ...string) *httptest.ResponseRecorder
 
 func TestTheDocumentIsServed(t *testing.T) {
 	rec := get(t, "/v3/tenants/openapi.yaml")
-	if rec.Code != http.StatusOK || rec.Header().Get("Content-Type") != "application/yaml" || !strings.HasPrefix(rec.Body.String(), "openapi: 3.") {
+	if rec.Code != http.StatusOK || rec.Header().Get("Content-Type") != "application/yaml" ||
+		!strings.HasPrefix(rec.Body.String(), "openapi: 3.") {
 		t.Errorf("got %d %s %.40q", rec.Code, rec.Header().Get("Content-Type"), rec.Body)
 	}
 }
@@ -49,7 +50,8 @@ func TestThePageNeedsNoOutsideAddress(t *testing.T) {
 		t.Fatalf("the page refers to %v", addresses)
 	}
 	for _, address := range addresses {
-		if rec := get(t, address[1]); !strings.HasPrefix(address[1], "/v3/tenants/") || rec.Code != http.StatusOK || rec.Body.Len() == 0 {
+		if rec := get(t, address[1]); !strings.HasPrefix(address[1], "/v3/tenants/") || rec.Code != http.StatusOK ||
+			rec.Body.Len() == 0 {
 			t.Errorf("%s answers %d", address[1], rec.Code)
 		}
 	}

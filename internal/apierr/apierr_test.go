@@ -107,7 +107,8 @@ func (u uncomparable) Error() string { return strings.Join(u, ",") }
 func TestAnyOtherErrorIsAnInternalOne(t *testing.T) {
 	for _, cause := range []error{errors.New("plain"), uncomparable{"a", "b"}, fmt.Errorf("wrapped: %w", io.EOF)} {
 		err := apierr.From(cause)
-		if err.Kind != apierr.Internal || strings.Contains(err.Message, cause.Error()) || !strings.Contains(err.Error(), cause.Error()) {
+		if err.Kind != apierr.Internal || strings.Contains(err.Message, cause.Error()) ||
+			!strings.Contains(err.Error(), cause.Error()) {
 			t.Errorf("From(%v) is %+v", cause, err)
 		}
 		if apierr.Is(cause, apierr.Internal) {

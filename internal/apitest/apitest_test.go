@@ -144,24 +144,48 @@ func TestAnswersAreCheckedAgainstTheDocument(t *testing.T) {
 		{"a documented answer", "GET", "/v3/things/a", 200, jsonHeader, good, ""},
 		{"on any host", "GET", "http://dev.localhost:8080/v3/things/a", 200, jsonHeader, good, ""},
 		{"HEAD as GET", "HEAD", "/v3/things/a", 200, jsonHeader, good, ""},
-		{"HEAD with a missing header", "HEAD", "/v3/things/a", 200, header("Content-Type", "application/json"), good, `header "ETag" missing`},
+		{
+			"HEAD with a missing header", "HEAD", "/v3/things/a", 200, header("Content-Type", "application/json"), good,
+			`header "ETag" missing`,
+		},
 		{"an undocumented status", "GET", "/v3/things/a", 202, jsonHeader, good, "documents no such status"},
-		{"an undocumented member", "GET", "/v3/things/a", 200, jsonHeader, `{"status":"success","result":{"id":"a","secret":1}}`, "secret"},
-		{"an undocumented member deep inside", "GET", "/v3/things/a", 200, jsonHeader, `{"status":"success","result":{"id":"a","parts":[{"m":1}]}}`, `"m"`},
-		{"an undocumented member outside", "GET", "/v3/things/a", 200, jsonHeader, `{"status":"success","result":{"id":"a"},"x":1}`, `"x"`},
+		{
+			"an undocumented member", "GET", "/v3/things/a", 200, jsonHeader, `{"status":"success","result":{"id":"a","secret":1}}`,
+			"secret",
+		},
+		{
+			"an undocumented member deep inside", "GET", "/v3/things/a", 200, jsonHeader,
+			`{"status":"success","result":{"id":"a","parts":[{"m":1}]}}`, `"m"`,
+		},
+		{
+			"an undocumented member outside", "GET", "/v3/things/a", 200, jsonHeader, `{"status":"success","result":{"id":"a"},"x":1}`,
+			`"x"`,
+		},
 		{"a missing member", "GET", "/v3/things/a", 200, jsonHeader, `{"status":"success","result":{}}`, `"id"`},
-		{"a member that only one part of an allOf allows", "GET", "/v3/things/a", 200, jsonHeader, `{"status":"sad","result":{"id":"a"}}`, "status"},
+		{
+			"a member that only one part of an allOf allows", "GET", "/v3/things/a", 200, jsonHeader,
+			`{"status":"sad","result":{"id":"a"}}`, "status",
+		},
 		{"a wrong type", "GET", "/v3/things/a", 200, jsonHeader, `{"status":"success","result":{"id":1}}`, "string"},
 		{"no JSON", "GET", "/v3/things/a", 200, jsonHeader, `{`, "decode"},
 		{"no body", "GET", "/v3/things/a", 200, jsonHeader, ``, "there is none"},
-		{"a charset", "GET", "/v3/things/a", 200, header("Content-Type", "application/json; charset=utf-8", "ETag", `"x"`), good, "exactly application/json"},
-		{"another content type", "GET", "/v3/things/a", 200, header("Content-Type", "text/html", "ETag", `"x"`), good, "exactly application/json"},
+		{
+			"a charset", "GET", "/v3/things/a", 200, header("Content-Type", "application/json; charset=utf-8", "ETag", `"x"`), good,
+			"exactly application/json",
+		},
+		{
+			"another content type", "GET", "/v3/things/a", 200, header("Content-Type", "text/html", "ETag", `"x"`), good,
+			"exactly application/json",
+		},
 		{"a bad header", "GET", "/v3/things/a", 200, header("Content-Type", "application/json", "ETag", `x`), good, "ETag"},
 		{"304", "GET", "/v3/things/a", 304, header("ETag", `"x"`), "", ""},
 		{"304 without its header", "GET", "/v3/things/a", 304, header(), "", "ETag"},
 		{"no content", "DELETE", "/v3/things/a", 204, header(), "", ""},
 		{"a body where none is documented", "DELETE", "/v3/things/a", 204, header(), "x", "no body is documented"},
-		{"free members where allowed", "POST", "/v3/things/special", 201, header("Content-Type", "application/json"), `{"free":{"x":1}}`, ""},
+		{
+			"free members where allowed", "POST", "/v3/things/special", 201, header("Content-Type", "application/json"),
+			`{"free":{"x":1}}`, "",
+		},
 		{"a redirect", "POST", "/v3/things/special", 302, header("Location", "/"), "", ""},
 		{"a redirect to nowhere", "POST", "/v3/things/special", 302, header(), "", "Location"},
 		{"a page", "GET", "/page", 200, header("Content-Type", "text/html; charset=utf-8"), "<p>", ""},
@@ -170,8 +194,14 @@ func TestAnswersAreCheckedAgainstTheDocument(t *testing.T) {
 		{"a trailing slash", "GET", "/v3/things/", 404, header("Content-Type", "application/json"), notFound, ""},
 		{"an unknown path that works", "GET", "/v3/nothing", 200, header("Content-Type", "application/json"), notFound, "must be 404"},
 		{"an unknown path in HTML", "GET", "/v3/nothing", 404, header("Content-Type", "text/html"), "<p>", "exactly application/json"},
-		{"an unknown path in other JSON", "GET", "/v3/nothing", 404, header("Content-Type", "application/json"), `{"detail":"no"}`, "unknown member detail"},
-		{"a wrong method", "PUT", "/v3/things/a", 405, header("Content-Type", "application/json", "Allow", "DELETE, GET, HEAD"), notFound, ""},
+		{
+			"an unknown path in other JSON", "GET", "/v3/nothing", 404, header("Content-Type", "application/json"), `{"detail":"no"}`,
+			"unknown member detail",
+		},
+		{
+			"a wrong method", "PUT", "/v3/things/a", 405, header("Content-Type", "application/json", "Allow", "DELETE, GET, HEAD"),
+			notFound, "",
+		},
 		{"a wrong method without Allow", "PUT", "/v3/things/a", 405, header("Content-Type", "application/json"), notFound, "lacks GET"},
 		{"a wrong method that works", "PUT", "/v3/things/a", 200, jsonHeader, good, "must be 405"},
 		{"a CORS preflight", "OPTIONS", "/v3/things/a", 204, header(), "", ""},
@@ -192,7 +222,10 @@ func TestAnswersAreCheckedAgainstTheDocument(t *testing.T) {
 }
 
 func TestTheAnswerArrivesUnchanged(t *testing.T) {
-	a := answer{status: 200, header: header("Content-Type", "application/json", "ETag", `"x"`), body: []byte(`{"status":"success","result":{"id":"a"}}`)}
+	a := answer{
+		status: 200, header: header("Content-Type", "application/json", "ETag", `"x"`),
+		body: []byte(`{"status":"success","result":{"id":"a"}}`),
+	}
 	_, w := observe(t, specOf(t, document), http.MethodGet, "/v3/things/a", a)
 	if !bytes.Equal(w.Body.Bytes(), a.body) || w.Code != a.status || w.Header().Get("ETag") != `"x"` {
 		t.Errorf("got %d %v %s", w.Code, w.Header(), w.Body)
@@ -235,7 +268,8 @@ func TestACompressedBodyIsCheckedToo(t *testing.T) {
 }
 
 func TestSeveralDocumentsAreSearched(t *testing.T) {
-	other := strings.NewReplacer("/v3/things/special", "/v3/others", "/v3/things/{id}", "/v3/kinds/{id}", "/page", "/page2").Replace(document)
+	other := strings.NewReplacer("/v3/things/special", "/v3/others", "/v3/things/{id}", "/v3/kinds/{id}", "/page",
+		"/page2").Replace(document)
 	specs := []*openapi3.T{specOf(t, other), specOf(t, document)}
 	for path, want := range map[string]string{
 		"/v3/things/a": "/v3/things/{id}", "/v3/things/special": "/v3/things/special", "/v3/kinds/y": "/v3/kinds/{id}",
@@ -248,7 +282,8 @@ func TestSeveralDocumentsAreSearched(t *testing.T) {
 }
 
 func TestADocumentThatCannotBeCheckedStrictlyIsRefused(t *testing.T) {
-	text := strings.Replace(document, "        - type: object\n          required: [result]", "        - oneOf: [{type: object}]\n          type: object\n          required: [result]", 1)
+	text := strings.Replace(document, "        - type: object\n          required: [result]",
+		"        - oneOf: [{type: object}]\n          type: object\n          required: [result]", 1)
 	if _, err := load([]byte(text)); err == nil {
 		t.Error("got no error")
 	}

@@ -61,9 +61,21 @@ func TestATokenThatWasSeenIsStillCheckedForAllElse(t *testing.T) {
 			again := *c.key
 			c.key = &again
 		}, wanted, nil},
-		"another tenant": {func(*changing) {}, authn.Expect{TenantID: "other", Issuer: issuer, TokenType: authn.AccessToken}, authn.ErrTenant},
-		"another issuer": {func(*changing) {}, authn.Expect{TenantID: "dev", Issuer: "x", TokenType: authn.AccessToken}, authn.ErrIssuer},
-		"another type":   {func(*changing) {}, authn.Expect{TenantID: "dev", Issuer: issuer, TokenType: authn.RefreshToken}, authn.ErrTokenType},
+		"another tenant": {
+			func(*changing) {},
+			authn.Expect{TenantID: "other", Issuer: issuer, TokenType: authn.AccessToken},
+			authn.ErrTenant,
+		},
+		"another issuer": {
+			func(*changing) {},
+			authn.Expect{TenantID: "dev", Issuer: "x", TokenType: authn.AccessToken},
+			authn.ErrIssuer,
+		},
+		"another type": {
+			func(*changing) {},
+			authn.Expect{TenantID: "dev", Issuer: issuer, TokenType: authn.RefreshToken},
+			authn.ErrTokenType,
+		},
 	} {
 		c := newChanging()
 		v := c.verifier()

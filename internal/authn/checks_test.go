@@ -128,14 +128,40 @@ func TestAGoodTokenMakesItsHolderTheCaller(t *testing.T) {
 			authn.Subject{},
 			authn.Caller{Username: "testuser1", TenantID: "east-one", SiteID: "east", AccountType: "user"},
 		},
-		"a service for a user of its site":        {"main", "tenants", service(t, "admin", "main", nil), ada("dev"), files("admin", "main", ada("dev"))},
-		"a service for itself":                    {"main", "tenants", service(t, "admin", "main", nil), authn.Subject{TenantID: "admin", Username: "files"}, files("admin", "main", authn.Subject{TenantID: "admin", Username: "files"})},
-		"the primary's service for an associate":  {"main", "tenants", service(t, "admin", "main", nil), ada("east-one"), files("admin", "main", ada("east-one"))},
-		"the primary's service at an associate":   {"east", "files", service(t, "admin", "east", nil), ada("east-one"), files("admin", "main", ada("east-one"))},
-		"an associate's service at home":          {"east", "files", service(t, "east-admin", "east", nil), ada("east-one"), files("east-admin", "east", ada("east-one"))},
-		"an associate's service at the primary":   {"main", "tenants", service(t, "east-admin", "main", nil), ada("east-one"), files("east-admin", "east", ada("east-one"))},
-		"a site that runs only other services":    {"main", "files", service(t, "west-admin", "main", nil), ada("west-one"), files("west-admin", "west", ada("west-one"))},
-		"a site that runs the service, at itself": {"west", "tenants", service(t, "west-admin", "west", nil), ada("west-one"), files("west-admin", "west", ada("west-one"))},
+		"a service for a user of its site": {
+			"main", "tenants", service(t, "admin", "main", nil), ada("dev"),
+			files("admin", "main", ada("dev")),
+		},
+		"a service for itself": {
+			"main", "tenants", service(t, "admin", "main", nil),
+			authn.Subject{TenantID: "admin", Username: "files"},
+			files("admin", "main",
+				authn.Subject{TenantID: "admin", Username: "files"}),
+		},
+		"the primary's service for an associate": {
+			"main", "tenants", service(t, "admin", "main", nil), ada("east-one"),
+			files("admin", "main", ada("east-one")),
+		},
+		"the primary's service at an associate": {
+			"east", "files", service(t, "admin", "east", nil), ada("east-one"),
+			files("admin", "main", ada("east-one")),
+		},
+		"an associate's service at home": {
+			"east", "files", service(t, "east-admin", "east", nil), ada("east-one"),
+			files("east-admin", "east", ada("east-one")),
+		},
+		"an associate's service at the primary": {
+			"main", "tenants", service(t, "east-admin", "main", nil), ada("east-one"),
+			files("east-admin", "east", ada("east-one")),
+		},
+		"a site that runs only other services": {
+			"main", "files", service(t, "west-admin", "main", nil), ada("west-one"),
+			files("west-admin", "west", ada("west-one")),
+		},
+		"a site that runs the service, at itself": {
+			"west", "tenants", service(t, "west-admin", "west", nil), ada("west-one"),
+			files("west-admin", "west", ada("west-one")),
+		},
 	} {
 		got, err := world{}.at(test.site, test.service).Caller(t.Context(), test.token, test.behalf)
 		test.want.TokenID, test.want.TokenExpiry = "5b1f9f0c-8b4f-4f6e-9a53-0d3f5e7d1c11", now.Add(time.Hour)
@@ -154,17 +180,32 @@ func TestATokenOrRequestThatBreaksARuleIsRefused(t *testing.T) {
 	}{
 		"a tenant that is unknown or not active": {"main", user(t, "old", nil), none, authn.ErrTenant},
 		"a tenant in capitals":                   {"main", user(t, "dev", object{"tapis/tenant_id": "DEV"}), none, authn.ErrTenant},
-		"the key of another tenant":              {"main", compact(t, jwt.SigningMethodRS256, otherKey(), header(nil), claims(nil)), none, authn.ErrSignature},
-		"the key id of another tenant":           {"main", compact(t, jwt.SigningMethodRS256, otherKey(), header(object{"kid": "admin-1"}), claims(nil)), none, authn.ErrUnknownKey},
-		"no signature":                           {"main", withoutSignature(user(t, "dev", nil)), none, authn.ErrSignature},
-		"expired":                                {"main", user(t, "dev", object{"exp": now.Unix()}), none, authn.ErrExpired},
-		"a refresh token":                        {"main", user(t, "dev", object{"tapis/token_type": "refresh"}), none, authn.ErrTokenType},
-		"another issuer":                         {"main", user(t, "dev", object{"iss": issuerOf("admin")}), none, authn.ErrIssuer},
-		"an audience":                            {"main", user(t, "dev", object{"aud": "portal"}), none, authn.ErrMalformed},
-		"no username":                            {"main", user(t, "dev", object{"tapis/username": nil}), none, authn.ErrMalformed},
-		"an empty username":                      {"main", service(t, "admin", "main", object{"tapis/username": ""}), ada, authn.ErrMalformed},
-		"no account type":                        {"main", user(t, "dev", object{"tapis/account_type": nil}), none, authn.ErrMalformed},
-		"an unknown account type":                {"main", service(t, "admin", "main", object{"tapis/account_type": "Service"}), ada, authn.ErrMalformed},
+		"the key of another tenant": {
+			"main", compact(t, jwt.SigningMethodRS256, otherKey(), header(nil), claims(nil)),
+			none, authn.ErrSignature,
+		},
+		"the key id of another tenant": {
+			"main",
+			compact(t, jwt.SigningMethodRS256, otherKey(), header(object{"kid": "admin-1"}), claims(nil)), none, authn.ErrUnknownKey,
+		},
+		"no signature": {"main", withoutSignature(user(t, "dev", nil)), none, authn.ErrSignature},
+		"expired":      {"main", user(t, "dev", object{"exp": now.Unix()}), none, authn.ErrExpired},
+		"a refresh token": {
+			"main", user(t, "dev", object{"tapis/token_type": "refresh"}), none,
+			authn.ErrTokenType,
+		},
+		"another issuer": {"main", user(t, "dev", object{"iss": issuerOf("admin")}), none, authn.ErrIssuer},
+		"an audience":    {"main", user(t, "dev", object{"aud": "portal"}), none, authn.ErrMalformed},
+		"no username":    {"main", user(t, "dev", object{"tapis/username": nil}), none, authn.ErrMalformed},
+		"an empty username": {
+			"main", service(t, "admin", "main", object{"tapis/username": ""}), ada,
+			authn.ErrMalformed,
+		},
+		"no account type": {"main", user(t, "dev", object{"tapis/account_type": nil}), none, authn.ErrMalformed},
+		"an unknown account type": {
+			"main", service(t, "admin", "main", object{"tapis/account_type": "Service"}), ada,
+			authn.ErrMalformed,
+		},
 
 		"a user on behalf of another": {"main", user(t, "dev", nil), ada, authn.ErrBehalf},
 		"a user with a tenant header": {"main", user(t, "dev", nil), authn.Subject{TenantID: "dev"}, authn.ErrBehalf},
@@ -173,17 +214,48 @@ func TestATokenOrRequestThatBreaksARuleIsRefused(t *testing.T) {
 		"a service of an ordinary tenant":            {"main", service(t, "dev", "main", nil), ada, authn.ErrTenant},
 		"a service's token for another site":         {"main", service(t, "admin", "east", nil), ada, authn.ErrTargetSite},
 		"a service's token for the site in capitals": {"main", service(t, "admin", "MAIN", nil), ada, authn.ErrTargetSite},
-		"a service's token for no site":              {"main", service(t, "admin", "main", object{"tapis/target_site": nil}), ada, authn.ErrTargetSite},
-		"a service for nobody":                       {"main", service(t, "admin", "main", nil), none, authn.ErrBehalf},
-		"a service without a user header":            {"main", service(t, "admin", "main", nil), authn.Subject{TenantID: "dev"}, authn.ErrBehalf},
-		"a service without a tenant header":          {"main", service(t, "admin", "main", nil), authn.Subject{Username: "ada"}, authn.ErrBehalf},
-		"a service for a tenant that is not active":  {"main", service(t, "admin", "main", nil), authn.Subject{TenantID: "old", Username: "ada"}, authn.ErrBehalf},
-		"an associate's service for the primary's":   {"main", service(t, "east-admin", "main", nil), ada, authn.ErrBehalf},
-		"an associate's service for another's":       {"main", service(t, "east-admin", "main", nil), authn.Subject{TenantID: "west-one", Username: "ada"}, authn.ErrBehalf},
-		"a tenant that is not served at this site":   {"east", service(t, "admin", "east", nil), ada, authn.ErrBehalf},
-		"a tenant of yet another site":               {"east", service(t, "admin", "east", nil), authn.Subject{TenantID: "west-one", Username: "ada"}, authn.ErrBehalf},
-		"a tenant whose site runs the service":       {"main", service(t, "admin", "main", nil), authn.Subject{TenantID: "west-one", Username: "ada"}, authn.ErrBehalf},
-		"the same, asked by that site":               {"main", service(t, "west-admin", "main", nil), authn.Subject{TenantID: "west-admin", Username: "files"}, authn.ErrBehalf},
+		"a service's token for no site": {
+			"main", service(t, "admin", "main", object{"tapis/target_site": nil}), ada,
+			authn.ErrTargetSite,
+		},
+		"a service for nobody": {"main", service(t, "admin", "main", nil), none, authn.ErrBehalf},
+		"a service without a user header": {
+			"main", service(t, "admin", "main", nil),
+			authn.Subject{TenantID: "dev"},
+			authn.ErrBehalf,
+		},
+		"a service without a tenant header": {
+			"main", service(t, "admin", "main", nil),
+			authn.Subject{Username: "ada"},
+			authn.ErrBehalf,
+		},
+		"a service for a tenant that is not active": {
+			"main", service(t, "admin", "main", nil),
+			authn.Subject{TenantID: "old", Username: "ada"},
+			authn.ErrBehalf,
+		},
+		"an associate's service for the primary's": {"main", service(t, "east-admin", "main", nil), ada, authn.ErrBehalf},
+		"an associate's service for another's": {
+			"main", service(t, "east-admin", "main", nil),
+			authn.Subject{TenantID: "west-one", Username: "ada"},
+			authn.ErrBehalf,
+		},
+		"a tenant that is not served at this site": {"east", service(t, "admin", "east", nil), ada, authn.ErrBehalf},
+		"a tenant of yet another site": {
+			"east", service(t, "admin", "east", nil),
+			authn.Subject{TenantID: "west-one", Username: "ada"},
+			authn.ErrBehalf,
+		},
+		"a tenant whose site runs the service": {
+			"main", service(t, "admin", "main", nil),
+			authn.Subject{TenantID: "west-one", Username: "ada"},
+			authn.ErrBehalf,
+		},
+		"the same, asked by that site": {
+			"main", service(t, "west-admin", "main", nil),
+			authn.Subject{TenantID: "west-admin", Username: "files"},
+			authn.ErrBehalf,
+		},
 	} {
 		got, err := world{}.at(test.site, "tenants").Caller(t.Context(), test.token, test.behalf)
 		if !errors.Is(err, test.want) || !authn.IsRefusal(err) || got != (authn.Caller{}) {
@@ -214,7 +286,8 @@ func TestAServiceThatNamesNobodyIsToldWhichHeaderIsMissing(t *testing.T) {
 			t.Errorf("%v: %+v", header, got)
 		}
 	}
-	if got := ask(t, e, "/guarded", "X-Tapis-Token", files, "X-Tapis-Tenant", "dev", "X-Tapis-User", "ada"); got.code != http.StatusOK {
+	if got := ask(t, e, "/guarded", "X-Tapis-Token", files, "X-Tapis-Tenant", "dev", "X-Tapis-User",
+		"ada"); got.code != http.StatusOK {
 		t.Errorf("with both: %+v", got)
 	}
 }
@@ -252,7 +325,8 @@ func TestWhatCannotBeAskedIsNoRefusal(t *testing.T) {
 	away := errors.New("the registry is away")
 	token := service(t, "admin", "main", nil)
 	for name, w := range map[string]world{
-		"tenants": {tenantAway: away}, "keys": {keysAway: away}, "the primary site": {primaryAway: away}, "the sites": {sitesAway: away},
+		"tenants": {tenantAway: away}, "keys": {keysAway: away}, "the primary site": {primaryAway: away},
+		"the sites": {sitesAway: away},
 	} {
 		got, err := w.at("main", "tenants").Caller(t.Context(), token, authn.Subject{TenantID: "east-one", Username: "ada"})
 		if !errors.Is(err, away) || authn.IsRefusal(err) || got != (authn.Caller{}) {
@@ -261,7 +335,8 @@ func TestWhatCannotBeAskedIsNoRefusal(t *testing.T) {
 	}
 	// What a token says of itself needs nobody else.
 	for name, bad := range map[string]string{"target": service(t, "admin", "east", nil), "tenant": service(t, "dev", "main", nil)} {
-		_, err := world{primaryAway: away, sitesAway: away}.at("main", "tenants").Caller(t.Context(), bad, authn.Subject{TenantID: "dev", Username: "ada"})
+		_, err := world{primaryAway: away, sitesAway: away}.at("main", "tenants").Caller(t.Context(), bad,
+			authn.Subject{TenantID: "dev", Username: "ada"})
 		if !authn.IsRefusal(err) {
 			t.Errorf("%s: %v", name, err)
 		}
@@ -290,18 +365,22 @@ func TestAnOptionalTokenTellsWhoAsks(t *testing.T) {
 	}{
 		"X-Tapis-Token": {[]string{"X-Tapis-Token", dev}, "user testuser1@dev for "},
 		"Bearer":        {[]string{"Authorization", "bearer " + dev}, "user testuser1@dev for "},
-		"a service":     {[]string{"X-Tapis-Token", files, "X-Tapis-Tenant", "dev", "X-Tapis-User", "ada"}, "service files@admin for ada"},
-		"no token":      {nil, "nobody"},
-		"an empty one":  {[]string{"X-Tapis-Token", ""}, "nobody"},
-		"a client":      {[]string{"Authorization", "Basic Y2xpZW50OmtleQ=="}, "nobody"},
-		"only headers":  {[]string{"X-Tapis-Tenant", "dev", "X-Tapis-User", "ada"}, "nobody"},
+		"a service": {
+			[]string{"X-Tapis-Token", files, "X-Tapis-Tenant", "dev", "X-Tapis-User", "ada"},
+			"service files@admin for ada",
+		},
+		"no token":     {nil, "nobody"},
+		"an empty one": {[]string{"X-Tapis-Token", ""}, "nobody"},
+		"a client":     {[]string{"Authorization", "Basic Y2xpZW50OmtleQ=="}, "nobody"},
+		"only headers": {[]string{"X-Tapis-Tenant", "dev", "X-Tapis-User", "ada"}, "nobody"},
 	} {
 		var log bytes.Buffer
 		got := openDoor(t, world{}, &log)(test.header...)
 		if got.code != http.StatusOK || got.Result != test.want {
 			t.Errorf("%s: %+v, want %s", name, got, test.want)
 		}
-		if named := strings.Contains(log.String(), `"user"`); named != (test.want != "nobody") || strings.Contains(log.String(), "token_ignored") {
+		if named := strings.Contains(log.String(), `"user"`); named != (test.want != "nobody") ||
+			strings.Contains(log.String(), "token_ignored") {
 			t.Errorf("%s: the log is\n%s", name, &log)
 		}
 	}
@@ -323,11 +402,15 @@ func TestAnOptionalTokenThatIsNotGoodMakesNobody(t *testing.T) {
 		if got.code != http.StatusOK || got.Result != "nobody" || got.challenge != "" {
 			t.Errorf("%s: %+v", name, got)
 		}
-		if !strings.Contains(log.String(), `"token_ignored"`) || strings.Contains(log.String(), `"user"`) || strings.Contains(log.String(), "eyJ") {
+		if !strings.Contains(log.String(), `"token_ignored"`) || strings.Contains(log.String(), `"user"`) ||
+			strings.Contains(log.String(), "eyJ") {
 			t.Errorf("%s: the log does not say why, names a user, or shows the token:\n%s", name, &log)
 		}
 	}
-	for name, away := range map[string]error{"away": apierr.Away(io.ErrUnexpectedEOF, "The registry"), "a fault": errors.New("cannot parse the key")} {
+	for name, away := range map[string]error{
+		"away":    apierr.Away(io.ErrUnexpectedEOF, "The registry"),
+		"a fault": errors.New("cannot parse the key"),
+	} {
 		for _, w := range []world{{keysAway: away}, {tenantAway: away}} {
 			if got := openDoor(t, w, io.Discard)("X-Tapis-Token", good); got.code != http.StatusOK || got.Result != "nobody" {
 				t.Errorf("%s: %+v", name, got)

@@ -103,7 +103,8 @@ func Require(check Check) gin.HandlerFunc {
 func annotate(ctx context.Context, caller Caller) {
 	httpapi.Annotate(ctx, slog.String("user", caller.Username), slog.String("tenant", caller.TenantID))
 	if caller.Service() {
-		httpapi.Annotate(ctx, slog.String("behalf_tenant", caller.OnBehalfOf.TenantID), slog.String("behalf_user", caller.OnBehalfOf.Username))
+		httpapi.Annotate(ctx, slog.String("behalf_tenant", caller.OnBehalfOf.TenantID),
+			slog.String("behalf_user", caller.OnBehalfOf.Username))
 	}
 }
 
@@ -190,8 +191,8 @@ func Refusal(err error) error {
 	case errors.Is(err, ErrTargetSite):
 		return unauthenticated("The service token is meant for another site.").Because(err)
 	case errors.Is(err, ErrBehalf):
-		return unauthenticated("The headers X-Tapis-Tenant and X-Tapis-User do not go with this token: a service sends both, for a tenant " +
-			"that it may act for here; a user sends neither.").Because(err)
+		return unauthenticated("The headers X-Tapis-Tenant and X-Tapis-User do not go with this token: a service sends both, for a " +
+			"tenant that it may act for here; a user sends neither.").Because(err)
 	}
 	return unauthenticated("The access token is not valid for this request.").Because(err)
 }

@@ -113,7 +113,8 @@ func TestATokenIsReadFromEitherHeader(t *testing.T) {
 
 func TestTwoDifferentTokensAreRefused(t *testing.T) {
 	one, two := signed(t, header(nil), claims(nil)), signed(t, header(nil), claims(object{"jti": "x"}))
-	got := ask(t, newEngine(t, httpapi.Options{}, keyring{}, io.Discard), "/me", "X-Tapis-Token", one, "Authorization", "Bearer "+two)
+	got := ask(t, newEngine(t, httpapi.Options{}, keyring{}, io.Discard), "/me", "X-Tapis-Token", one, "Authorization",
+		"Bearer "+two)
 	if got.code != http.StatusBadRequest || got.Error != "invalid_request" || got.challenge != "" {
 		t.Errorf("got %+v", got)
 	}
@@ -143,10 +144,13 @@ func TestATokenThatIsNotGoodIsRefusedByTheMiddleware(t *testing.T) {
 	good := signed(t, header(nil), claims(nil))
 	const notValid, expired = "The access token is not valid for this request.", "The access token has expired."
 	for name, test := range map[string]struct{ token, message string }{
-		"expired":             {signed(t, header(nil), claims(object{"exp": 1})), expired},
-		"revoked":             {signed(t, header(nil), claims(object{"jti": "revoked"})), "The access token has been revoked."},
-		"of another tenant":   {signed(t, header(nil), claims(object{"tapis/tenant_id": "other"})), notValid},
-		"a refresh token":     {signed(t, header(nil), claims(object{"tapis/token_type": "refresh"})), "The token is not an access token."},
+		"expired":           {signed(t, header(nil), claims(object{"exp": 1})), expired},
+		"revoked":           {signed(t, header(nil), claims(object{"jti": "revoked"})), "The access token has been revoked."},
+		"of another tenant": {signed(t, header(nil), claims(object{"tapis/tenant_id": "other"})), notValid},
+		"a refresh token": {
+			signed(t, header(nil), claims(object{"tapis/token_type": "refresh"})),
+			"The token is not an access token.",
+		},
 		"expired and foreign": {signed(t, header(nil), claims(object{"exp": 1, "tapis/tenant_id": "other"})), notValid},
 		"tampered with":       {good[:len(good)-20] + "AAAA" + good[len(good)-16:], notValid},
 		"no token at all":     {"None", "The access token is malformed; was it cut, or sent with more than the token?"},
@@ -154,7 +158,8 @@ func TestATokenThatIsNotGoodIsRefusedByTheMiddleware(t *testing.T) {
 		for _, headers := range [][]string{{"X-Tapis-Token", test.token}, {"Authorization", "Bearer " + test.token}} {
 			var log bytes.Buffer
 			got := ask(t, newEngine(t, httpapi.Options{}, keyring{}, &log), "/me", headers...)
-			if got.code != http.StatusUnauthorized || got.challenge != badToken || got.Error != "invalid_token" || got.Message != test.message {
+			if got.code != http.StatusUnauthorized || got.challenge != badToken || got.Error != "invalid_token" ||
+				got.Message != test.message {
 				t.Errorf("%s: %+v", name, got)
 			}
 			if strings.Contains(log.String(), `"user"`) || (len(test.token) > 100 && strings.Contains(log.String(), test.token)) {

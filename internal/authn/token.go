@@ -146,7 +146,8 @@ func (v *Verifier) Verify(ctx context.Context, raw string, want Expect, claims C
 // VerifyAs is Verify for a token whose tenant is not known before: expect says
 // what it must be, given the tenant that it claims to belong to. An error of
 // expect is returned as it is.
-func (v *Verifier) VerifyAs(ctx context.Context, raw string, claims ClaimSet, expect func(tenantID string) (Expect, error)) error {
+func (v *Verifier) VerifyAs(ctx context.Context, raw string, claims ClaimSet, expect func(tenantID string) (Expect, error),
+) error {
 	if len(raw) > maxToken || strings.ContainsAny(raw, "\r\n") { // Go's base64 skips line breaks even when strict
 		return ErrMalformed
 	}
@@ -191,7 +192,8 @@ func (v *Verifier) again(ctx context.Context, known verified, claims *Claims, ex
 
 // verify reads raw into claims and checks everything. What it returns first
 // has a key when the signature is good and the token has not expired.
-func (v *Verifier) verify(ctx context.Context, raw string, claims ClaimSet, expect func(string) (Expect, error)) (verified, error) {
+func (v *Verifier) verify(ctx context.Context, raw string, claims ClaimSet, expect func(string) (Expect, error),
+) (verified, error) {
 	var found verified
 	var want Expect
 	var keyErr error
@@ -237,7 +239,10 @@ func (want Expect) check(c *Claims) error {
 // IsRefusal reports whether err means that the token itself is bad, rather
 // than that it could not be checked.
 func IsRefusal(err error) bool {
-	for _, refusal := range []error{ErrMalformed, ErrSignature, ErrExpired, ErrTenant, ErrIssuer, ErrTokenType, ErrUnknownKey, ErrRevoked, ErrTargetSite, ErrBehalf} {
+	for _, refusal := range []error{
+		ErrMalformed, ErrSignature, ErrExpired, ErrTenant, ErrIssuer, ErrTokenType, ErrUnknownKey,
+		ErrRevoked, ErrTargetSite, ErrBehalf,
+	} {
 		if errors.Is(err, refusal) {
 			return true
 		}

@@ -18,7 +18,8 @@ import (
 
 func TestAGoodTokenIsRead(t *testing.T) {
 	var c authn.Claims
-	if err := newVerifier().Verify(t.Context(), signed(t, header(nil), claims(object{"tapis/client_id": "portal"})), wanted, &c); err != nil {
+	if err := newVerifier().Verify(t.Context(), signed(t, header(nil), claims(object{"tapis/client_id": "portal"})), wanted,
+		&c); err != nil {
 		t.Fatal(err)
 	}
 	if c.ID != "5b1f9f0c-8b4f-4f6e-9a53-0d3f5e7d1c11" || c.Issuer != issuer || c.Subject != "testuser1@dev" || c.TenantID != "dev" ||
@@ -115,10 +116,13 @@ func TestTheHeaderDecidesWhichKeyAndNeverWhichAlgorithm(t *testing.T) {
 		token string
 		want  error
 	}{
-		"no typ":                      {signed(t, header(object{"typ": nil}), claims(nil)), nil},
-		"another typ":                 {signed(t, header(object{"typ": "at+jwt"}), claims(nil)), nil},
-		"another key as dev-1":        {compact(t, jwt.SigningMethodRS256, otherKey(), header(nil), claims(nil)), authn.ErrSignature},
-		"the key of another tenant":   {compact(t, jwt.SigningMethodRS256, otherKey(), header(object{"kid": "other-1"}), claims(nil)), authn.ErrUnknownKey},
+		"no typ":               {signed(t, header(object{"typ": nil}), claims(nil)), nil},
+		"another typ":          {signed(t, header(object{"typ": "at+jwt"}), claims(nil)), nil},
+		"another key as dev-1": {compact(t, jwt.SigningMethodRS256, otherKey(), header(nil), claims(nil)), authn.ErrSignature},
+		"the key of another tenant": {
+			compact(t, jwt.SigningMethodRS256, otherKey(), header(object{"kid": "other-1"}), claims(nil)),
+			authn.ErrUnknownKey,
+		},
 		"an unknown kid":              {signed(t, header(object{"kid": "dev-2"}), claims(nil)), authn.ErrUnknownKey},
 		"a path as kid":               {signed(t, header(object{"kid": "../../dev/null"}), claims(nil)), authn.ErrUnknownKey},
 		"an empty kid":                {signed(t, header(object{"kid": ""}), claims(nil)), authn.ErrUnknownKey},
@@ -145,7 +149,8 @@ func TestTheHeaderDecidesWhichKeyAndNeverWhichAlgorithm(t *testing.T) {
 		"an embedded key": {compact(t, jwt.SigningMethodRS256, otherKey(), header(object{
 			"jwk": object{"kty": "RSA", "n": base64.RawURLEncoding.EncodeToString(otherKey().N.Bytes()), "e": "AQAB"},
 		}), claims(nil)), authn.ErrSignature},
-		"a linked key": {compact(t, jwt.SigningMethodRS256, otherKey(), header(object{"jku": "https://evil.example.org/jwks"}), claims(nil)), authn.ErrSignature},
+		"a linked key": {compact(t, jwt.SigningMethodRS256, otherKey(), header(object{"jku": "https://evil.example.org/jwks"}),
+			claims(nil)), authn.ErrSignature},
 	} {
 		check(t, name, test.token, test.want)
 	}
@@ -163,17 +168,20 @@ func TestATokenThatWasTamperedWithIsRefused(t *testing.T) {
 		token string
 		want  error
 	}{
-		"another user":              {replaced(1, encode(t, claims(object{"tapis/username": "admin"}))), authn.ErrSignature},
-		"a later exp":               {replaced(1, encode(t, claims(object{"exp": now.Add(time.Hour * 9).Unix()}))), authn.ErrSignature},
-		"an earlier exp":            {replaced(1, encode(t, claims(object{"exp": 1}))), authn.ErrSignature},
-		"another typ":               {replaced(0, encode(t, header(object{"typ": "x"}))), authn.ErrSignature},
-		"another order of claims":   {replaced(1, encode(t, `{"sub":"a",`+`"tapis/tenant_id":"dev"}`)), authn.ErrSignature},
-		"no signature":              {replaced(2, ""), authn.ErrSignature},
-		"a shorter signature":       {replaced(2, part[2][:len(part[2])-2]), authn.ErrSignature},
-		"a longer signature":        {replaced(2, part[2][:len(part[2])-2]+"AAAA"), authn.ErrSignature},
-		"a signature of zeros":      {replaced(2, encode(t, strings.Repeat("\x00", 256))), authn.ErrSignature},
-		"a signature of ones":       {replaced(2, encode(t, strings.Repeat("\xff", 256))), authn.ErrSignature},
-		"another token's signature": {replaced(2, strings.Split(signed(t, header(nil), claims(object{"jti": "x"})), ".")[2]), authn.ErrSignature},
+		"another user":            {replaced(1, encode(t, claims(object{"tapis/username": "admin"}))), authn.ErrSignature},
+		"a later exp":             {replaced(1, encode(t, claims(object{"exp": now.Add(time.Hour * 9).Unix()}))), authn.ErrSignature},
+		"an earlier exp":          {replaced(1, encode(t, claims(object{"exp": 1}))), authn.ErrSignature},
+		"another typ":             {replaced(0, encode(t, header(object{"typ": "x"}))), authn.ErrSignature},
+		"another order of claims": {replaced(1, encode(t, `{"sub":"a",`+`"tapis/tenant_id":"dev"}`)), authn.ErrSignature},
+		"no signature":            {replaced(2, ""), authn.ErrSignature},
+		"a shorter signature":     {replaced(2, part[2][:len(part[2])-2]), authn.ErrSignature},
+		"a longer signature":      {replaced(2, part[2][:len(part[2])-2]+"AAAA"), authn.ErrSignature},
+		"a signature of zeros":    {replaced(2, encode(t, strings.Repeat("\x00", 256))), authn.ErrSignature},
+		"a signature of ones":     {replaced(2, encode(t, strings.Repeat("\xff", 256))), authn.ErrSignature},
+		"another token's signature": {
+			replaced(2, strings.Split(signed(t, header(nil), claims(object{"jti": "x"})), ".")[2]),
+			authn.ErrSignature,
+		},
 	} {
 		check(t, name, test.token, test.want)
 	}
@@ -186,28 +194,29 @@ func TestATokenOfAnotherFormIsMalformed(t *testing.T) {
 	alphabet := "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 	loose := string(alphabet[strings.IndexByte(alphabet, last)|1]) // sets bits that a decoder may ignore
 	for name, token := range map[string]string{
-		"nothing":             "",
-		"one part":            part[0],
-		"two parts":           part[0] + "." + part[1],
-		"four parts":          good + ".",
-		"five parts, a JWE":   strings.Join([]string{part[0], part[1], part[2], part[1], part[2]}, "."),
-		"only dots":           "..",
-		"many dots":           strings.Repeat(".", 10000),
-		"an empty payload":    part[0] + ".." + part[2],
-		"an empty header":     "." + part[1] + "." + part[2],
-		"a scheme before it":  "Bearer " + good,
-		"a blank before it":   " " + good,
-		"a blank after it":    good + " ",
-		"a tab after it":      good + "\t",
-		"a NUL after it":      good + "\x00",
-		"a line after it":     good + "\n",
-		"a CR after it":       good + "\r",
-		"a line within":       good[:len(good)-9] + "\r\n" + good[len(good)-9:],
-		"a line before it":    "\n" + good,
-		"padding":             good + "=",
-		"more padding":        good + "==",
-		"loose last bits":     good[:len(good)-1] + loose,
-		"the other alphabet":  part[0] + "." + part[1] + "." + base64.RawStdEncoding.EncodeToString([]byte(strings.Repeat("\xff\xef", 128))),
+		"nothing":            "",
+		"one part":           part[0],
+		"two parts":          part[0] + "." + part[1],
+		"four parts":         good + ".",
+		"five parts, a JWE":  strings.Join([]string{part[0], part[1], part[2], part[1], part[2]}, "."),
+		"only dots":          "..",
+		"many dots":          strings.Repeat(".", 10000),
+		"an empty payload":   part[0] + ".." + part[2],
+		"an empty header":    "." + part[1] + "." + part[2],
+		"a scheme before it": "Bearer " + good,
+		"a blank before it":  " " + good,
+		"a blank after it":   good + " ",
+		"a tab after it":     good + "\t",
+		"a NUL after it":     good + "\x00",
+		"a line after it":    good + "\n",
+		"a CR after it":      good + "\r",
+		"a line within":      good[:len(good)-9] + "\r\n" + good[len(good)-9:],
+		"a line before it":   "\n" + good,
+		"padding":            good + "=",
+		"more padding":       good + "==",
+		"loose last bits":    good[:len(good)-1] + loose,
+		"the other alphabet": part[0] + "." + part[1] + "." +
+			base64.RawStdEncoding.EncodeToString([]byte(strings.Repeat("\xff\xef", 128))),
 		"not ASCII":           good + "é",
 		"invalid UTF-8":       good + "\xff",
 		"a payload of text":   signed(t, header(nil), `"text"`),

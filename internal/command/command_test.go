@@ -168,7 +168,8 @@ func TestHelpOnACommandShowsItsUsageAndWithHItsFlags(t *testing.T) {
 		{[]string{"help", "serve"}, "Usage: gate serve [-config FILE]\n\nAnswer requests.\n"},
 		{[]string{"help", "keys", "init"}, "Usage: gate keys init\n\nMake keys.\n"},
 		{[]string{"serve", "-h"}, "Usage: gate serve [-config FILE]\n\nAnswer requests.\n\nFlags:\n  -config FILE\n    \tread FILE\n"},
-		{[]string{"serve", "-config", "x", "--help"}, "Usage: gate serve [-config FILE]\n\nAnswer requests.\n\nFlags:\n  -config FILE\n    \tread FILE\n"},
+		{[]string{"serve", "-config", "x", "--help"}, "Usage: gate serve [-config FILE]\n\nAnswer requests.\n\nFlags:\n  -config " +
+			"FILE\n    \tread FILE\n"},
 		{[]string{"raw", "-h"}, "Usage: gate raw\n\nParse flags without Parse.\n"},
 	}
 	for _, tt := range tests {

@@ -24,12 +24,18 @@ func Config[S any](load func(environ []string) (S, error)) []Command {
 	}
 	const validate, show = "config validate", "config print"
 	return []Command{
-		{Name: validate, Summary: "Check the configuration and say everything that is wrong with it.", Run: read(validate, func(std IO, _ S) error {
-			_, err := fmt.Fprintln(std.Stdout, "The configuration is valid.")
-			return err
-		})},
-		{Name: show, Summary: "Print the configuration as a YAML file, with secrets masked.", Run: read(show, func(std IO, settings S) error {
-			return config.Print(std.Stdout, settings)
-		})},
+		{
+			Name: validate, Summary: "Check the configuration and say everything that is wrong with it.",
+			Run: read(validate, func(std IO, _ S) error {
+				_, err := fmt.Fprintln(std.Stdout, "The configuration is valid.")
+				return err
+			}),
+		},
+		{
+			Name: show, Summary: "Print the configuration as a YAML file, with secrets masked.",
+			Run: read(show, func(std IO, settings S) error {
+				return config.Print(std.Stdout, settings)
+			}),
+		},
 	}
 }

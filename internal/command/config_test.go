@@ -33,13 +33,22 @@ func TestConfigIsCheckedAndPrinted(t *testing.T) {
 		status         int
 		stdout, stderr string
 	}{
-		"valid":               {"config validate", "GATEHOUSE_KEY=hunter2", 0, "The configuration is valid.\n", ""},
-		"printed":             {"config print", "GATEHOUSE_KEY=hunter2", 0, "listen: 127.0.0.1:80\nkey: '********'\n", ""},
-		"every fault at once": {"config validate", "GATEHOUSE_LISTEN=x", 1, "", "gate: key: is required; GATEHOUSE_KEY or GATEHOUSE_KEY_FILE can set it\ngate: listen: must contain a port\n"},
-		"nothing to print":    {"config print", "GATEHOUSE_LISTEN=x", 1, "", "gate: key: is required; GATEHOUSE_KEY or GATEHOUSE_KEY_FILE can set it\ngate: listen: must contain a port\n"},
-		"a misspelt variable": {"config validate", "GATEHOUSE_KEY=hunter2 GATEHOUSE_LISTN=hunter3", 1, "", "gate: GATEHOUSE_LISTN: is not a setting; did you mean GATEHOUSE_LISTEN?\n"},
-		"arguments":           {"config print key", "GATEHOUSE_KEY=hunter2", 2, "", "gate: config print takes no arguments\n"},
-		"neither":             {"config", "", 2, "", "gate: command \"config\" goes on with validate or print\n"},
+		"valid":   {"config validate", "GATEHOUSE_KEY=hunter2", 0, "The configuration is valid.\n", ""},
+		"printed": {"config print", "GATEHOUSE_KEY=hunter2", 0, "listen: 127.0.0.1:80\nkey: '********'\n", ""},
+		"every fault at once": {
+			"config validate", "GATEHOUSE_LISTEN=x", 1, "",
+			"gate: key: is required; GATEHOUSE_KEY or GATEHOUSE_KEY_FILE can set it\ngate: listen: must contain a port\n",
+		},
+		"nothing to print": {
+			"config print", "GATEHOUSE_LISTEN=x", 1, "",
+			"gate: key: is required; GATEHOUSE_KEY or GATEHOUSE_KEY_FILE can set it\ngate: listen: must contain a port\n",
+		},
+		"a misspelt variable": {
+			"config validate", "GATEHOUSE_KEY=hunter2 GATEHOUSE_LISTN=hunter3", 1, "",
+			"gate: GATEHOUSE_LISTN: is not a setting; did you mean GATEHOUSE_LISTEN?\n",
+		},
+		"arguments": {"config print key", "GATEHOUSE_KEY=hunter2", 2, "", "gate: config print takes no arguments\n"},
+		"neither":   {"config", "", 2, "", "gate: command \"config\" goes on with validate or print\n"},
 	} {
 		var out, errs strings.Builder
 		status := p.Run(t.Context(), strings.Fields(test.args), strings.Fields(test.environ), &out, &errs)

@@ -32,9 +32,15 @@ func TestHealthcheckTellsReadyFromNotReady(t *testing.T) {
 		want   string // empty: ready
 	}{
 		{"ready", http.StatusOK, "", ""},
-		{"not ready", http.StatusServiceUnavailable, `{"message":"The service is not ready."}`, "not ready: the server answers 503 Service Unavailable: The service is not ready."},
+		{
+			"not ready", http.StatusServiceUnavailable, `{"message":"The service is not ready."}`,
+			"not ready: the server answers 503 Service Unavailable: The service is not ready.",
+		},
 		{"no envelope", http.StatusBadGateway, "<html>", "not ready: the server answers 502 Bad Gateway"},
-		{"a hostile message", http.StatusServiceUnavailable, `{"message":"a\u001b[2J"}`, "not ready: the server answers 503 Service Unavailable"},
+		{
+			"a hostile message", http.StatusServiceUnavailable, `{"message":"a\u001b[2J"}`,
+			"not ready: the server answers 503 Service Unavailable",
+		},
 		{"another page", http.StatusFound, "", "not ready: the server answers 302 Found"},
 		{"an empty answer", http.StatusNoContent, "", "not ready: the server answers 204 No Content"},
 	}

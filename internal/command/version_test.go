@@ -15,8 +15,16 @@ func TestTheVersionIsTheModulesOrTheCommits(t *testing.T) {
 		want     string
 	}{
 		{"a released module", "v1.2.3", []debug.BuildSetting{setting("vcs.revision", "0123456789abcdef")}, "v1.2.3"},
-		{"a commit", "(devel)", []debug.BuildSetting{setting("vcs.revision", "0123456789abcdef"), setting("vcs.modified", "false")}, "0123456789ab"},
-		{"a changed commit", "", []debug.BuildSetting{setting("vcs.modified", "true"), setting("vcs.revision", "0123456789abcdef")}, "0123456789ab-dirty"},
+		{
+			"a commit", "(devel)",
+			[]debug.BuildSetting{setting("vcs.revision", "0123456789abcdef"), setting("vcs.modified", "false")},
+			"0123456789ab",
+		},
+		{
+			"a changed commit", "",
+			[]debug.BuildSetting{setting("vcs.modified", "true"), setting("vcs.revision", "0123456789abcdef")},
+			"0123456789ab-dirty",
+		},
 		{"a short revision", "", []debug.BuildSetting{setting("vcs.revision", "42")}, "42"},
 		{"nothing known", "(devel)", []debug.BuildSetting{setting("vcs.modified", "true")}, "unknown"},
 	}

@@ -31,7 +31,7 @@ type Shared struct {
 
 type settings struct {
 	Shared
-	MasterKey string        `key:"master_key" env:"GATEHOUSE_MASTER_KEY" secret:"true" required:"true" doc:"Seals | secrets\n at rest."`
+	MasterKey string        `key:"master_key" env:"GATEHOUSE_MASTER_KEY" secret:"true" required:"true" doc:"Seals\n | secrets."`
 	FormerKey string        `key:"former_key" env:"GATEHOUSE_FORMER_KEY" secret:"true" doc:"Opens what the older key sealed."`
 	Site      string        `key:"site" env:"GATEHOUSE_SITE" required:"true" doc:"Which one."`
 	Grace     time.Duration `key:"grace" env:"GATEHOUSE_GRACE" doc:"How long."`
@@ -213,7 +213,10 @@ func TestSingleFaults(t *testing.T) {
 	tests := []struct {
 		name, yaml, environ, want string
 	}{
-		{"the required text is empty", "master_key: ''", "", "master_key: is required; GATEHOUSE_MASTER_KEY or GATEHOUSE_MASTER_KEY_FILE can set it"},
+		{
+			"the required text is empty", "master_key: ''", "",
+			"master_key: is required; GATEHOUSE_MASTER_KEY or GATEHOUSE_MASTER_KEY_FILE can set it",
+		},
 		{"two documents", "master_key: k\n---\na: b", "", "FILE: holds more than one document"},
 		{"a broken second document", "master_key: k\n---\n[", "", "FILE: is not YAML: line 3: did not find expected node content"},
 		{"a list", "- a", k, "FILE: must be a group of settings, not a list (line 1)"},
@@ -228,8 +231,14 @@ func TestSingleFaults(t *testing.T) {
 			"log.wait: is not a setting (line 2)\nlog.leveel: is not a setting; did you mean level? (line 2)",
 		},
 		{"an unknown variable with a line break", "master_key: k", "GATEHOUSE_A\nB=x", `"GATEHOUSE_A\nB": is not a setting`},
-		{"a validator and a faulty key", "master_key: k\nlog: {level: 7}", "", "log.level: must be text, not a number: put it in quotes (line 2)"},
-		{"a variable like a neighbour's", "", "GATEHOUSE_PORT=8080", "GATEHOUSE_PORT: is not a setting\nmaster_key: is required; GATEHOUSE_MASTER_KEY or GATEHOUSE_MASTER_KEY_FILE can set it"},
+		{
+			"a validator and a faulty key", "master_key: k\nlog: {level: 7}", "",
+			"log.level: must be text, not a number: put it in quotes (line 2)",
+		},
+		{
+			"a variable like a neighbour's", "", "GATEHOUSE_PORT=8080",
+			"GATEHOUSE_PORT: is not a setting\nmaster_key: is required; GATEHOUSE_MASTER_KEY or GATEHOUSE_MASTER_KEY_FILE can set it",
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -256,7 +265,8 @@ func TestAMissingFileIsAFault(t *testing.T) {
 
 func TestVariablesOfNeighbouringServicesAreNoFaults(t *testing.T) {
 	if _, err := load(t, "", "GATEHOUSE_MASTER_KEY=k",
-		"GATEHOUSE_SERVICE_HOST=10.0.0.1", "GATEHOUSE_SERVICE_PORT=80", "GATEHOUSE_SERVICE_PORT_HTTP=80", "GATEHOUSE_PORT=tcp://10.0.0.1:80",
+		"GATEHOUSE_SERVICE_HOST=10.0.0.1", "GATEHOUSE_SERVICE_PORT=80", "GATEHOUSE_SERVICE_PORT_HTTP=80",
+		"GATEHOUSE_PORT=tcp://10.0.0.1:80",
 		"GATEHOUSE_PORT_80_TCP=tcp://10.0.0.1:80", "GATEHOUSE_TENANTS_PORT_80_TCP_ADDR=10.0.0.1", "GATEHOUSE_X_PORT=udp://10.0.0.1:53",
 	); err != nil {
 		t.Errorf("Load = %v, want nil", err)

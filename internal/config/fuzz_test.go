@@ -72,7 +72,8 @@ func public(s settings) settings {
 
 func FuzzTheFile(f *testing.F) {
 	for _, seed := range []string{
-		"", "a", "listen: x\n", "- a", "a: *b", "a: &a [*a]", "? [a]\n: b", "<<: {}", "--- a\n--- b", "%TAG ! x\n---", "listen: \"a\\nb\"",
+		"", "a", "listen: x\n", "- a", "a: *b", "a: &a [*a]", "? [a]\n: b", "<<: {}", "--- a\n--- b", "%TAG ! x\n---",
+		"listen: \"a\\nb\"",
 		"grace: 3\ntrusted_proxies: [a, 'b']\ndatabase: {url: x, wait: 1h, tls: {names: [x]}}\nlog: {level: debug, json: true}",
 		"log: &l {level: debug}\ndatabase: *l", "listen: |\n a\n b\n", "listen: 2001-01-01", "a: !!binary x",
 		"former_key: [x]\nmaster_key: ", "listen: \u0085\u2028", "database.url: {a.b: {url: ldap}}",

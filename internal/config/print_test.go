@@ -14,7 +14,7 @@ func TestTableIsMarkdown(t *testing.T) {
 	want := `| Key | Variable | Type | Default | Meaning |
 |---|---|---|---|---|
 | 'listen' | 'GATEHOUSE_LISTEN' | string | '127.0.0.1:8080' | Address to listen on. |
-| 'master_key' | 'GATEHOUSE_MASTER_KEY' or 'GATEHOUSE_MASTER_KEY_FILE' | secret | required | Seals \| secrets at rest. |
+| 'master_key' | 'GATEHOUSE_MASTER_KEY' or 'GATEHOUSE_MASTER_KEY_FILE' | secret | required | Seals \| secrets. |
 | 'former_key' | 'GATEHOUSE_FORMER_KEY' or 'GATEHOUSE_FORMER_KEY_FILE' | secret |  | Opens what the older key sealed. |
 | 'site' | 'GATEHOUSE_SITE' | string | required | Which one. |
 | 'grace' | 'GATEHOUSE_GRACE' | duration | '0s' | How long. |
@@ -77,7 +77,8 @@ func TestPrintReportsAFailedWrite(t *testing.T) {
 
 func TestDurationsArePrintedShortAndExact(t *testing.T) {
 	for _, d := range []time.Duration{
-		0, 1, time.Second, time.Minute, time.Hour, 90 * time.Minute, 10 * time.Hour, 100 * time.Second, -time.Hour, 1<<63 - 1, 20 * time.Minute,
+		0, 1, time.Second, time.Minute, time.Hour, 90 * time.Minute, 10 * time.Hour, 100 * time.Second, -time.Hour, 1<<63 - 1,
+		20 * time.Minute,
 	} {
 		var s struct {
 			D time.Duration `key:"d" env:"D"`

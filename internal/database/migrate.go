@@ -43,9 +43,11 @@ func (db *DB) Verify(ctx context.Context, set migrations.Set) error {
 	}
 	switch {
 	case have < want:
-		return fmt.Errorf("the %s database has schema version %d and this program needs %d; run the migrate command first", set.Service, have, want)
+		return fmt.Errorf("the %s database has schema version %d and this program needs %d; run the migrate command first",
+			set.Service, have, want)
 	case have > want:
-		return newerSchema(fmt.Sprintf("the %s database has schema version %d, newer than the %d that this program knows; run a newer program", set.Service, have, want))
+		return newerSchema(fmt.Sprintf("the %s database has schema version %d, newer than the %d that this program knows; "+
+			"run a newer program", set.Service, have, want))
 	}
 	return nil
 }

@@ -55,7 +55,8 @@ func TestADatabaseWithANewerSchemaWantsANewerProgram(t *testing.T) {
 			t.Fatal(err)
 		}
 		exec(t, db, "INSERT INTO schema_versions_authenticator (version_id, is_applied) VALUES (?, ?)", 999, true)
-		want := fmt.Sprintf("the authenticator database has schema version 999, newer than the %d that this program knows; run a newer program", known)
+		want := fmt.Sprintf("the authenticator database has schema version 999, newer than the %d that this program knows; run a "+
+			"newer program", known)
 		if err := db.Verify(t.Context(), migrations.Authenticator); err == nil || err.Error() != want {
 			t.Errorf("Verify: %v, want %s", err, want)
 		}
@@ -90,7 +91,9 @@ func TestSeveralProcessesMayMigrateOnePostgresAtOnce(t *testing.T) {
 		t.Error(err)
 	}
 	var applied int64
-	if err := db.Conn(t.Context()).Raw("SELECT count(*) - count(DISTINCT version_id) FROM schema_versions_tenants").Scan(&applied).Error; err != nil || applied != 0 {
+	err := db.Conn(t.Context()).Raw("SELECT count(*) - count(DISTINCT version_id) FROM schema_versions_tenants").
+		Scan(&applied).Error
+	if err != nil || applied != 0 {
 		t.Errorf("%d versions were applied twice (%v)", applied, err)
 	}
 }
@@ -115,7 +118,8 @@ func TestAMigrationThatCannotReachItsDatabaseSaysWhose(t *testing.T) {
 		if _, err := db.Migrate(t.Context(), migrations.Tenants); err == nil || !strings.HasPrefix(err.Error(), "migrate tenants: ") {
 			t.Errorf("Migrate: %v", err)
 		}
-		if err := db.Verify(t.Context(), migrations.Tenants); err == nil || !strings.HasPrefix(err.Error(), "read schema version of tenants: ") {
+		if err := db.Verify(t.Context(), migrations.Tenants); err == nil ||
+			!strings.HasPrefix(err.Error(), "read schema version of tenants: ") {
 			t.Errorf("Verify: %v", err)
 		}
 	})

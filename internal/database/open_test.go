@@ -110,7 +110,8 @@ func TestAURLOfNoKnownKindIsRefusedWithoutShowingIt(t *testing.T) {
 		"postgres://u:s3cr3t/12@[::1]:1/db": "%2F",
 	} {
 		_, err := database.Open(t.Context(), dsn, slog.New(slog.DiscardHandler))
-		if err == nil || !strings.Contains(err.Error(), reason) || strings.Contains(err.Error(), "cr3t") || strings.Contains(err.Error(), "s3") {
+		if err == nil || !strings.Contains(err.Error(), reason) || strings.Contains(err.Error(), "cr3t") ||
+			strings.Contains(err.Error(), "s3") {
 			t.Errorf("%q: %v, want %q", dsn, err, reason)
 		}
 	}

@@ -281,20 +281,25 @@ func TestAMissingRowAndADoubledOneAreTold(t *testing.T) {
 			err                 error
 			notFound, duplicate bool
 		}{
-			"no row":                 {db.Conn(ctx).First(&note{}, 7).Error, true, false},
-			"no rows":                {db.Conn(ctx).Find(&[]note{}, 7).Error, false, false},
-			"key twice":              {insert(ctx, db, 1, "b"), false, true},
-			"unique twice":           {insert(ctx, db, 2, "a"), false, true},
-			"unique twice, raw":      {db.Conn(ctx).Exec("INSERT INTO notes (id, name, at) VALUES (?, ?, ?)", 3, "a", 0).Error, false, true},
-			"wrapped":                {fmt.Errorf("insert: %w", insert(ctx, db, 1, "b")), false, true},
-			"in a transaction":       {db.InTx(ctx, func(ctx context.Context) error { return insert(ctx, db, 1, "b") }), false, true},
-			"updated to a double":    {errors.Join(insert(ctx, db, 4, "d"), db.Conn(ctx).Exec("UPDATE notes SET name = ? WHERE id = ?", "a", 4).Error), false, true},
+			"no row":       {db.Conn(ctx).First(&note{}, 7).Error, true, false},
+			"no rows":      {db.Conn(ctx).Find(&[]note{}, 7).Error, false, false},
+			"key twice":    {insert(ctx, db, 1, "b"), false, true},
+			"unique twice": {insert(ctx, db, 2, "a"), false, true},
+			"unique twice, raw": {
+				db.Conn(ctx).Exec("INSERT INTO notes (id, name, at) VALUES (?, ?, ?)", 3, "a", 0).Error, false,
+				true,
+			},
+			"wrapped":          {fmt.Errorf("insert: %w", insert(ctx, db, 1, "b")), false, true},
+			"in a transaction": {db.InTx(ctx, func(ctx context.Context) error { return insert(ctx, db, 1, "b") }), false, true},
+			"updated to a double": {errors.Join(insert(ctx, db, 4, "d"),
+				db.Conn(ctx).Exec("UPDATE notes SET name = ? WHERE id = ?", "a", 4).Error), false, true},
 			"a foreign key":          {db.Conn(ctx).Create(&note{ID: 5, Name: "e", ParentID: &missing}).Error, false, false},
 			"NULL where none may be": {db.Conn(ctx).Exec("INSERT INTO notes (id, name, at) VALUES (6, NULL, 0)").Error, false, false},
 			"nothing":                {nil, false, false},
 		} {
 			if database.IsNotFound(test.err) != test.notFound || database.IsDuplicate(test.err) != test.duplicate {
-				t.Errorf("%s: %v is seen as not found: %t, duplicate: %t", name, test.err, database.IsNotFound(test.err), database.IsDuplicate(test.err))
+				t.Errorf("%s: %v is seen as not found: %t, duplicate: %t", name, test.err, database.IsNotFound(test.err),
+					database.IsDuplicate(test.err))
 			}
 			if succeeds := name == "nothing" || name == "no rows"; (test.err == nil) != succeeds {
 				t.Errorf("%s: %v", name, test.err)
@@ -306,7 +311,8 @@ func TestAMissingRowAndADoubledOneAreTold(t *testing.T) {
 func TestAParentThatIsReferredToStays(t *testing.T) {
 	each(t, func(t *testing.T, db *database.DB) {
 		parent := int64(1)
-		if err := errors.Join(insert(t.Context(), db, 1, "parent"), db.Conn(t.Context()).Create(&note{ID: 2, Name: "child", ParentID: &parent}).Error); err != nil {
+		if err := errors.Join(insert(t.Context(), db, 1, "parent"),
+			db.Conn(t.Context()).Create(&note{ID: 2, Name: "child", ParentID: &parent}).Error); err != nil {
 			t.Fatal(err)
 		}
 		if err := db.Conn(t.Context()).Delete(&note{}, 1).Error; err == nil || count(t, db, t.Context()) != 2 {
@@ -343,7 +349,8 @@ func TestATimeSurvivesTheDatabaseToTheMicrosecond(t *testing.T) {
 			}
 		}
 		var ids []int64
-		if err := db.Conn(t.Context()).Model(&note{}).Order("at, id").Pluck("id", &ids).Error; err != nil || fmt.Sprint(ids) != "[4 1 5 2 3 7 6]" {
+		if err := db.Conn(t.Context()).Model(&note{}).Order("at, id").Pluck("id", &ids).Error; err != nil ||
+			fmt.Sprint(ids) != "[4 1 5 2 3 7 6]" {
 			t.Errorf("in order of time the rows are %v (%v)", ids, err)
 		}
 	})

@@ -14,7 +14,10 @@ func config() devldap.Config {
 }
 
 func TestOnlyLoopbackAddressesAreServed(t *testing.T) {
-	for _, addr := range []string{":0", "0.0.0.0:0", "[::]:0", "192.0.2.1:0", "localhost:0", "example.org:389", "127.0.0.1", "unix", "127.0.0.1.example.org:0"} {
+	for _, addr := range []string{
+		":0", "0.0.0.0:0", "[::]:0", "192.0.2.1:0", "localhost:0", "example.org:389", "127.0.0.1", "unix",
+		"127.0.0.1.example.org:0",
+	} {
 		cfg := config()
 		cfg.Addr = addr
 		if s, err := devldap.Start(cfg); err == nil {
@@ -93,7 +96,10 @@ func TestNothingButLDAPIsAnswered(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, garbage := range []string{"GET / HTTP/1.1\r\n\r\n", "\x16\x03\x01\x00\x05hello", "\x30\x84\x00\x00\x00\x00", "\x30\x05\x02\x01\x01\x42\x00", "\x30\x0c\x02\x01\x01\x60\x07\x02\x01\x03\x04\x00\xa3\x00"} {
+	for _, garbage := range []string{
+		"GET / HTTP/1.1\r\n\r\n", "\x16\x03\x01\x00\x05hello", "\x30\x84\x00\x00\x00\x00",
+		"\x30\x05\x02\x01\x01\x42\x00", "\x30\x0c\x02\x01\x01\x60\x07\x02\x01\x03\x04\x00\xa3\x00",
+	} {
 		c, err := net.Dial("tcp", s.Addr())
 		if err != nil {
 			t.Fatalf("the server is gone before %q: %v", garbage, err)

@@ -59,7 +59,10 @@ func TestBrokenFiltersAreRefused(t *testing.T) {
 }
 
 func FuzzNoDNAndNoFilterBreaksTheParsers(f *testing.F) {
-	for _, s := range []string{"uid=a,dc=x", `uid=a\,b`, "(uid=a*b)", "(&(uid=a)(!(cn=*)))", `(uid=\2a)`, "(a:=b)", "(>=)", "(~=a)"} {
+	for _, s := range []string{
+		"uid=a,dc=x", `uid=a\,b`, "(uid=a*b)", "(&(uid=a)(!(cn=*)))", `(uid=\2a)`, "(a:=b)", "(>=)",
+		"(~=a)",
+	} {
 		f.Add(s)
 	}
 	e := &entry{attributes: []attribute{newAttribute("uid", "a")}}

@@ -106,7 +106,10 @@ func TestADescriptionHasOnlyTheCharactersThatRFC6749Allows(t *testing.T) {
 	for r := range rune(0x250) {
 		all.WriteRune(r)
 	}
-	for i, message := range []string{"The name \"a\\b\" is taken.", "Ж 🔑 \x7f", "line\r\nbreak\x00", "not \xff\xfe UTF-8", all.String()} {
+	for i, message := range []string{
+		"The name \"a\\b\" is taken.", "Ж 🔑 \x7f", "line\r\nbreak\x00", "not \xff\xfe UTF-8",
+		all.String(),
+	} {
 		path := fmt.Sprintf("/%d", i)
 		e.GET(path, httpapi.OAuthErrors, fails(apierr.New(apierr.Conflict, "%s", message)))
 		a := checkFailure(t, e.do("GET", path, ""), http.StatusConflict)

@@ -36,7 +36,8 @@ func TestBasicCredentialsAreRead(t *testing.T) {
 
 func TestAHeaderOfAnotherSchemeIsNoBasic(t *testing.T) {
 	for _, header := range []string{
-		"", " ", "Bearer abc", "Basics " + encode("a:b"), encode("a:b"), "Basic\t" + encode("a:b"), " Basic " + encode("a:b"), "Negotiate",
+		"", " ", "Bearer abc", "Basics " + encode("a:b"), encode("a:b"), "Basic\t" + encode("a:b"), " Basic " + encode("a:b"),
+		"Negotiate",
 	} {
 		if got, found, err := httpapi.ParseBasic(header); got != (httpapi.Basic{}) || found || err != nil {
 			t.Errorf("%q: %+v, %t, %v", header, got, found, err)

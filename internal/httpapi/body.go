@@ -123,7 +123,8 @@ func formParams(body []byte, names []string) (Params, error) {
 		return nil, apierr.Invalidf("Unable to parse message payload: it is not a valid form.")
 	}
 	if strings.HasPrefix(strings.TrimSpace(string(body)), "{") {
-		return nil, apierr.Invalidf("The body looks like JSON, but the Content-Type is application/x-www-form-urlencoded; send Content-Type: application/json.")
+		return nil, apierr.Invalidf("The body looks like JSON, but the Content-Type is application/x-www-form-urlencoded; send " +
+			"Content-Type: application/json.")
 	}
 	params := Params{}
 	for _, name := range names {

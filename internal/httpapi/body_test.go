@@ -157,7 +157,8 @@ func TestAFieldOfTheWrongTypeIsNamed(t *testing.T) {
 		`{"site":{"id":1}}`:          "The field site.id must be of type string, not number.",
 		`{"site":{"ports":[70000]}}`: "The field site.ports must be of type integer, not number 70000.",
 		`{"extra":[]}`:               "The field extra must be of type object, not array.",
-		`{"count":` + strings.Repeat("9", 5000) + `}`: "The field count must be of type integer, not number " + strings.Repeat("9", 25) + ".",
+		`{"count":` + strings.Repeat("9", 5000) + `}`: "The field count must be of type integer, not number " +
+			strings.Repeat("9", 25) + ".",
 	} {
 		var got sample
 		w := decoder(t, &got).do("POST", "/", body, "Content-Type", "application/json")

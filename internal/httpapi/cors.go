@@ -12,9 +12,10 @@ import (
 // portals, which live at other origins, use the JSON API. Every origin may, and
 // none with credentials: nothing of the API depends on a cookie.
 const (
-	corsRequestHeaders = "Authorization, Content-Type, If-None-Match, X-Tapis-Token, X-Tapis-Tenant, X-Tapis-User, X-Tapis-Tracking-Id"
-	corsAnswerHeaders  = "ETag, Retry-After, WWW-Authenticate, X-Request-Id, X-Tapis-Offset, X-Tapis-Tracking-Id"
-	corsMaxAge         = "86400" // seconds
+	corsRequestHeaders = "Authorization, Content-Type, If-None-Match, X-Tapis-Token, X-Tapis-Tenant, X-Tapis-User, " +
+		"X-Tapis-Tracking-Id"
+	corsAnswerHeaders = "ETag, Retry-After, WWW-Authenticate, X-Request-Id, X-Tapis-Offset, X-Tapis-Tracking-Id"
+	corsMaxAge        = "86400" // seconds
 )
 
 // private reports whether scripts of other origins are kept out of a path.

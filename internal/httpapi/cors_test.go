@@ -12,7 +12,8 @@ func TestScriptsOfEveryOriginMayUseTheJSONAPIWithoutCredentials(t *testing.T) {
 		{"GET", "/items"}, {"POST", "/orders"}, {"GET", "/refused"}, {"GET", "/broken"}, {"GET", "/nowhere"}, {"DELETE", "/items"},
 	} {
 		w := e.do(test.method, test.path, "", "Origin", "https://portal.example.org")
-		if got := w.Header().Get("Access-Control-Allow-Origin"); got != "*" || w.Header().Get("Access-Control-Allow-Credentials") != "" {
+		if got := w.Header().Get("Access-Control-Allow-Origin"); got != "*" ||
+			w.Header().Get("Access-Control-Allow-Credentials") != "" {
 			t.Errorf("%s %s: %q, %q", test.method, test.path, got, w.Header())
 		}
 	}

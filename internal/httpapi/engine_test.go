@@ -154,7 +154,8 @@ func TestAWrongMethodIsAnsweredWhereNamedAndVariablePathsMeet(t *testing.T) {
 func TestAPathBelongsToItsMostConcreteRoute(t *testing.T) {
 	e := newEdge(t, httpapi.Options{})
 	for _, route := range []string{
-		"GET /a/b", "PUT /a/:x", "POST /:x/b", "DELETE /:x/:y", "GET /a/b/c", "PUT /:x/b/c", "POST /a/:y/c", "DELETE /files/*rest", "GET /files/new", "GET /:x",
+		"GET /a/b", "PUT /a/:x", "POST /:x/b", "DELETE /:x/:y", "GET /a/b/c", "PUT /:x/b/c", "POST /a/:y/c", "DELETE /files/*rest",
+		"GET /files/new", "GET /:x",
 	} {
 		method, path, _ := strings.Cut(route, " ")
 		e.Handle(method, path, httpapi.Handle(func(c *gin.Context) error {
@@ -331,17 +332,20 @@ func TestForwardedAddressesAreBelievedFromTrustedProxiesOnly(t *testing.T) {
 		header  []string
 		want    string
 	}{
-		"nobody is trusted":        {nil, []string{"X-Forwarded-For", "6.6.6.6"}, peer},
-		"an empty list":            {[]string{}, []string{"X-Forwarded-For", "6.6.6.6"}, peer},
-		"another is trusted":       {[]string{"192.0.2.9"}, []string{"X-Forwarded-For", "6.6.6.6"}, peer},
-		"the peer is trusted":      {[]string{peer}, []string{"X-Forwarded-For", "6.6.6.6"}, "6.6.6.6"},
-		"the network is trusted":   {[]string{"192.0.2.0/24"}, []string{"X-Forwarded-For", "6.6.6.6"}, "6.6.6.6"},
-		"the last untrusted":       {[]string{"192.0.2.0/24"}, []string{"X-Forwarded-For", "1.1.1.1, 6.6.6.6, 192.0.2.7"}, "6.6.6.6"},
-		"an IPv6 address":          {[]string{peer}, []string{"X-Forwarded-For", "2001:db8::1"}, "2001:db8::1"},
-		"a proxy adding a header":  {[]string{peer}, []string{"X-Forwarded-For", "1.1.1.1", "X-Forwarded-For", "6.6.6.6"}, "6.6.6.6"},
-		"no address":               {[]string{peer}, []string{"X-Forwarded-For", "<script>"}, peer},
-		"no header":                {[]string{peer}, nil, peer},
-		"another header":           {[]string{peer}, []string{"X-Real-IP", "6.6.6.6", "Forwarded", "for=6.6.6.6", "True-Client-IP", "6.6.6.6"}, peer},
+		"nobody is trusted":       {nil, []string{"X-Forwarded-For", "6.6.6.6"}, peer},
+		"an empty list":           {[]string{}, []string{"X-Forwarded-For", "6.6.6.6"}, peer},
+		"another is trusted":      {[]string{"192.0.2.9"}, []string{"X-Forwarded-For", "6.6.6.6"}, peer},
+		"the peer is trusted":     {[]string{peer}, []string{"X-Forwarded-For", "6.6.6.6"}, "6.6.6.6"},
+		"the network is trusted":  {[]string{"192.0.2.0/24"}, []string{"X-Forwarded-For", "6.6.6.6"}, "6.6.6.6"},
+		"the last untrusted":      {[]string{"192.0.2.0/24"}, []string{"X-Forwarded-For", "1.1.1.1, 6.6.6.6, 192.0.2.7"}, "6.6.6.6"},
+		"an IPv6 address":         {[]string{peer}, []string{"X-Forwarded-For", "2001:db8::1"}, "2001:db8::1"},
+		"a proxy adding a header": {[]string{peer}, []string{"X-Forwarded-For", "1.1.1.1", "X-Forwarded-For", "6.6.6.6"}, "6.6.6.6"},
+		"no address":              {[]string{peer}, []string{"X-Forwarded-For", "<script>"}, peer},
+		"no header":               {[]string{peer}, nil, peer},
+		"another header": {[]string{peer}, []string{
+			"X-Real-IP", "6.6.6.6", "Forwarded", "for=6.6.6.6", "True-Client-IP",
+			"6.6.6.6",
+		}, peer},
 		"another beside a bad one": {[]string{peer}, []string{"X-Forwarded-For", "?", "X-Real-IP", "6.6.6.6"}, peer},
 	} {
 		e := newEdge(t, httpapi.Options{TrustedProxies: test.trusted})
@@ -356,7 +360,8 @@ func TestForwardedAddressesAreBelievedFromTrustedProxiesOnly(t *testing.T) {
 
 func TestAListOfProxiesThatCannotBeReadIsRefused(t *testing.T) {
 	for _, list := range [][]string{{"proxy.example.org"}, {"10.0.0.0/33"}, {"10.0.0.1", ""}} {
-		if _, err := httpapi.New(httpapi.Options{TrustedProxies: list}); err == nil || !strings.Contains(err.Error(), "trusted proxies") {
+		if _, err := httpapi.New(httpapi.Options{TrustedProxies: list}); err == nil ||
+			!strings.Contains(err.Error(), "trusted proxies") {
 			t.Errorf("%q: %v", list, err)
 		}
 	}

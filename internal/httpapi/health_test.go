@@ -23,7 +23,8 @@ func TestHelloAndReadySayThatTheServiceIsWell(t *testing.T) {
 	} {
 		for _, method := range []string{"GET", "HEAD"} {
 			w := e.do(method, path, "")
-			if got := read(t, w); w.Code != http.StatusOK || string(got.Result) != `""` || got.Message != message || got.Status != "success" {
+			if got := read(t, w); w.Code != http.StatusOK || string(got.Result) != `""` || got.Message != message ||
+				got.Status != "success" {
 				t.Errorf("%s %s: status %d, body %s", method, path, w.Code, w.Body)
 			}
 		}

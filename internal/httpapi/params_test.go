@@ -112,7 +112,10 @@ func TestParametersThatAreNotClearTextAreRefused(t *testing.T) {
 }
 
 func TestParametersOfAnotherContentTypeAreRefused(t *testing.T) {
-	for _, media := range []string{"", "text/plain", "multipart/form-data; boundary=x", "application/xml", "application/json;", ";"} {
+	for _, media := range []string{
+		"", "text/plain", "multipart/form-data; boundary=x", "application/xml", "application/json;",
+		";",
+	} {
 		_, w := readParams(t, "/tokens", media, `{"username":"a"}`)
 		if media == "application/json;" { // an empty list of parameters
 			if w.Code != http.StatusOK {

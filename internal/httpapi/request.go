@@ -56,7 +56,8 @@ func begin(o *Options) gin.HandlerFunc {
 		}
 		if len(o.TrustedProxies) == 0 && c.GetHeader("X-Forwarded-For") != "" {
 			unlisted.Do(func() {
-				o.Log.WarnContext(c.Request.Context(), "requests carry X-Forwarded-For and no proxy is trusted: all callers behind the proxy count as one address; list it in trusted_proxies",
+				o.Log.WarnContext(c.Request.Context(), "requests carry X-Forwarded-For and no proxy is trusted: all callers behind the "+
+					"proxy count as one address; list it in trusted_proxies",
 					slog.String("peer", c.RemoteIP()))
 			})
 		}

@@ -113,14 +113,17 @@ func TestTheLogNeverShowsWhatMayBeSecret(t *testing.T) {
 	const secret = "s3cr3t-v4lue"
 	basic := base64.StdEncoding.EncodeToString([]byte("client:" + secret))
 	for name, test := range map[string]struct{ method, target, body, media string }{
-		"known path, good body":  {"POST", "/items?password=" + secret, `{"password":"` + secret + `"}`, "application/json"},
-		"known path, bad body":   {"POST", "/items", `{"password":"` + secret + `"`, "application/json"},
-		"wrong type":             {"POST", "/items", `{"password":["` + secret + `"]}`, "application/json"},
-		"wrong content type":     {"POST", "/items", secret, "text/plain"},
-		"doubled":                {"POST", "/items", `{"password":"` + secret + `","password":"` + secret + `"}`, "application/json"},
-		"parameters":             {"POST", "/params", "password=" + secret, "application/x-www-form-urlencoded"},
-		"bad parameters":         {"POST", "/params", "password=%zz" + secret, "application/x-www-form-urlencoded"},
-		"doubled parameters":     {"POST", "/params", "password=" + secret + "&password=" + secret, "application/x-www-form-urlencoded"},
+		"known path, good body": {"POST", "/items?password=" + secret, `{"password":"` + secret + `"}`, "application/json"},
+		"known path, bad body":  {"POST", "/items", `{"password":"` + secret + `"`, "application/json"},
+		"wrong type":            {"POST", "/items", `{"password":["` + secret + `"]}`, "application/json"},
+		"wrong content type":    {"POST", "/items", secret, "text/plain"},
+		"doubled":               {"POST", "/items", `{"password":"` + secret + `","password":"` + secret + `"}`, "application/json"},
+		"parameters":            {"POST", "/params", "password=" + secret, "application/x-www-form-urlencoded"},
+		"bad parameters":        {"POST", "/params", "password=%zz" + secret, "application/x-www-form-urlencoded"},
+		"doubled parameters": {
+			"POST", "/params", "password=" + secret + "&password=" + secret,
+			"application/x-www-form-urlencoded",
+		},
 		"parameter in the URL":   {"POST", "/params?password=" + secret, "{}", "application/json"},
 		"number as parameter":    {"POST", "/params", `{"password":["` + secret + `"]}`, "application/json"},
 		"panic":                  {"GET", "/panic?code=" + secret, "", ""},

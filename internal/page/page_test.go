@@ -24,7 +24,8 @@ func TestAPageEscapesWhatItShowsAndCannotBeFramed(t *testing.T) {
 	if strings.Contains(w.Body.String(), "<script>") {
 		t.Error("the page does not escape")
 	}
-	if csp := w.Header().Get("Content-Security-Policy"); !strings.Contains(csp, "frame-ancestors 'none'") || !strings.Contains(csp, "default-src 'none'") {
+	if csp := w.Header().Get("Content-Security-Policy"); !strings.Contains(csp, "frame-ancestors 'none'") ||
+		!strings.Contains(csp, "default-src 'none'") {
 		t.Errorf("policy %q", csp)
 	}
 }
@@ -70,7 +71,8 @@ func TestAPageNamesItsStyleSheetByVersionWhichMayBeKept(t *testing.T) {
 			t.Fatalf("%q is not there", address)
 		}
 		h := w.Header()
-		if w.Code != http.StatusOK || !strings.HasPrefix(h.Get("Content-Type"), "text/css") || h.Get("X-Content-Type-Options") != "nosniff" {
+		if w.Code != http.StatusOK || !strings.HasPrefix(h.Get("Content-Type"), "text/css") ||
+			h.Get("X-Content-Type-Options") != "nosniff" {
 			t.Errorf("got %d %v", w.Code, h)
 		}
 		if strings.Contains(h.Get("Cache-Control"), "immutable") != kept {
@@ -80,7 +82,10 @@ func TestAPageNamesItsStyleSheetByVersionWhichMayBeKept(t *testing.T) {
 }
 
 func TestNothingButAssetsIsServed(t *testing.T) {
-	for _, name := range []string{"", ".", "..", "nothing.css", "../templates/layout.html", "layout.html", "/gatehouse.css", "gatehouse.css/"} {
+	for _, name := range []string{
+		"", ".", "..", "nothing.css", "../templates/layout.html", "layout.html", "/gatehouse.css",
+		"gatehouse.css/",
+	} {
 		w := httptest.NewRecorder()
 		if assets(t).Write(w, httptest.NewRequest(http.MethodGet, "/x", nil), name) || w.Body.Len() > 0 {
 			t.Errorf("%q was served", name)
@@ -94,8 +99,10 @@ func TestFormsLeadToThisServerAndWhereTheyAreMeantTo(t *testing.T) {
 		t.Fatal(err)
 	}
 	w := httptest.NewRecorder()
-	err = r.Write(w, http.StatusOK, "welcome", map[string]any{"Version": "", "Tenants": nil, "Curl": "", "Python": nil}, "https://a.example.org")
-	if csp := w.Header().Get("Content-Security-Policy"); err != nil || !strings.Contains(csp, "; form-action 'self' https://a.example.org; ") {
+	err = r.Write(w, http.StatusOK, "welcome", map[string]any{"Version": "", "Tenants": nil, "Curl": "", "Python": nil},
+		"https://a.example.org")
+	if csp := w.Header().Get("Content-Security-Policy"); err != nil ||
+		!strings.Contains(csp, "; form-action 'self' https://a.example.org; ") {
 		t.Errorf("policy %q, %v", csp, err)
 	}
 }

@@ -203,7 +203,8 @@ func (s *Server) configure(o Options) {
 	b.WriteString("allow bind_anon_cred bind_anon_dn\n")
 	b.WriteString("modulepath /usr/lib/ldap\nmoduleload back_mdb\n")
 	fmt.Fprintf(&b, "pidfile %[1]s/slapd.pid\nargsfile %[1]s/slapd.args\n", s.dir)
-	fmt.Fprintf(&b, "TLSCACertificateFile %[1]s/ca.pem\nTLSCertificateFile %[1]s/server.pem\nTLSCertificateKeyFile %[1]s/server.key\n", s.dir)
+	fmt.Fprintf(&b, "TLSCACertificateFile %[1]s/ca.pem\nTLSCertificateFile %[1]s/server.pem\nTLSCertificateKeyFile "+
+		"%[1]s/server.key\n", s.dir)
 	fmt.Fprintf(&b, "threads 4\ndatabase mdb\nmaxsize 67108864\ndbnosync\nsuffix %q\ndirectory %s/db\n", s.BaseDN, s.dir)
 	if o.Limits != "" {
 		fmt.Fprintf(&b, "sizelimit %s\n", o.Limits)

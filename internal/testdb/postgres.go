@@ -68,7 +68,8 @@ func empty(ctx context.Context, admin *sql.Conn, u *url.URL) error {
 		_, err := admin.ExecContext(ctx, "CREATE DATABASE "+name)
 		return err
 	}
-	if _, err := admin.ExecContext(ctx, "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = $1", name); err != nil {
+	if _, err := admin.ExecContext(ctx, "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = $1",
+		name); err != nil {
 		return err
 	}
 	db, err := sql.Open("pgx", u.String())

@@ -31,7 +31,8 @@ func TestADatabaseThatWasUsedIsEmptyAgain(t *testing.T) {
 		if lingering, err = sql.Open("pgx", used); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := lingering.Exec("CREATE TABLE left_over (id INT); CREATE FUNCTION f() RETURNS INT LANGUAGE SQL AS 'SELECT 1'"); err != nil {
+		_, err = lingering.Exec("CREATE TABLE left_over (id INT); CREATE FUNCTION f() RETURNS INT LANGUAGE SQL AS 'SELECT 1'")
+		if err != nil {
 			t.Fatal(err)
 		}
 	})
@@ -57,7 +58,8 @@ func TestADatabaseThatWasUsedIsEmptyAgain(t *testing.T) {
 			}
 			defer func() { _ = db.Close() }()
 			var objects int
-			err = db.QueryRow(`SELECT (SELECT count(*) FROM pg_class WHERE relname = 'left_over') + (SELECT count(*) FROM pg_proc WHERE proname = 'f')`).Scan(&objects)
+			err = db.QueryRow(`SELECT (SELECT count(*) FROM pg_class WHERE relname = 'left_over') +
+				(SELECT count(*) FROM pg_proc WHERE proname = 'f')`).Scan(&objects)
 			if err != nil || objects != 0 {
 				t.Errorf("%d objects are left over, %v", objects, err)
 			}
@@ -77,7 +79,8 @@ func TestEachTestHasADatabaseOfItsOwn(t *testing.T) {
 			if err := conn.Table("owners").Count(&owners).Error; err != nil || owners != 0 {
 				t.Errorf("%d owners, %v", owners, err)
 			}
-			err := conn.Exec("INSERT INTO owners (email, name, institution, create_time, last_update_time) VALUES ('a@b', 'a', 'b', 1, 1)").Error
+			err := conn.Exec("INSERT INTO owners (email, name, institution, create_time, last_update_time) " +
+				"VALUES ('a@b', 'a', 'b', 1, 1)").Error
 			if err != nil {
 				t.Error(err)
 			}

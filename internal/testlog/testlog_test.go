@@ -46,12 +46,15 @@ func TestWhatLooksLikeASecretIsFoundUnregistered(t *testing.T) {
 	part := func(s string) string { return base64.RawURLEncoding.EncodeToString([]byte(s)) }
 	token := part(`{"alg":"RS256","typ":"JWT"}`) + "." + part(`{"sub":"testuser1@dev"}`)
 	for name, test := range map[string]struct{ line, what string }{
-		"signed token":      {token + "." + part(rand.Text()), "a JSON Web Token"},
-		"cut token":         {token, "a JSON Web Token"},
-		"private key":       {"-----BEGIN PRIVATE KEY-----\\nMIIE", "a private key"},
-		"RSA private key":   {"-----BEGIN RSA PRIVATE KEY-----", "a private key"},
-		"Basic credentials": {"Authorization: Basic " + base64.StdEncoding.EncodeToString([]byte("id:"+rand.Text())), "Basic credentials"},
-		"sealed value":      {"v1.0a1b2c3d." + part(rand.Text()+rand.Text()), "a sealed value"},
+		"signed token":    {token + "." + part(rand.Text()), "a JSON Web Token"},
+		"cut token":       {token, "a JSON Web Token"},
+		"private key":     {"-----BEGIN PRIVATE KEY-----\\nMIIE", "a private key"},
+		"RSA private key": {"-----BEGIN RSA PRIVATE KEY-----", "a private key"},
+		"Basic credentials": {
+			"Authorization: Basic " + base64.StdEncoding.EncodeToString([]byte("id:"+rand.Text())),
+			"Basic credentials",
+		},
+		"sealed value": {"v1.0a1b2c3d." + part(rand.Text()+rand.Text()), "a sealed value"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Setenv(testlog.Env, t.TempDir())

@@ -62,7 +62,8 @@ func (l *Limiter) Check() error {
 			return fmt.Errorf("slot %d holds a bucket that believes in slot %d", i, b.slot)
 		}
 		if b.inFlight < 0 || b.called < 0 || b.failures(now)+b.inFlight > b.burst {
-			return fmt.Errorf("a bucket holds %d failures, %d in flight, %d called, burst %d", b.failures(now), b.inFlight, b.called, b.burst)
+			return fmt.Errorf("a bucket holds %d failures, %d in flight, %d called, burst %d", b.failures(now), b.inFlight, b.called,
+				b.burst)
 		}
 	}
 	return nil

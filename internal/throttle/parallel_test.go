@@ -21,7 +21,8 @@ func TestParallelGuessesSeeNoMoreThanBurstChecks(t *testing.T) {
 	var group sync.WaitGroup
 	for range 200 {
 		group.Go(func() {
-			a, err := l.Acquire(t.Context(), charge(account, "alice"), charge(throttle.Rule{Name: "tenant", Burst: 1000, Interval: time.Minute}, "dev"))
+			a, err := l.Acquire(t.Context(), charge(account, "alice"),
+				charge(throttle.Rule{Name: "tenant", Burst: 1000, Interval: time.Minute}, "dev"))
 			var r throttle.Refusal
 			if errors.As(err, &r) {
 				mu.Lock()
