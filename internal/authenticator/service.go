@@ -105,7 +105,7 @@ func New(d Deps) (*Service, error) {
 		registry: registryclient.New(registryclient.Deps{
 			DB: d.DB, Client: d.Registry, BaseURL: d.RegistryURL, SiteID: d.SiteID, Poll: d.RegistryPoll, Now: d.Now, Log: d.Log,
 		}),
-		keys:     keys.New(d.DB, d.Box, d.Now),
+		keys:     keys.New(keys.Deps{DB: d.DB, Box: d.Box, Now: d.Now}),
 		accounts: kernel.New(d.DB, d.Box, d.Now),
 	}
 	s.tokens = tokens.New(tokens.Deps{

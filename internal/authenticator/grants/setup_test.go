@@ -85,7 +85,7 @@ func withKeys(run func() int) (code int, err error) {
 	if err != nil {
 		return 0, err
 	}
-	signing = keys.New(db, box, time.Now)
+	signing = keys.New(keys.Deps{DB: db, Box: box, Now: time.Now})
 	for _, t := range []registryclient.Tenant{dev, lab} {
 		if _, err := signing.Ensure(ctx, t.ID); err != nil {
 			return 0, err

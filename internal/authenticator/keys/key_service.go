@@ -18,6 +18,15 @@ import (
 	"gatehouse/internal/seal"
 )
 
+// Deps are what a Service uses.
+type Deps struct {
+	DB  *database.DB
+	Box *seal.Box
+	Now func() time.Time
+	// Generate makes a key; nil: an RSA key of Bits bits, which takes a while.
+	Generate func() (*rsa.PrivateKey, error)
+}
+
 // Service keeps the keys of all tenants, each loaded on first use. It is safe
 // for concurrent use.
 type Service struct {
@@ -43,12 +52,12 @@ type ring struct {
 	stale   bool // nothing but the version is known: the keys have changed
 }
 
-// New returns a Service on db.
-func New(db *database.DB, box *seal.Box, now func() time.Time) *Service {
-	return &Service{
-		store: store{db}, box: box, now: now, tenants: map[string]*ring{},
-		make: func() (*rsa.PrivateKey, error) { return rsa.GenerateKey(rand.Reader, Bits) },
+// New returns a Service.
+func New(d Deps) *Service {
+	if d.Generate == nil {
+		d.Generate = func() (*rsa.PrivateKey, error) { return rsa.GenerateKey(rand.Reader, Bits) }
 	}
+	return &Service{store: store{d.DB}, box: d.Box, now: d.Now, make: d.Generate, tenants: map[string]*ring{}}
 }
 
 // Ensure makes the tenant's first key if it has none and returns the public

@@ -44,7 +44,7 @@ func ensure(t testing.TB, s *keys.Service, tenantID string) string {
 func TestEachTenantHasAKeyOfItsOwnAndNothingCrosses(t *testing.T) {
 	testdb.Each(t, migrations.Authenticator, func(t *testing.T, db *database.DB) {
 		box := newBox(t)
-		s := keys.New(db, box, time.Now)
+		s := keys.New(keys.Deps{DB: db, Box: box, Now: time.Now})
 		one, two := ensure(t, s, "one"), ensure(t, s, "two")
 		if one == two {
 			t.Fatal("two tenants share a key")
@@ -63,7 +63,7 @@ func TestEachTenantHasAKeyOfItsOwnAndNothingCrosses(t *testing.T) {
 		if _, err := s.Active(t.Context(), "three"); !apierr.Is(err, apierr.NotFound) {
 			t.Errorf("a tenant without a key got one: %v", err)
 		}
-		again := keys.New(db, box, time.Now)
+		again := keys.New(keys.Deps{DB: db, Box: box, Now: time.Now})
 		if got := ensure(t, again, "one"); got != one {
 			t.Error("a restart changed the key")
 		}
@@ -72,7 +72,7 @@ func TestEachTenantHasAKeyOfItsOwnAndNothingCrosses(t *testing.T) {
 
 func TestPrivateKeysAreSealedAtRest(t *testing.T) {
 	db := testdb.New(t, migrations.Authenticator)
-	ensure(t, keys.New(db, newBox(t), time.Now), "one")
+	ensure(t, keys.New(keys.Deps{DB: db, Box: newBox(t), Now: time.Now}), "one")
 	var stored string
 	if err := db.Conn(t.Context()).Raw("SELECT private_key FROM signing_keys").Scan(&stored).Error; err != nil {
 		t.Fatal(err)
@@ -80,7 +80,7 @@ func TestPrivateKeysAreSealedAtRest(t *testing.T) {
 	if !strings.HasPrefix(stored, "v1.") || strings.Contains(stored, "PRIVATE") {
 		t.Errorf("the stored key is not sealed: %.20s", stored)
 	}
-	if _, err := keys.New(db, newBox(t), time.Now).Active(t.Context(), "one"); err == nil {
+	if _, err := keys.New(keys.Deps{DB: db, Box: newBox(t), Now: time.Now}).Active(t.Context(), "one"); err == nil {
 		t.Error("another master key opened the signing key")
 	}
 }
@@ -88,11 +88,11 @@ func TestPrivateKeysAreSealedAtRest(t *testing.T) {
 func TestASealedKeyMovedToAnotherTenantDoesNotOpen(t *testing.T) {
 	db := testdb.New(t, migrations.Authenticator)
 	box := newBox(t)
-	ensure(t, keys.New(db, box, time.Now), "one")
+	ensure(t, keys.New(keys.Deps{DB: db, Box: box, Now: time.Now}), "one")
 	if err := db.Conn(t.Context()).Exec("UPDATE signing_keys SET tenant_id = 'two'").Error; err != nil {
 		t.Fatal(err)
 	}
-	if _, err := keys.New(db, box, time.Now).Active(t.Context(), "two"); err == nil {
+	if _, err := keys.New(keys.Deps{DB: db, Box: box, Now: time.Now}).Active(t.Context(), "two"); err == nil {
 		t.Error("the key of one signs for two")
 	}
 }
@@ -104,7 +104,7 @@ func TestParallelFirstStartsAgreeOnOneKey(t *testing.T) {
 		var wg sync.WaitGroup
 		for i := range pems {
 			wg.Go(func() {
-				pem, err := keys.New(db, box, time.Now).Ensure(context.WithoutCancel(t.Context()), "one")
+				pem, err := keys.New(keys.Deps{DB: db, Box: box, Now: time.Now}).Ensure(context.WithoutCancel(t.Context()), "one")
 				if err != nil {
 					t.Error(err)
 				}
@@ -121,7 +121,7 @@ func TestParallelFirstStartsAgreeOnOneKey(t *testing.T) {
 }
 
 func TestThePublicKeyIsOneUnwrappedLine(t *testing.T) {
-	pem := ensure(t, keys.New(testdb.New(t, migrations.Authenticator), newBox(t), time.Now), "one")
+	pem := ensure(t, keys.New(keys.Deps{DB: testdb.New(t, migrations.Authenticator), Box: newBox(t), Now: time.Now}), "one")
 	lines := strings.Split(pem, "\n")
 	if len(lines) != 3 || lines[0] != "-----BEGIN PUBLIC KEY-----" || lines[2] != "-----END PUBLIC KEY-----" {
 		t.Errorf("got %q", pem)
@@ -129,7 +129,7 @@ func TestThePublicKeyIsOneUnwrappedLine(t *testing.T) {
 }
 
 func TestSignedTokensVerifyWithThePublishedJWK(t *testing.T) {
-	s := keys.New(testdb.New(t, migrations.Authenticator), newBox(t), time.Now)
+	s := keys.New(keys.Deps{DB: testdb.New(t, migrations.Authenticator), Box: newBox(t), Now: time.Now})
 	ensure(t, s, "one")
 	key, err := s.Active(t.Context(), "one")
 	if err != nil {

@@ -131,7 +131,7 @@ func each(t *testing.T, test func(t *testing.T, w *world)) {
 }
 
 func (w *world) replica() replica {
-	s := keys.New(w.db, w.box, w.clock.now)
+	s := keys.New(keys.Deps{DB: w.db, Box: w.box, Now: w.clock.now})
 	s.SetMake(w.ready)
 	return replica{s, keys.NewRotator(s, w.registry, w.issued, testlog.New(w.t))}
 }

@@ -42,7 +42,7 @@ func TestATokenIsUsedUntilHalfOfItIsOverOrItsKeyWasRotated(t *testing.T) {
 		t.Fatal(err)
 	}
 	db := testdb.New(t, migrations.Authenticator)
-	signing := keys.New(db, box, clock)
+	signing := keys.New(keys.Deps{DB: db, Box: box, Now: clock})
 	if _, err := signing.Ensure(t.Context(), "admin"); err != nil {
 		t.Fatal(err)
 	}

@@ -76,7 +76,7 @@ func withKeys(run func() int) (code int, err error) {
 		if _, err := db.Migrate(ctx, migrations.Authenticator); err != nil {
 			return 0, err
 		}
-		*service = keys.New(db, box, time.Now)
+		*service = keys.New(keys.Deps{DB: db, Box: box, Now: time.Now})
 		for tenant, where := range sites {
 			if where != site {
 				continue

@@ -13,39 +13,35 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"gatehouse/internal/apierr"
+	"gatehouse/internal/authenticator/authtest"
 	"gatehouse/internal/authenticator/tenancy"
 	"gatehouse/internal/httpapi"
-	"gatehouse/internal/testlog"
 )
 
-// whoami returns an engine that answers every path below /v3 with the tenant.
-func whoami(t *testing.T) *gin.Engine {
+// whoami answers every path below /v3 with the tenant.
+func whoami(t *testing.T) *authtest.Server {
 	t.Helper()
-	registry := newWorld(t).registry
-	engine, err := httpapi.New(httpapi.Options{Version: "test", Log: testlog.New(t)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	httpapi.Get(engine.Group("/v3", tenancy.Middleware(registry)), "/*path", func(c *gin.Context) error {
-		tenant, err := tenancy.From(c.Request.Context())
-		if err != nil {
-			return err
-		}
-		return httpapi.Reply(c, http.StatusOK, tenant.ID, "")
+	registry := authtest.OnSQLite(t).Client()
+	return authtest.Serve(t, func(r *gin.Engine) {
+		httpapi.Get(r.Group("/v3", tenancy.Middleware(registry)), "/*path", reveal)
 	})
-	return engine
 }
 
 func TestNothingButTheHostSelectsATenant(t *testing.T) {
-	engine := whoami(t)
-	hints := map[string]string{
-		"X-Tapis-Tenant": "tacc", "X-Tapis-Local-Tenant": "tacc", "X-Forwarded-Host": "tacc.tapis.io", "Forwarded": "host=tacc.tapis.io;proto=https",
-		"X-Original-Host": "tacc.tapis.io", "X-Host": "tacc.tapis.io", "X-Forwarded-Server": "tacc.tapis.io", "X-Original-Url": "https://tacc.tapis.io/",
-		"X-Rewrite-Url": "https://tacc.tapis.io/", "Origin": "https://tacc.tapis.io", "Referer": "https://tacc.tapis.io/", "Cookie": "tenant_id=tacc; host=tacc.tapis.io",
-		"X-Http-Host-Override": "tacc.tapis.io", "Host": "tacc.tapis.io",
+	server := whoami(t)
+	hints := []string{
+		"X-Tapis-Tenant", "tacc", "X-Tapis-Local-Tenant", "tacc", "Forwarded", "host=tacc.tapis.io;proto=https",
+		"Cookie", "tenant_id=tacc; host=tacc.tapis.io",
+	}
+	for _, name := range []string{"X-Forwarded-Host", "X-Original-Host", "X-Host", "X-Forwarded-Server", "X-Http-Host-Override"} {
+		hints = append(hints, name, "tacc.tapis.io")
+	}
+	for _, name := range []string{"X-Original-Url", "X-Rewrite-Url", "Origin", "Referer"} {
+		hints = append(hints, name, "https://tacc.tapis.io/")
 	}
 	for _, path := range []string{
-		"/v3/x", "/v3/tacc.tapis.io", "/v3/https://tacc.tapis.io/", "/v3/x?tenant_id=tacc&host=tacc.tapis.io&base_url=https://tacc.tapis.io", "/v3/localhost/", "/v3//tacc.tapis.io/v3/x",
+		"/v3/x", "/v3/tacc.tapis.io", "/v3/https://tacc.tapis.io/", "/v3/localhost/", "/v3//tacc.tapis.io/v3/x",
+		"/v3/x?tenant_id=tacc&host=tacc.tapis.io&base_url=https://tacc.tapis.io",
 	} {
 		for host, want := range map[string]struct {
 			status int
@@ -53,24 +49,20 @@ func TestNothingButTheHostSelectsATenant(t *testing.T) {
 		}{
 			"dev.tapis.io": {200, `"result":"dev"`}, "tacc.tapis.io": {200, `"result":"tacc"`}, "DEV.tapis.io:443": {200, `"result":"dev"`},
 			"unknown.tapis.io": {404, "No tenant is known at the host"}, "localhost": {404, ""}, "localhost:5000": {404, ""},
-			"dev.tapis.io.localhost": {404, ""}, "far.tapis.io": {403, "belongs to another site"}, "draft.tapis.io": {404, ""}, "inactive.tapis.io": {404, ""},
+			"dev.tapis.io.localhost": {404, ""}, "far.tapis.io": {403, "belongs to another site"}, "draft.tapis.io": {404, ""},
+			"inactive.tapis.io": {404, ""},
 		} {
-			r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, path, nil)
-			r.Host = host
-			for name, value := range hints {
-				r.Header.Set(name, value)
-			}
-			answer := httptest.NewRecorder()
-			engine.ServeHTTP(answer, r)
-			if answer.Code != want.status || !strings.Contains(answer.Body.String(), want.tenant) {
-				t.Errorf("host %s, path %s: got %d %s; want %d %s", host, path, answer.Code, answer.Body, want.status, want.tenant)
+			server.Host = host
+			got := server.Send(http.MethodGet, path, nil, hints...)
+			if got.Status != want.status || !strings.Contains(got.Raw, want.tenant) {
+				t.Errorf("host %s, path %s: got %d %s; want %d %s", host, path, got.Status, got.Raw, want.status, want.tenant)
 			}
 		}
 	}
 }
 
 func TestTwoHostsInOneRequestAreOneOrNone(t *testing.T) {
-	server := httptest.NewServer(whoami(t))
+	server := httptest.NewServer(whoami(t).Handler)
 	defer server.Close()
 	for request, want := range map[string]string{
 		"GET /v3/x HTTP/1.1\r\nHost: dev.tapis.io\r\nHost: tacc.tapis.io\r\n\r\n": "400 ",

@@ -59,7 +59,7 @@ func withKeys(run func() int) (code int, err error) {
 	if err != nil {
 		return 0, err
 	}
-	signing = keys.New(db, box, time.Now)
+	signing = keys.New(keys.Deps{DB: db, Box: box, Now: time.Now})
 	for _, tenant := range []tokens.Tenant{tacc, dev} {
 		if _, err := signing.Ensure(ctx, tenant.ID); err != nil {
 			return 0, err
