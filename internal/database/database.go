@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
@@ -32,7 +33,7 @@ type DB struct {
 	dialect string
 	log     *slog.Logger
 
-	statements statements
+	prepared sync.Map // SQLite: query → *sql.Stmt
 }
 
 // Open connects to the database that dsn names:

@@ -69,6 +69,8 @@ func open(t testing.TB, dsn string) *database.DB {
 // eachEmpty runs test on both dialects with the URL of an empty database.
 func eachEmpty(t *testing.T, test func(t *testing.T, dsn string)) {
 	t.Helper()
-	t.Run("sqlite", func(t *testing.T) { test(t, "sqlite:"+filepath.Join(t.TempDir(), "test.db")) })
+	t.Run("sqlite", func(t *testing.T) { test(t, sqliteDSN(t)) })
 	t.Run("postgres", func(t *testing.T) { test(t, testdb.PostgresDSN(t)) })
 }
+
+func sqliteDSN(t testing.TB) string { return "sqlite:" + filepath.Join(t.TempDir(), "test.db") }

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"gatehouse/internal/database"
+	"gatehouse/internal/testdb"
 )
 
 const (
@@ -88,4 +89,38 @@ func TestManyUseAStatementAtOnce(t *testing.T) {
 			t.Errorf("%d rows", n)
 		}
 	})
+}
+
+// BenchmarkARow compares a row that is written and read with GORM, and
+// without it.
+func BenchmarkARow(b *testing.B) {
+	for dialect, dsn := range map[string]func(testing.TB) string{"sqlite": sqliteDSN, "postgres": testdb.PostgresDSN} {
+		b.Run(dialect, func(b *testing.B) {
+			db, id := open(b, dsn(b)), int64(0)
+			exec(b, db, notesTable)
+			b.Run("gorm", func(b *testing.B) {
+				for b.Loop() {
+					id++
+					if err := insert(b.Context(), db, id, fmt.Sprint(id)); err != nil {
+						b.Fatal(err)
+					}
+					if err := db.Conn(b.Context()).Take(&note{}, "id = ?", id).Error; err != nil {
+						b.Fatal(err)
+					}
+				}
+			})
+			b.Run("statement", func(b *testing.B) {
+				var name string
+				for b.Loop() {
+					id++
+					if _, err := db.Exec(b.Context(), insertNote, id, fmt.Sprint(id)); err != nil {
+						b.Fatal(err)
+					}
+					if _, err := db.QueryRow(b.Context(), readNote, []any{id}, &name); err != nil {
+						b.Fatal(err)
+					}
+				}
+			})
+		})
+	}
 }
