@@ -14,11 +14,7 @@ type ErrorPage func(c *gin.Context, status int, message string)
 // ErrorPages makes the errors of a group pages for people, except towards
 // those who say that they prefer JSON.
 func ErrorPages(page ErrorPage) gin.HandlerFunc {
-	return func(c *gin.Context) {
-		if r, ok := c.Request.Context().Value(requestKey{}).(*request); ok {
-			r.page = page
-		}
-	}
+	return func(c *gin.Context) { requestOf(c.Request.Context()).page = page }
 }
 
 // prefersJSON reports whether an Accept header puts JSON before HTML (RFC

@@ -13,7 +13,7 @@ import (
 // QueryBool reads a boolean query parameter: true or false in any letter
 // case; absent means false.
 func QueryBool(c *gin.Context, name string) (bool, error) {
-	value, err := queryOne(c, name)
+	value, err := QueryText(c, name)
 	if err != nil || value == "" {
 		return false, err
 	}
@@ -25,9 +25,6 @@ func QueryBool(c *gin.Context, name string) (bool, error) {
 	}
 	return false, apierr.Invalidf("The query parameter %s must be true or false.", name)
 }
-
-// QueryText reads a text from the query; absent means empty.
-func QueryText(c *gin.Context, name string) (string, error) { return queryOne(c, name) }
 
 // Window is which rows of a list are asked for. Limit -1 means all.
 type Window struct {
@@ -59,7 +56,7 @@ func (w Window) Page(count, total int) Page {
 }
 
 func queryInt(c *gin.Context, name string, absent int) (int, error) {
-	value, err := queryOne(c, name)
+	value, err := QueryText(c, name)
 	if err != nil || value == "" {
 		return absent, err
 	}
@@ -70,7 +67,8 @@ func queryInt(c *gin.Context, name string, absent int) (int, error) {
 	return int(n), nil
 }
 
-func queryOne(c *gin.Context, name string) (string, error) {
+// QueryText reads a text from the query; absent means empty.
+func QueryText(c *gin.Context, name string) (string, error) {
 	query, err := queryValues(c)
 	if err != nil {
 		return "", err

@@ -26,6 +26,15 @@ type request struct {
 
 type requestKey struct{}
 
+// requestOf returns what is remembered of the request in ctx; outside of an
+// engine that is nothing.
+func requestOf(ctx context.Context) *request {
+	if r, ok := ctx.Value(requestKey{}).(*request); ok {
+		return r
+	}
+	return &request{opts: &Options{Log: slog.New(slog.DiscardHandler)}}
+}
+
 // maxTime bounds the work for one request, so that a database that has
 // stopped answering makes 503s and no heap of waiting requests.
 const maxTime = 15 * time.Second
@@ -92,26 +101,16 @@ func (o *Options) finish(c *gin.Context, r *request, took time.Duration) {
 // Annotate adds attributes to the access log line of the request in ctx.
 // Never pass a secret, a token or a password.
 func Annotate(ctx context.Context, attrs ...slog.Attr) {
-	if r, ok := ctx.Value(requestKey{}).(*request); ok {
-		r.attrs = append(r.attrs, attrs...)
-	}
+	r := requestOf(ctx)
+	r.attrs = append(r.attrs, attrs...)
 }
 
 // Quiet has the request in ctx logged at debug level only, as the probes of
 // machines are.
-func Quiet(ctx context.Context) {
-	if r, ok := ctx.Value(requestKey{}).(*request); ok {
-		r.quiet = true
-	}
-}
+func Quiet(ctx context.Context) { requestOf(ctx).quiet = true }
 
 // RequestID returns the id that the answer carries in X-Request-Id, or "".
-func RequestID(ctx context.Context) string {
-	if r, ok := ctx.Value(requestKey{}).(*request); ok {
-		return r.id
-	}
-	return ""
-}
+func RequestID(ctx context.Context) string { return requestOf(ctx).id }
 
 func newRequestID() string {
 	var b [12]byte

@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -46,7 +47,9 @@ type Page struct {
 
 // Success returns the envelope of a success for the request in ctx.
 func Success(ctx context.Context, result any, message string) Envelope {
-	return Envelope{Result: result, Status: "success", Message: message, Version: version(ctx), Metadata: struct{}{}}
+	return Envelope{
+		Result: result, Status: "success", Message: message, Version: requestOf(ctx).opts.Version, Metadata: struct{}{},
+	}
 }
 
 // Reply writes a success envelope.
@@ -94,18 +97,14 @@ func NoStore(c *gin.Context) {
 // OAuthErrors makes every error of a group carry the members error and
 // error_description of RFC 6749 section 5.2 beside the envelope.
 func OAuthErrors(c *gin.Context) {
-	if r, ok := c.Request.Context().Value(requestKey{}).(*request); ok {
-		r.oauth = true
-	}
+	requestOf(c.Request.Context()).oauth = true
 }
 
-type wire struct {
+// kinds has the status and the default OAuth error code of each kind of error.
+var kinds = map[apierr.Kind]struct {
 	status int
 	code   string
-}
-
-// wires maps each kind to its status and default OAuth error code, once.
-var wires = map[apierr.Kind]wire{
+}{
 	apierr.Internal:         {http.StatusInternalServerError, "server_error"},
 	apierr.Invalid:          {http.StatusBadRequest, "invalid_request"},
 	apierr.Unauthenticated:  {http.StatusUnauthorized, "invalid_token"},
@@ -123,10 +122,7 @@ var wires = map[apierr.Kind]wire{
 // are written.
 func Code(err error) string {
 	e := apierr.From(err)
-	if e.Code != "" {
-		return e.Code
-	}
-	return wires[e.Kind].code
+	return cmp.Or(e.Code, kinds[e.Kind].code)
 }
 
 // statusClientClosed is logged, never read by anyone: the caller went away.
@@ -136,8 +132,10 @@ const statusClientClosed = 499
 // own are logged with their cause and answered without it.
 func Fail(c *gin.Context, err error) {
 	ctx := c.Request.Context()
+	r := requestOf(ctx)
+	log := r.opts.Log.With(slog.String("request_id", r.id), slog.String("error", err.Error()))
 	if c.Writer.Written() {
-		failureLog(ctx, err).ErrorContext(ctx, "answer already begun")
+		log.ErrorContext(ctx, "answer already begun")
 		return
 	}
 	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
@@ -146,57 +144,36 @@ func Fail(c *gin.Context, err error) {
 		return
 	}
 	e := apierr.From(err)
-	w := wires[e.Kind]
-	message, code := e.Message, Code(e)
+	message, status := e.Message, kinds[e.Kind].status
 	switch {
 	case e.Kind == apierr.Internal:
-		failureLog(ctx, err).ErrorContext(ctx, "internal error")
-		message = "An internal error occurred; please quote request id " + RequestID(ctx) + " when you report it."
+		log.ErrorContext(ctx, "internal error")
+		message = "An internal error occurred; please quote request id " + r.id + " when you report it."
 	case e.Kind == apierr.Unavailable:
-		failureLog(ctx, err).WarnContext(ctx, "dependency away")
+		log.WarnContext(ctx, "dependency away")
 	case e.Unwrap() != nil:
-		failureLog(ctx, err).InfoContext(ctx, "request refused")
+		log.InfoContext(ctx, "request refused")
 	}
-	r, known := ctx.Value(requestKey{}).(*request)
-	if known && r.page != nil && !prefersJSON(c.GetHeader("Accept")) {
-		if e.RetryAfter > 0 {
-			c.Header("Retry-After", retryAfter(e))
-		}
-		NoStore(c)
-		c.Abort()
-		r.page(c, w.status, message)
+	if e.RetryAfter > 0 {
+		c.Header("Retry-After", strconv.Itoa(int(math.Ceil(e.RetryAfter.Seconds()))))
+	}
+	NoStore(c)
+	c.Abort()
+	if r.page != nil && !prefersJSON(c.GetHeader("Accept")) {
+		r.page(c, status, message)
 		return
 	}
-	body := failure{Envelope: Envelope{Status: "error", Message: message, Version: version(ctx), Metadata: struct{}{}}}
-	status := w.status
-	if known {
-		if r.oauth || e.Code != "" {
-			body.Error, body.Description = code, description(message)
-		}
-		if r.opts.LegacyErrorCodes && e.Code == "" && status >= 400 && status < 500 {
-			status = http.StatusBadRequest
-		}
+	body := failure{Envelope: Envelope{Status: "error", Message: message, Version: r.opts.Version, Metadata: struct{}{}}}
+	if r.oauth || e.Code != "" {
+		body.Error, body.Description = Code(e), description(message)
+	}
+	if r.opts.LegacyErrorCodes && e.Code == "" && status >= 400 && status < 500 {
+		status = http.StatusBadRequest
 	}
 	if e.Challenge != "" {
 		c.Header("WWW-Authenticate", e.Challenge)
 	}
-	if e.RetryAfter > 0 {
-		c.Header("Retry-After", retryAfter(e))
-	}
-	NoStore(c)
-	c.Abort()
 	_ = JSON(c, status, body) // strings only: it always encodes
-}
-
-func retryAfter(e *apierr.Error) string { return strconv.Itoa(int(math.Ceil(e.RetryAfter.Seconds()))) }
-
-// failureLog returns a logger whose lines name the request and err.
-func failureLog(ctx context.Context, err error) *slog.Logger {
-	r, ok := ctx.Value(requestKey{}).(*request)
-	if !ok {
-		return slog.New(slog.DiscardHandler)
-	}
-	return r.opts.Log.With(slog.String("request_id", r.id), slog.String("error", err.Error()))
 }
 
 // description keeps to the characters that RFC 6749 section 5.2 allows.
@@ -210,11 +187,4 @@ func description(message string) string {
 		}
 		return r
 	}, message)
-}
-
-func version(ctx context.Context) string {
-	if r, ok := ctx.Value(requestKey{}).(*request); ok {
-		return r.opts.Version
-	}
-	return ""
 }
