@@ -16,34 +16,34 @@ const (
 	queueing = 2 * time.Second
 )
 
-// door is a listener that can be shut without hurting anybody who is in it. A
-// listener that is just closed resets each connection that the system has made
-// for it and that it has not accepted yet, often with a request in it already.
-type door struct{ net.Listener }
+// listener can stop without losing connections. One that is just closed resets
+// each connection that the system has made for it and that it has not accepted
+// yet, often with a request in it already; docs/adr/0007 has the figures.
+type listener struct{ net.Listener }
 
 // Accept implements net.Listener.
-func (d door) Accept() (net.Conn, error) {
-	conn, err := d.Listener.Accept()
-	if errors.Is(err, os.ErrDeadlineExceeded) { // from shut
+func (l listener) Accept() (net.Conn, error) {
+	conn, err := l.Listener.Accept()
+	if errors.Is(err, os.ErrDeadlineExceeded) { // from drain
 		return nil, http.ErrServerClosed
 	}
 	return conn, err
 }
 
-// shut turns new connections away, waits until all that had begun are
-// accepted, and then ends Accept. Where the system cannot do that, it returns
-// an error and has changed nothing.
-func (d door) shut() error {
-	l, ok := d.Listener.(*net.TCPListener)
+// drain drops new connections, waits until all that had begun are accepted,
+// and then ends Accept. Where the system cannot do that, it returns an error
+// and has changed nothing.
+func (l listener) drain() error {
+	tcp, ok := l.Listener.(*net.TCPListener)
 	if !ok {
 		return errors.ErrUnsupported
 	}
-	if err := turnAway(l); err != nil {
+	if err := dropNew(tcp); err != nil {
 		return err
 	}
 	time.Sleep(handshakes)
-	for end := time.Now().Add(queueing); queued(l) && time.Now().Before(end); {
+	for end := time.Now().Add(queueing); queued(tcp) && time.Now().Before(end); {
 		time.Sleep(handshakes / 10)
 	}
-	return l.SetDeadline(time.Unix(1, 0))
+	return tcp.SetDeadline(time.Unix(1, 0))
 }

@@ -8,10 +8,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// turnAway drops every packet that asks for a new connection, as if it were
+// dropNew drops every packet that asks for a new connection, as if it were
 // lost on the way. Its sender tries again after a second, and is refused then,
 // or meets the next program.
-func turnAway(l *net.TCPListener) error {
+func dropNew(l *net.TCPListener) error {
 	// The program sees the TCP header, whose 14th byte has the flags.
 	program := [...]unix.SockFilter{
 		{Code: unix.BPF_LD | unix.BPF_B | unix.BPF_ABS, K: 13},

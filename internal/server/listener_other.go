@@ -7,6 +7,6 @@ import (
 	"net"
 )
 
-func turnAway(*net.TCPListener) error { return errors.ErrUnsupported }
+func dropNew(*net.TCPListener) error { return errors.ErrUnsupported }
 
 func queued(*net.TCPListener) bool { return false }

@@ -21,8 +21,7 @@ const DrainTimeout = 15 * time.Second
 const Linger = 2 * time.Second
 
 // Listen listens on a TCP address. It leaves out multipath TCP, which Go has on
-// by default: no proxy needs it, and Linux can turn nobody away from its
-// sockets.
+// by default: no proxy needs it, and Linux cannot filter its sockets.
 func Listen(ctx context.Context, addr string) (net.Listener, error) {
 	var config net.ListenConfig
 	config.SetMultipathTCP(false)
@@ -55,11 +54,11 @@ func ServeBehindProxy(ctx context.Context, l net.Listener, h http.Handler, log *
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 	}
 	settle()
-	entrance := door{l}
+	listening := listener{l}
 	var failure error
 	served := make(chan struct{})
 	go func() {
-		failure = srv.Serve(entrance)
+		failure = srv.Serve(listening)
 		close(served)
 	}()
 	select {
@@ -72,7 +71,7 @@ func ServeBehindProxy(ctx context.Context, l net.Listener, h http.Handler, log *
 		return fmt.Errorf("serve: %w", failure)
 	case <-time.After(linger):
 	}
-	if linger > 0 && entrance.shut() == nil {
+	if linger > 0 && listening.drain() == nil {
 		<-served // srv knows of every connection now, and waits for it
 	}
 	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), DrainTimeout)
