@@ -7,6 +7,7 @@ import (
 
 	"gatehouse/internal/apierr"
 	"gatehouse/internal/authn"
+	"gatehouse/internal/kernelclient"
 	"gatehouse/internal/tenants/sites"
 )
 
@@ -21,15 +22,6 @@ const (
 	// adminRole is held by the administrators of a tenant.
 	adminRole = "$!tenant_admin"
 )
-
-// Roles tells who holds which role, and which tokens have been revoked.
-type Roles interface {
-	// Has reports whether a user or service of the tenant holds the role. It
-	// fails when that cannot be found out, and then nothing is allowed.
-	Has(ctx context.Context, tenantID, username, role string) (bool, error)
-	// Stands reports whether a token has not been revoked.
-	Stands(ctx context.Context, raw string) (bool, error)
-}
 
 // What those may change who may not change everything. The rest of a tenant
 // decides whom others believe and who signs in: keys, endpoints, directories,
@@ -70,7 +62,7 @@ func (p permit) terms(kind, id string, found bool, differences []Difference) err
 // access decides who may write what.
 type access struct {
 	registry *registry
-	roles    Roles
+	kernel   *kernelclient.Client
 }
 
 // asker is a caller, with the registry as it was when he asked.
@@ -138,7 +130,7 @@ func (a access) creates(ctx context.Context, who asker) (bool, error) {
 	if who.TenantID != who.primary.AdminTenantID {
 		return false, nil
 	}
-	return a.roles.Has(ctx, who.TenantID, who.Username, creatorRole)
+	return a.kernel.HasRole(ctx, who.TenantID, who.Username, creatorRole)
 }
 
 // runsSite reports whether the caller is a service of the administrative
@@ -158,7 +150,7 @@ func (a access) tenant(ctx context.Context, who asker, t Tenant, given map[strin
 		return permit{fields: ofKeyHolder}, nil
 	}
 	if who.runsSite(t.SiteID) {
-		if may, err := a.roles.Has(ctx, who.TenantID, who.Username, updaterRole); may || err != nil {
+		if may, err := a.kernel.HasRole(ctx, who.TenantID, who.Username, updaterRole); may || err != nil {
 			return permit{everything: true}, err
 		}
 	}
@@ -172,7 +164,7 @@ func (a access) tenant(ctx context.Context, who asker, t Tenant, given map[strin
 		role   string
 		fields []string
 	}{{adminRole, ofAdmins}, {updaterRole, ofUpdaters}} {
-		if may, err := a.roles.Has(ctx, who.TenantID, who.Username, own.role); may || err != nil {
+		if may, err := a.kernel.HasRole(ctx, who.TenantID, who.Username, own.role); may || err != nil {
 			return permit{fields: own.fields}, err
 		}
 	}
@@ -186,7 +178,7 @@ func (a access) site(ctx context.Context, who asker, id string) (permit, error) 
 		return permit{everything: true}, err
 	}
 	if who.runsSite(id) {
-		if may, err := a.roles.Has(ctx, who.TenantID, who.Username, updaterRole); may || err != nil {
+		if may, err := a.kernel.HasRole(ctx, who.TenantID, who.Username, updaterRole); may || err != nil {
 			return permit{fields: ofSiteItself}, err
 		}
 	}
@@ -201,7 +193,7 @@ func (a access) administers(ctx context.Context, caller authn.Caller) bool {
 	}
 	ctx, cancel := context.WithTimeout(ctx, loadTimeout)
 	defer cancel()
-	may, err := a.roles.Has(ctx, caller.TenantID, caller.Username, adminRole)
+	may, err := a.kernel.HasRole(ctx, caller.TenantID, caller.Username, adminRole)
 	return may && err == nil
 }
 

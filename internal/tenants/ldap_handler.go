@@ -8,8 +8,8 @@ import (
 	"gatehouse/internal/apierr"
 	"gatehouse/internal/authn"
 	"gatehouse/internal/httpapi"
+	"gatehouse/internal/responsecache"
 	"gatehouse/internal/tenants/field"
-	"gatehouse/internal/tenants/prepared"
 )
 
 // ldapHandler answers reads of LDAP connections. Everybody sees how a
@@ -33,7 +33,7 @@ func (h ldapHandler) mount(r gin.IRoutes) {
 // answers returns what the caller in ctx may see. one is the id that he asks
 // for, empty for all: whether he is an administrator is asked for only where
 // it matters.
-func (h ldapHandler) answers(ctx context.Context, one string) (*prepared.Shelf[ldapAnswer], error) {
+func (h ldapHandler) answers(ctx context.Context, one string) (*responsecache.Cache[ldapAnswer], error) {
 	v, err := h.registry.current(ctx)
 	if err != nil {
 		return nil, err
@@ -54,7 +54,7 @@ func (h ldapHandler) answers(ctx context.Context, one string) (*prepared.Shelf[l
 	for i, l := range v.content.LDAPs {
 		mixed[i] = newLDAPAnswer(l, t.names(l.ID))
 	}
-	return prepared.NewShelf(mixed, ldapAnswer.id), nil
+	return responsecache.New(mixed, ldapAnswer.id), nil
 }
 
 // list answers GET /v3/tenants/ldaps.
@@ -72,7 +72,7 @@ func (h ldapHandler) list(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	answer.WriteTo(c, askers...)
+	answer.WritePrivate(c, askers...)
 	return nil
 }
 
@@ -83,14 +83,14 @@ func (h ldapHandler) get(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	answer, found, err := answers.Row(ctx, id, "LDAP connection "+id+" retrieved.")
+	answer, found, err := answers.Get(ctx, id, "LDAP connection "+id+" retrieved.")
 	if err != nil {
 		return err
 	}
 	if !found {
 		return unknownLDAP(id)
 	}
-	answer.WriteTo(c, askers...)
+	answer.WritePrivate(c, askers...)
 	return nil
 }
 

@@ -43,7 +43,7 @@ func (h ownerHandler) get(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	answer, found, err := v.owners.Row(ctx, email, "Owner "+email+" retrieved.")
+	answer, found, err := v.owners.Get(ctx, email, "Owner "+email+" retrieved.")
 	if err != nil {
 		return err
 	}

@@ -98,7 +98,7 @@ func (p *parsedKey) of(t Tenant) (*rsa.PublicKey, error) {
 }
 
 // caller checks a token that was sent to the registry, which is a service of
-// the primary site, and that it stands. While that cannot be asked nothing is
+// the primary site, and that it was not revoked. While that cannot be asked nothing is
 // written: tokens of services may be good for a year, and what is written here
 // says whom everybody believes. With the error comes who it would be then.
 func (s *Service) caller(ctx context.Context, raw string, behalf authn.Subject) (authn.Caller, error) {
@@ -111,10 +111,10 @@ func (s *Service) caller(ctx context.Context, raw string, behalf authn.Subject) 
 	if err != nil {
 		return authn.Caller{}, err
 	}
-	switch stands, err := s.access.roles.Stands(ctx, raw); {
+	switch active, err := s.access.kernel.TokenActive(ctx, raw); {
 	case err != nil:
 		return caller, err
-	case !stands:
+	case !active:
 		return authn.Caller{}, authn.ErrRevoked
 	}
 	return caller, nil

@@ -11,11 +11,10 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"gatehouse/internal/apidoc"
-	"gatehouse/internal/apierr"
 	"gatehouse/internal/authn"
 	"gatehouse/internal/database"
 	"gatehouse/internal/httpapi"
-	"gatehouse/internal/tenants/roles"
+	"gatehouse/internal/kernelclient"
 )
 
 // Deps are what the registry needs. DB, Log and Now are required.
@@ -58,49 +57,37 @@ func New(deps Deps) (*Service, error) {
 	}
 	t := newTables(deps.DB)
 	r := newRegistry(deps.DB, t, deps.Log)
-	known, err := deps.roles(r)
+	kernel, err := deps.kernel(r)
 	if err != nil {
 		return nil, err
 	}
 	return &Service{
 		log: deps.Log, now: deps.Now, tables: t, registry: r, tenants: tenantService{tables: t},
-		realm: realm{r}, verifier: authn.NewVerifier(realm{r}, deps.Now), access: access{registry: r, roles: known},
+		realm: realm{r}, verifier: authn.NewVerifier(realm{r}, deps.Now), access: access{registry: r, kernel: kernel},
 	}, nil
 }
 
-// roles returns where to ask for roles.
-func (d Deps) roles(r *registry) (Roles, error) {
+// kernel returns where to ask for roles; nil when it is not configured.
+func (d Deps) kernel(r *registry) (*kernelclient.Client, error) {
 	if d.Authenticator.URL == "" {
-		return noRoles{}, nil
+		return nil, nil
 	}
-	return roles.New(roles.Config{
-		URL: d.Authenticator.URL, Password: d.Authenticator.ServicePassword, HTTP: d.Authenticator.HTTP, Now: d.Now,
-		Self: func(ctx context.Context) (roles.Self, error) {
+	return kernelclient.New(kernelclient.Config{
+		URL: d.Authenticator.URL, Service: serviceName, Password: d.Authenticator.ServicePassword,
+		HTTP: d.Authenticator.HTTP, Now: d.Now,
+		Account: func(ctx context.Context) (kernelclient.Account, error) {
 			v, err := r.recent(ctx)
 			if err != nil {
-				return roles.Self{}, err
+				return kernelclient.Account{}, err
 			}
 			site, found := v.sites.Primary()
 			if !found {
-				return roles.Self{}, errNoPrimary
+				return kernelclient.Account{}, errNoPrimary
 			}
-			return roles.Self{SiteID: site.ID, TenantID: site.AdminTenantID}, nil
+			return kernelclient.Account{SiteID: site.ID, TenantID: site.AdminTenantID}, nil
 		},
 	})
 }
-
-// noRoles is a registry that has not been told where to ask.
-type noRoles struct{}
-
-var errNoRoles = errors.New("no authenticator is configured; set authenticator.url")
-
-// Has implements Roles.
-func (noRoles) Has(context.Context, string, string, string) (bool, error) {
-	return false, apierr.Away(errNoRoles, "The service that knows who may do what")
-}
-
-// Stands implements Roles: where there is no authenticator nothing was revoked.
-func (noRoles) Stands(context.Context, string) (bool, error) { return true, nil }
 
 // Mount registers all paths of the registry on r.
 func (s *Service) Mount(r gin.IRouter) {

@@ -7,9 +7,9 @@ import (
 
 	"gatehouse/internal/apierr"
 	"gatehouse/internal/httpapi"
+	"gatehouse/internal/responsecache"
 	"gatehouse/internal/tenants/field"
 	"gatehouse/internal/tenants/history"
-	"gatehouse/internal/tenants/prepared"
 )
 
 type tenantHandler struct {
@@ -37,7 +37,7 @@ func (h tenantHandler) list(c *gin.Context) error {
 		return err
 	}
 	answer, err := v.list.Get(func() any {
-		return prepared.Page(ctx, v.filter(false, false), httpapi.Window{Limit: -1}, tenantsListed)
+		return responsecache.Page(ctx, v.filter(false, false), httpapi.Window{Limit: -1}, tenantsListed)
 	})
 	if err != nil {
 		return err
@@ -86,16 +86,16 @@ func readTenantQuery(c *gin.Context) (q tenantQuery, err error) {
 	return q, err
 }
 
-func (q tenantQuery) answer(ctx context.Context, v *view) (*prepared.Answer, error) {
+func (q tenantQuery) answer(ctx context.Context, v *view) (*responsecache.Response, error) {
 	rows := v.filter(q.drafts, q.inactive)
 	if q.members == nil {
-		return prepared.New(prepared.Page(ctx, rows, q.window, tenantsListed))
+		return responsecache.NewResponse(responsecache.Page(ctx, rows, q.window, tenantsListed))
 	}
 	selected := make([]map[string]any, len(rows))
 	for i := range rows {
 		selected[i] = rows[i].selected(q.members)
 	}
-	return prepared.New(prepared.Page(ctx, selected, q.window, tenantsListed))
+	return responsecache.NewResponse(responsecache.Page(ctx, selected, q.window, tenantsListed))
 }
 
 // get answers GET /v3/tenants/{tenant_id} for a tenant of any status.
@@ -105,7 +105,7 @@ func (h tenantHandler) get(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	answer, found, err := v.tenants.Row(ctx, id, "Tenant "+id+" retrieved.")
+	answer, found, err := v.tenants.Get(ctx, id, "Tenant "+id+" retrieved.")
 	if err != nil {
 		return err
 	}

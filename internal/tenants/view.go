@@ -1,7 +1,7 @@
 package tenants
 
 import (
-	"gatehouse/internal/tenants/prepared"
+	"gatehouse/internal/responsecache"
 	"gatehouse/internal/tenants/sites"
 )
 
@@ -13,14 +13,14 @@ type view struct {
 
 	content Content
 	sites   *sites.View
-	byID    map[string]int // of content.Tenants
-	keys    []parsedKey    // of content.Tenants
-	answers []tenantAnswer // of content.Tenants
-	list    prepared.Once  // the default list of tenants
-	tenants *prepared.Shelf[tenantAnswer]
-	owners  *prepared.Shelf[ownerAnswer]
-	ldaps   *prepared.Shelf[ldapAnswer] // as everybody sees them
-	secrets *prepared.Shelf[ldapAnswer] // as services see them
+	byID    map[string]int     // of content.Tenants
+	keys    []parsedKey        // of content.Tenants
+	answers []tenantAnswer     // of content.Tenants
+	list    responsecache.Lazy // the default list of tenants
+	tenants *responsecache.Cache[tenantAnswer]
+	owners  *responsecache.Cache[ownerAnswer]
+	ldaps   *responsecache.Cache[ldapAnswer] // as everybody sees them
+	secrets *responsecache.Cache[ldapAnswer] // as services see them
 }
 
 func newView(counter, generation int64, c Content) *view {
@@ -33,17 +33,17 @@ func newView(counter, generation int64, c Content) *view {
 		v.byID[t.ID] = i
 		v.answers[i] = newTenantAnswer(t, !site.Primary, allowable(t, site, c.Tenants))
 	}
-	v.tenants = prepared.NewShelf(v.answers, func(a tenantAnswer) string { return a.TenantID })
+	v.tenants = responsecache.New(v.answers, func(a tenantAnswer) string { return a.TenantID })
 	owners := make([]ownerAnswer, len(c.Owners))
 	for i, o := range c.Owners {
 		owners[i] = newOwnerAnswer(o)
 	}
-	v.owners = prepared.NewShelf(owners, func(a ownerAnswer) string { return a.Email })
+	v.owners = responsecache.New(owners, func(a ownerAnswer) string { return a.Email })
 	ldaps, secrets := make([]ldapAnswer, len(c.LDAPs)), make([]ldapAnswer, len(c.LDAPs))
 	for i, l := range c.LDAPs {
 		ldaps[i], secrets[i] = newLDAPAnswer(l, false), newLDAPAnswer(l, true)
 	}
-	v.ldaps, v.secrets = prepared.NewShelf(ldaps, ldapAnswer.id), prepared.NewShelf(secrets, ldapAnswer.id)
+	v.ldaps, v.secrets = responsecache.New(ldaps, ldapAnswer.id), responsecache.New(secrets, ldapAnswer.id)
 	return v
 }
 

@@ -66,7 +66,7 @@ func (h handler) get(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	answer, found, err := v.answers.Row(ctx, id, "Site "+id+" retrieved.")
+	answer, found, err := v.answers.Get(ctx, id, "Site "+id+" retrieved.")
 	if err != nil {
 		return err
 	}

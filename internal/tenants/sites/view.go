@@ -3,7 +3,7 @@ package sites
 import (
 	"slices"
 
-	"gatehouse/internal/tenants/prepared"
+	"gatehouse/internal/responsecache"
 )
 
 // View is all sites at one moment, with the answers about them. It never
@@ -11,7 +11,7 @@ import (
 type View struct {
 	all     []Site // ordered by id
 	byID    map[string]int
-	answers *prepared.Shelf[siteAnswer]
+	answers *responsecache.Cache[siteAnswer]
 }
 
 // NewView returns a view of all sites; it keeps the slice.
@@ -21,7 +21,7 @@ func NewView(all []Site) *View {
 	for i, s := range all {
 		v.byID[s.ID], answers[i] = i, newSiteAnswer(s)
 	}
-	v.answers = prepared.NewShelf(answers, func(a siteAnswer) string { return a.SiteID })
+	v.answers = responsecache.New(answers, func(a siteAnswer) string { return a.SiteID })
 	return v
 }
 

@@ -1,4 +1,4 @@
-package prepared_test
+package responsecache_test
 
 import (
 	"encoding/json"
@@ -10,23 +10,23 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"gatehouse/internal/httpapi"
-	"gatehouse/internal/tenants/prepared"
+	"gatehouse/internal/responsecache"
 )
 
-type row struct {
+type item struct {
 	ID string `json:"id"`
 }
 
-func shelf(ids ...string) *prepared.Shelf[row] {
-	rows := make([]row, len(ids))
+func cache(ids ...string) *responsecache.Cache[item] {
+	items := make([]item, len(ids))
 	for i, id := range ids {
-		rows[i] = row{id}
+		items[i] = item{id}
 	}
-	return prepared.NewShelf(rows, func(r row) string { return r.ID })
+	return responsecache.New(items, func(i item) string { return i.ID })
 }
 
-// result returns what the answer holds.
-func result(t *testing.T, a *prepared.Answer, err error) (value any, total float64) {
+// result returns what the response holds.
+func result(t *testing.T, a *responsecache.Response, err error) (value any, total float64) {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)
@@ -41,8 +41,8 @@ func result(t *testing.T, a *prepared.Answer, err error) (value any, total float
 	return envelope.Result, envelope.Metadata["totalCount"]
 }
 
-func TestAShelfAnswersWithItsRows(t *testing.T) {
-	s, ctx := shelf("b", "a", "c"), t.Context()
+func TestACacheAnswersWithItsItems(t *testing.T) {
+	c, ctx := cache("b", "a", "c"), t.Context()
 	object := func(id string) any { return map[string]any{"id": id} }
 	for _, tt := range []struct {
 		window httpapi.Window
@@ -54,14 +54,14 @@ func TestAShelfAnswersWithItsRows(t *testing.T) {
 		{httpapi.Window{Limit: 0}, []any{}},
 	} {
 		for range 2 {
-			a, err := s.List(ctx, tt.window, "Listed.")
+			a, err := c.List(ctx, tt.window, "Listed.")
 			if got, total := result(t, a, err); !reflect.DeepEqual(got, tt.want) || total != 3 {
 				t.Errorf("%+v: got %v of %v", tt.window, got, total)
 			}
 		}
 	}
 	for id, want := range map[string]bool{"a": true, "b": true, "d": false, "": false} {
-		a, found, err := s.Row(ctx, id, "Found "+id+".")
+		a, found, err := c.Get(ctx, id, "Found "+id+".")
 		if found != want || (a != nil) != want || err != nil {
 			t.Errorf("%q: got %v, %v", id, found, err)
 			continue
@@ -72,31 +72,31 @@ func TestAShelfAnswersWithItsRows(t *testing.T) {
 			}
 		}
 	}
-	a, err := shelf().List(ctx, httpapi.Window{Limit: -1}, "Listed.")
+	a, err := cache().List(ctx, httpapi.Window{Limit: -1}, "Listed.")
 	if got, _ := result(t, a, err); !reflect.DeepEqual(got, []any{}) {
 		t.Errorf("nothing: got %v", got)
 	}
 }
 
-func TestTheAnswersOfAShelfAreMadeOnce(t *testing.T) {
-	s, ctx := shelf("a", "b"), t.Context()
-	one, _ := s.List(ctx, httpapi.Window{Limit: -1}, "Listed.")
-	two, _ := s.List(ctx, httpapi.Window{Limit: -1}, "Listed.")
+func TestTheResponsesOfACacheAreMadeOnce(t *testing.T) {
+	c, ctx := cache("a", "b"), t.Context()
+	one, _ := c.List(ctx, httpapi.Window{Limit: -1}, "Listed.")
+	two, _ := c.List(ctx, httpapi.Window{Limit: -1}, "Listed.")
 	if one != two {
 		t.Error("the list is made twice")
 	}
-	first, _, _ := s.Row(ctx, "a", "Found.")
-	again, _, _ := s.Row(ctx, "a", "Found.")
-	other, _, _ := s.Row(ctx, "b", "Found.")
+	first, _, _ := c.Get(ctx, "a", "Found.")
+	again, _, _ := c.Get(ctx, "a", "Found.")
+	other, _, _ := c.Get(ctx, "b", "Found.")
 	if first != again || first == other {
-		t.Error("the row is made twice, or for another")
+		t.Error("the item is made twice, or for another")
 	}
 }
 
-func TestAnAnswerForOneAskerIsPrivate(t *testing.T) {
-	a := answerOf(t, make([]int, 2000)) // large enough for gzip
+func TestAResponseForOneAskerIsPrivate(t *testing.T) {
+	a := newResponse(t, make([]int, 2000)) // large enough for gzip
 	e := gin.New()
-	e.GET("/", func(c *gin.Context) { a.WriteTo(c, "X-One", "X-Two") })
+	e.GET("/", func(c *gin.Context) { a.WritePrivate(c, "X-One", "X-Two") })
 	tag := serve(t, a, nil).Header().Get("ETag")
 	for name, tt := range map[string]struct {
 		header, value string
@@ -116,6 +116,6 @@ func TestAnAnswerForOneAskerIsPrivate(t *testing.T) {
 		}
 	}
 	if got := serve(t, a, nil).Header().Get("Cache-Control"); got != "no-cache" {
-		t.Errorf("the same answer for everybody: Cache-Control is %q", got)
+		t.Errorf("the same response for everybody: Cache-Control is %q", got)
 	}
 }

@@ -1,4 +1,4 @@
-package prepared_test
+package responsecache_test
 
 import (
 	"bytes"
@@ -16,11 +16,11 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"gatehouse/internal/httpapi"
-	"gatehouse/internal/tenants/prepared"
+	"gatehouse/internal/responsecache"
 )
 
-// serve answers GET / with a, on the engine that production uses.
-func serve(t *testing.T, a *prepared.Answer, header map[string]string) *httptest.ResponseRecorder {
+// serve sends a for GET /, on the engine that production uses.
+func serve(t *testing.T, a *responsecache.Response, header map[string]string) *httptest.ResponseRecorder {
 	t.Helper()
 	engine, err := httpapi.New(httpapi.Options{Version: "test", Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
@@ -36,9 +36,9 @@ func serve(t *testing.T, a *prepared.Answer, header map[string]string) *httptest
 	return w
 }
 
-func answerOf(t *testing.T, value any) *prepared.Answer {
+func newResponse(t *testing.T, value any) *responsecache.Response {
 	t.Helper()
-	a, err := prepared.New(value)
+	a, err := responsecache.NewResponse(value)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -47,7 +47,7 @@ func answerOf(t *testing.T, value any) *prepared.Answer {
 
 func TestTheGzipFormHasTheSameContentAndAnotherTag(t *testing.T) {
 	value := strings.Repeat("tenant ", 500)
-	a := answerOf(t, value)
+	a := newResponse(t, value)
 
 	plain := serve(t, a, nil)
 	packed := serve(t, a, map[string]string{"Accept-Encoding": "gzip"})
@@ -93,14 +93,14 @@ func TestTheGzipFormHasTheSameContentAndAnotherTag(t *testing.T) {
 }
 
 func TestEitherTagIsAnsweredWithNotModified(t *testing.T) {
-	a := answerOf(t, strings.Repeat("tenant ", 500))
+	a := newResponse(t, strings.Repeat("tenant ", 500))
 	plain := serve(t, a, nil).Header().Get("ETag")
 	packed := serve(t, a, map[string]string{"Accept-Encoding": "gzip"}).Header().Get("ETag")
 	for _, accept := range []string{"", "gzip"} {
-		for _, known := range []string{plain, packed, "W/" + plain, `"x", ` + packed, "*"} {
-			r := serve(t, a, map[string]string{"Accept-Encoding": accept, "If-None-Match": known})
+		for _, tags := range []string{plain, packed, "W/" + plain, `"x", ` + packed, "*"} {
+			r := serve(t, a, map[string]string{"Accept-Encoding": accept, "If-None-Match": tags})
 			if r.Code != http.StatusNotModified {
-				t.Errorf("If-None-Match %s, Accept-Encoding %q: got %d, want 304", known, accept, r.Code)
+				t.Errorf("If-None-Match %s, Accept-Encoding %q: got %d, want 304", tags, accept, r.Code)
 			}
 			if b := r.Body.Bytes(); len(b) > 0 {
 				t.Errorf("a 304 has a body of %d bytes", len(b))
@@ -122,32 +122,32 @@ func TestEitherTagIsAnsweredWithNotModified(t *testing.T) {
 	}
 }
 
-func TestASmallAnswerIsNotCompressed(t *testing.T) {
-	r := serve(t, answerOf(t, "small"), map[string]string{"Accept-Encoding": "gzip"})
+func TestASmallResponseIsNotCompressed(t *testing.T) {
+	r := serve(t, newResponse(t, "small"), map[string]string{"Accept-Encoding": "gzip"})
 	if got := r.Header().Get("Content-Encoding") + r.Header().Get("Vary"); got != "" {
 		t.Errorf("got %q, want neither Content-Encoding nor Vary", got)
 	}
 }
 
 func TestTheTagFollowsTheContentOnly(t *testing.T) {
-	tag := func(value string) string { return serve(t, answerOf(t, value), nil).Header().Get("ETag") }
+	tag := func(value string) string { return serve(t, newResponse(t, value), nil).Header().Get("ETag") }
 	first, again := tag("a"), tag("a")
 	if first != again {
-		t.Error("equal answers have different tags")
+		t.Error("equal responses have different tags")
 	}
 	if first == tag("b") {
-		t.Error("different answers have the same tag")
+		t.Error("different responses have the same tag")
 	}
 }
 
-func TestAnAnswerIsMadeOnce(t *testing.T) {
-	var once prepared.Once
+func TestAResponseIsMadeOnce(t *testing.T) {
+	var lazy responsecache.Lazy
 	var mu sync.Mutex
 	made := 0
 	var all sync.WaitGroup
 	for range 8 {
 		all.Go(func() {
-			_, err := once.Get(func() any {
+			_, err := lazy.Get(func() any {
 				mu.Lock()
 				defer mu.Unlock()
 				made++
@@ -175,10 +175,13 @@ func TestAPageIsTheWindowOfTheWhole(t *testing.T) {
 		{httpapi.Window{Limit: 2, Offset: 2}, `["c"] {"recordCount":1,"recordLimit":2,"recordsSkipped":2,"totalCount":3}`},
 		{httpapi.Window{Limit: 0}, `[] {"recordCount":0,"recordLimit":0,"recordsSkipped":0,"totalCount":3}`},
 		{httpapi.Window{Limit: -1, Offset: 9}, `[] {"recordCount":0,"recordLimit":-1,"recordsSkipped":9,"totalCount":3}`},
-		{httpapi.Window{Limit: 1 << 30, Offset: 1 << 30}, `[] {"recordCount":0,"recordLimit":1073741824,"recordsSkipped":1073741824,"totalCount":3}`},
+		{
+			httpapi.Window{Limit: 1 << 30, Offset: 1 << 30},
+			`[] {"recordCount":0,"recordLimit":1073741824,"recordsSkipped":1073741824,"totalCount":3}`,
+		},
 	}
 	for _, tt := range tests {
-		page := prepared.Page(t.Context(), all, tt.window, "Listed.")
+		page := responsecache.Page(t.Context(), all, tt.window, "Listed.")
 		result, _ := json.Marshal(page.Result)
 		metadata, _ := json.Marshal(page.Metadata)
 		if got := string(result) + " " + string(metadata); got != tt.want {
