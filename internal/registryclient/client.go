@@ -223,7 +223,9 @@ func (r *Client) refresh(ctx context.Context) error {
 
 // fetch asks the registry for a path, as a service if authorize is given, and
 // returns last when nothing has changed since.
-func (r *Client) fetch(ctx context.Context, path string, last response, authorize Authorize) (answer response, isNew bool, err error) {
+func (r *Client) fetch(ctx context.Context, path string, last response, authorize Authorize) (
+	answer response, isNew bool, err error,
+) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, strings.TrimRight(r.deps.BaseURL, "/")+path, nil)
 	if err != nil {
 		return response{}, false, fmt.Errorf("ask registry: %w", err)

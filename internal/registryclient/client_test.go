@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"net/http"
-	"net/http/httptest"
 	"reflect"
 	"strings"
 	"sync"
@@ -14,18 +13,19 @@ import (
 	"gatehouse/internal/apierr"
 	"gatehouse/internal/database"
 	"gatehouse/internal/registryclient"
+	"gatehouse/internal/registryclient/registrytest"
 	"gatehouse/internal/testdb"
-	"gatehouse/internal/testlog"
 	"gatehouse/migrations"
 )
 
 func TestHostsAreServedAsTheRegistryKnowsThem(t *testing.T) {
-	each(t, func(t *testing.T, db *database.DB) {
-		v := started(t, db, newRegistry(t), newClock())
-		if err := v.Ready(); err != nil {
+	each(t, func(t *testing.T, f *fixture) {
+		if err := f.Ready(); err != nil {
 			t.Error(err)
 		}
-		got, err := v.ForHost(t.Context(), "DEV.tapis.io:443")
+		f.registry.Change("edge-admin", object{"base_url": "https://edge.example.org"})
+		f.refresh(t)
+		got, err := f.ForHost(t.Context(), "DEV.tapis.io:443")
 		want := registryclient.Tenant{
 			ID: "dev", SiteID: "main", BaseURL: "https://dev.tapis.io", TokenService: "https://dev.tapis.io/v3/tokens",
 			AdminUser: "ada", OwnedByThisOne: true,
@@ -35,9 +35,10 @@ func TestHostsAreServedAsTheRegistryKnowsThem(t *testing.T) {
 		}
 		for host, kind := range map[string]apierr.Kind{
 			"edge.example.org": apierr.Forbidden, "edge-admin.tapis.io": apierr.Forbidden,
-			"draft.tapis.io": apierr.NotFound, "old.tapis.io": apierr.NotFound, "unknown.tapis.io": apierr.NotFound, "": apierr.NotFound,
+			"draft.tapis.io": apierr.NotFound, "inactive.tapis.io": apierr.NotFound,
+			"unknown.tapis.io": apierr.NotFound, "": apierr.NotFound,
 		} {
-			if got, err := v.ForHost(t.Context(), host); !apierr.Is(err, kind) || got.ID != "" {
+			if got, err := f.ForHost(t.Context(), host); !apierr.Is(err, kind) || got.ID != "" {
 				t.Errorf("host %q: got %+v, %v; want kind %d", host, got, err, kind)
 			}
 		}
@@ -45,14 +46,13 @@ func TestHostsAreServedAsTheRegistryKnowsThem(t *testing.T) {
 }
 
 func TestUnknownHostsCauseOneLookInFiveSeconds(t *testing.T) {
-	r, c := newRegistry(t), newClock()
-	v := started(t, testdb.New(t, migrations.Authenticator), r, c)
-	before, _ := r.looks()
+	f := onSQLite(t)
+	before := f.looks()
 	ask := func(hosts int) {
 		var all sync.WaitGroup
 		for i := range hosts {
 			all.Go(func() {
-				if _, err := v.ForHost(t.Context(), fmt.Sprintf("unknown-%d.tapis.io", i)); !apierr.Is(err, apierr.NotFound) {
+				if _, err := f.ForHost(t.Context(), fmt.Sprintf("unknown-%d.tapis.io", i)); !apierr.Is(err, apierr.NotFound) {
 					t.Errorf("got %v", err)
 				}
 			})
@@ -63,79 +63,68 @@ func TestUnknownHostsCauseOneLookInFiveSeconds(t *testing.T) {
 		later time.Duration
 		looks int
 	}{{0, 1}, {0, 1}, {5*time.Second - time.Microsecond, 1}, {time.Microsecond, 2}, {time.Second, 2}, {time.Hour, 3}} {
-		c.advance(step.later)
+		f.clock.Advance(step.later)
 		ask(50)
-		wantTenant(t, v, "dev.tapis.io", "dev") // known ones cause none
-		if now, _ := r.looks(); now-before != step.looks {
+		wantTenant(t, f.Client, "dev.tapis.io", "dev") // known ones cause none
+		if now := f.looks(); now-before != step.looks {
 			t.Errorf("%s later the registry was asked %d times, want %d", step.later, now-before, step.looks)
 		}
 	}
 }
 
 func TestANewTenantIsFoundByItsFirstRequest(t *testing.T) {
-	r, c := newRegistry(t), newClock()
-	v := started(t, testdb.New(t, migrations.Authenticator), r, c)
-	r.serve("/v3/tenants", withTenant("fresh"))
-	wantTenant(t, v, "fresh.tapis.io", "fresh")
-	wantTenant(t, v, "dev.tapis.io", "dev")
+	f := onSQLite(t)
+	f.registry.Change("fresh", nil)
+	wantTenant(t, f.Client, "fresh.tapis.io", "fresh")
+	wantTenant(t, f.Client, "dev.tapis.io", "dev")
 	// And one that is gone is gone after the next look.
-	r.serve("/v3/tenants", strings.Replace(tenants, `"dev"`, `"dev2"`, 1))
-	if err := v.Refresh(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := v.ForHost(t.Context(), "fresh.tapis.io"); !apierr.Is(err, apierr.NotFound) {
+	f.registry.Remove("fresh")
+	f.registry.Change("dev", object{"tenant_id": "dev2"})
+	f.refresh(t)
+	if _, err := f.ForHost(t.Context(), "fresh.tapis.io"); !apierr.Is(err, apierr.NotFound) {
 		t.Errorf("got %v", err)
 	}
-	wantTenant(t, v, "dev.tapis.io", "dev2")
+	wantTenant(t, f.Client, "dev.tapis.io", "dev2")
 }
 
 func TestAnUnchangedRegistryAnswersWithoutABody(t *testing.T) {
-	each(t, func(t *testing.T, db *database.DB) {
-		r, c := newRegistry(t), newClock()
-		v := started(t, db, r, c)
-		dump := testdb.Dump(t, db)
-		c.advance(time.Minute)
+	each(t, func(t *testing.T, f *fixture) {
+		dump := testdb.Dump(t, f.db)
+		f.clock.Advance(time.Minute)
 		for range 3 {
-			if err := v.Refresh(t.Context()); err != nil {
-				t.Fatal(err)
-			}
+			f.refresh(t)
 		}
-		if asked, matched := r.looks(); asked != 4 || matched != 6 {
+		if asked, matched := f.looks(), f.registry.Unchanged(); asked != 4 || matched != 6 {
 			t.Errorf("the tenants were asked for %d times, %d answers had no body; want 4 and 6", asked, matched)
 		}
-		if fetched := fmt.Sprintf("fetch_time=%d", c.now().UnixMicro()); strings.Contains(testdb.Dump(t, db), fetched) || !strings.Contains(dump, "fetch_time=") {
+		fetched := fmt.Sprintf("fetch_time=%d", f.clock.Now().UnixMicro())
+		if strings.Contains(testdb.Dump(t, f.db), fetched) || !strings.Contains(dump, "fetch_time=") {
 			t.Error("an unchanged view was stored again")
 		}
-		wantTenant(t, v, "tacc.tapis.io", "tacc")
-		r.serve("/v3/tenants", withTenant("fresh"))
-		if err := v.Refresh(t.Context()); err != nil {
-			t.Fatal(err)
-		}
-		wantTenant(t, v, "fresh.tapis.io", "fresh")
-		if _, matched := r.looks(); matched != 7 { // the sites have not changed
+		wantTenant(t, f.Client, "tacc.tapis.io", "tacc")
+		f.registry.Change("fresh", nil)
+		f.refresh(t)
+		wantTenant(t, f.Client, "fresh.tapis.io", "fresh")
+		if matched := f.registry.Unchanged(); matched != 7 { // the sites have not changed
 			t.Errorf("%d answers had no body, want 7", matched)
 		}
 	})
 }
 
 func TestARegistryThatIsAwayIsServedFromMemoryAndAfterARestart(t *testing.T) {
-	each(t, func(t *testing.T, db *database.DB) {
-		r, c := newRegistry(t), newClock()
-		v := started(t, db, r, c)
-		r.serve("/v3/tenants", withTenant("fresh"))
-		if err := v.Refresh(t.Context()); err != nil {
-			t.Fatal(err)
-		}
-		r.Close()
-		if err := v.Refresh(t.Context()); err == nil {
+	each(t, func(t *testing.T, f *fixture) {
+		f.registry.Change("fresh", nil)
+		f.refresh(t)
+		f.registry.Close()
+		if err := f.Refresh(t.Context()); err == nil {
 			t.Error("no failure was seen")
 		}
-		c.advance(time.Hour)
-		wantTenant(t, v, "dev.tapis.io", "dev")
-		if _, err := v.ForHost(t.Context(), "unknown.tapis.io"); !apierr.Is(err, apierr.NotFound) {
+		f.clock.Advance(time.Hour)
+		wantTenant(t, f.Client, "dev.tapis.io", "dev")
+		if _, err := f.ForHost(t.Context(), "unknown.tapis.io"); !apierr.Is(err, apierr.NotFound) {
 			t.Errorf("unknown host: %v", err)
 		}
-		again := started(t, db, r, c)
+		again := f.restarted(t)
 		if err := again.Ready(); err != nil {
 			t.Errorf("not ready after a restart: %v", err)
 		}
@@ -145,11 +134,9 @@ func TestARegistryThatIsAwayIsServedFromMemoryAndAfterARestart(t *testing.T) {
 }
 
 func TestARestartAsksWithTheRememberedETags(t *testing.T) {
-	each(t, func(t *testing.T, db *database.DB) {
-		r, c := newRegistry(t), newClock()
-		started(t, db, r, c)
-		again := started(t, db, r, c)
-		if asked, matched := r.looks(); asked != 2 || matched != 2 {
+	each(t, func(t *testing.T, f *fixture) {
+		again := f.restarted(t)
+		if asked, matched := f.looks(), f.registry.Unchanged(); asked != 2 || matched != 2 {
 			t.Errorf("the tenants were asked for %d times, %d answers had no body; want 2 and 2", asked, matched)
 		}
 		wantTenant(t, again, "dev.tapis.io", "dev")
@@ -157,207 +144,183 @@ func TestARestartAsksWithTheRememberedETags(t *testing.T) {
 }
 
 func TestWithoutEverSeeingTheRegistryNothingIsServed(t *testing.T) {
-	each(t, func(t *testing.T, db *database.DB) {
-		r, c := newRegistry(t), newClock()
-		r.fail(http.StatusServiceUnavailable)
-		v := started(t, db, r, c)
-		if v.Ready() == nil {
+	testdb.Each(t, migrations.Authenticator, func(t *testing.T, db *database.DB) {
+		registry := registrytest.New(t)
+		registry.Fail(http.StatusServiceUnavailable)
+		f := start(t, db, registry)
+		if f.Ready() == nil {
 			t.Error("ready without a view")
 		}
-		if _, err := v.ForHost(t.Context(), "dev.tapis.io"); !apierr.Is(err, apierr.Unavailable) {
+		if _, err := f.ForHost(t.Context(), "dev.tapis.io"); !apierr.Is(err, apierr.Unavailable) {
 			t.Errorf("got %v", err)
 		}
-		r.fail(0)
-		if _, err := v.ForHost(t.Context(), "dev.tapis.io"); !apierr.Is(err, apierr.Unavailable) {
+		f.registry.Fail(0)
+		if _, err := f.ForHost(t.Context(), "dev.tapis.io"); !apierr.Is(err, apierr.Unavailable) {
 			t.Errorf("within five seconds: got %v", err)
 		}
-		c.advance(5 * time.Second)
-		wantTenant(t, v, "dev.tapis.io", "dev")
-		if err := v.Ready(); err != nil {
+		f.clock.Advance(5 * time.Second)
+		wantTenant(t, f.Client, "dev.tapis.io", "dev")
+		if err := f.Ready(); err != nil {
 			t.Error(err)
 		}
 	})
 }
 
 func TestAnswersThatAreNoRegistrysKeepTheView(t *testing.T) {
-	r, c := newRegistry(t), newClock()
-	db := testdb.New(t, migrations.Authenticator)
-	v := started(t, db, r, c)
+	f := onSQLite(t)
 	for name, body := range map[string]string{
-		"nothing": "", "null": "null", "an array": "[]", "an empty object": "{}", "no list": `{"result":null}`, "an object": `{"result":{}}`,
-		"an error": `{"result":null,"status":"error","message":"no"}`, "a page": "<!DOCTYPE html><title>Sign in</title>", "text": "ok",
-		"a number for an id": `{"result":[{"tenant_id":5,"site_id":5}]}`, "more after it": tenants + "{}", "half of it": tenants[:len(tenants)/2],
+		"nothing": "", "null": "null", "an array": "[]", "an empty object": "{}", "no list": `{"result":null}`,
+		"an object": `{"result":{}}`,
+		"an error":  `{"result":null,"status":"error","message":"no"}`, "a page": "<!DOCTYPE html><title>Sign in</title>", "text": "ok",
+		"a number for an id": `{"result":[{"tenant_id":5,"site_id":5}]}`, "more after it": `{"result":[]}{}`,
+		"half of it": `{"result":[`,
 	} {
-		for path, good := range map[string]string{"/v3/sites": sites, "/v3/tenants": tenants} {
-			r.serve(path, body)
-			if err := v.Refresh(t.Context()); err == nil {
+		for _, path := range []string{registrytest.Sites, registrytest.Tenants} {
+			f.registry.Serve(path, body)
+			if err := f.Refresh(t.Context()); err == nil {
 				t.Errorf("%s from %s was taken", name, path)
 			}
-			wantTenant(t, v, "dev.tapis.io", "dev")
-			r.serve(path, good)
+			wantTenant(t, f.Client, "dev.tapis.io", "dev")
+			f.registry.Serve("", "")
 		}
 	}
-	r.serve("/v3/tenants", `{"result":[`+strings.Repeat(" ", 64<<20)+`]}`) // more than is read of an answer
-	if err := v.Refresh(t.Context()); err == nil {
+	f.registry.Serve("/v3/tenants", `{"result":[`+strings.Repeat(" ", 64<<20)+`]}`) // more than is read of an answer
+	if err := f.Refresh(t.Context()); err == nil {
 		t.Error("an endless answer was taken")
 	}
-	wantTenant(t, v, "dev.tapis.io", "dev")
-	r.serve("/v3/tenants", tenants)
-	r.serve("/v3/sites", `{"result":[]}`) // a registry that has lost our site
-	if err := v.Refresh(t.Context()); err == nil {
+	wantTenant(t, f.Client, "dev.tapis.io", "dev")
+	f.registry.Serve("", "")
+	f.registry.Serve("/v3/sites", `{"result":[]}`) // a registry that has lost our site
+	if err := f.Refresh(t.Context()); err == nil {
 		t.Error("a registry without our site was taken")
 	}
-	wantTenant(t, v, "dev.tapis.io", "dev")
-	r.serve("/v3/sites", sites)
+	wantTenant(t, f.Client, "dev.tapis.io", "dev")
+	f.registry.Serve("", "")
 	for _, status := range []int{201, 202, 206, 400, 401, 403, 404, 410, 429, 500, 502, 503} {
-		r.fail(status)
-		r.serve("/v3/tenants", withTenant(fmt.Sprintf("with-%d", status)))
-		if err := v.Refresh(t.Context()); err == nil {
+		f.registry.Fail(status)
+		f.registry.Change(fmt.Sprintf("with-%d", status), nil)
+		if err := f.Refresh(t.Context()); err == nil {
 			t.Errorf("status %d was taken", status)
 		}
-		wantTenant(t, v, "dev.tapis.io", "dev")
+		wantTenant(t, f.Client, "dev.tapis.io", "dev")
 	}
-	r.fail(0)
-	if err := v.Refresh(t.Context()); err != nil {
+	f.registry.Fail(0)
+	if err := f.Refresh(t.Context()); err != nil {
 		t.Errorf("the registry is back: %v", err)
 	}
-	wantTenant(t, v, "with-503.tapis.io", "with-503")
+	wantTenant(t, f.Client, "with-503.tapis.io", "with-503")
 	// None of it was remembered either.
-	r.Close()
-	wantTenant(t, started(t, db, r, c), "with-503.tapis.io", "with-503")
+	f.registry.Close()
+	wantTenant(t, f.restarted(t), "with-503.tapis.io", "with-503")
 }
 
 func TestAnEmptyRegistryIsBelieved(t *testing.T) {
-	r, c := newRegistry(t), newClock()
-	v := started(t, testdb.New(t, migrations.Authenticator), r, c)
-	r.serve("/v3/tenants", `{"result":[]}`)
-	if err := v.Refresh(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := v.ForHost(t.Context(), "dev.tapis.io"); !apierr.Is(err, apierr.NotFound) {
+	f := onSQLite(t)
+	f.registry.Serve("/v3/tenants", `{"result":[]}`)
+	f.refresh(t)
+	if _, err := f.ForHost(t.Context(), "dev.tapis.io"); !apierr.Is(err, apierr.NotFound) {
 		t.Errorf("got %v", err)
 	}
 }
 
 func TestARememberedViewThatCannotBeReadIsFetchedAnew(t *testing.T) {
-	each(t, func(t *testing.T, db *database.DB) {
-		r, c := newRegistry(t), newClock()
-		started(t, db, r, c)
-		if err := db.Conn(t.Context()).Exec(`UPDATE registry_views SET body = '{"result":' WHERE resource = '/v3/tenants'`).Error; err != nil {
+	each(t, func(t *testing.T, f *fixture) {
+		const damage = `UPDATE registry_views SET body = '{"result":' WHERE resource = '/v3/tenants'`
+		if err := f.db.Conn(t.Context()).Exec(damage).Error; err != nil {
 			t.Fatal(err)
 		}
-		v := started(t, db, r, c)
-		if _, matched := r.looks(); matched != 0 {
+		again := f.restarted(t)
+		if f.registry.Unchanged() != 0 {
 			t.Error("the registry was asked whether what cannot be read has changed")
 		}
-		wantTenant(t, v, "dev.tapis.io", "dev")
+		wantTenant(t, again, "dev.tapis.io", "dev")
 	})
 }
 
 func TestAViewThatCouldNotBeRememberedIsServedAndRememberedLater(t *testing.T) {
-	each(t, func(t *testing.T, db *database.DB) {
-		r, c := newRegistry(t), newClock()
-		v := started(t, db, r, c)
+	each(t, func(t *testing.T, f *fixture) {
 		rename := func(from, to string) {
-			if err := db.Conn(t.Context()).Exec("ALTER TABLE " + from + " RENAME TO " + to).Error; err != nil {
+			if err := f.db.Conn(t.Context()).Exec("ALTER TABLE " + from + " RENAME TO " + to).Error; err != nil {
 				t.Fatal(err)
 			}
 		}
 		rename("registry_views", "elsewhere")
-		r.serve("/v3/tenants", withTenant("fresh"))
-		if err := v.Refresh(t.Context()); err == nil {
+		f.registry.Change("fresh", nil)
+		if err := f.Refresh(t.Context()); err == nil {
 			t.Error("no failure was seen")
 		}
-		wantTenant(t, v, "fresh.tapis.io", "fresh")
+		wantTenant(t, f.Client, "fresh.tapis.io", "fresh")
 		rename("elsewhere", "registry_views")
-		if err := v.Refresh(t.Context()); err != nil {
-			t.Fatal(err)
-		}
-		r.Close()
-		wantTenant(t, started(t, db, r, c), "fresh.tapis.io", "fresh")
+		f.refresh(t)
+		f.registry.Close()
+		wantTenant(t, f.restarted(t), "fresh.tapis.io", "fresh")
 	})
 }
 
 func TestARegistryThatNeverAnswersHoldsNobodyForLong(t *testing.T) {
-	release := make(chan struct{})
-	slow := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, req *http.Request) {
-		select {
-		case <-release:
-		case <-req.Context().Done():
-		}
-	}))
-	t.Cleanup(slow.Close)
-	t.Cleanup(func() { close(release) })
-	r, c := newRegistry(t), newClock()
-	db := testdb.New(t, migrations.Authenticator)
-	started(t, db, r, c)
-	v := registryclient.New(registryclient.Deps{
-		DB: db, Client: &http.Client{Timeout: 500 * time.Millisecond}, BaseURL: slow.URL, SiteID: "main", Poll: time.Hour, Now: c.now, Log: testlog.New(t),
+	f := onSQLite(t)
+	f.registry.Before(func(req *http.Request) int {
+		<-req.Context().Done()
+		return http.StatusGatewayTimeout
 	})
+	deps := f.registry.Deps(t, f.db, f.clock.Now)
+	deps.Client.Timeout = 500 * time.Millisecond
+	again := registryclient.New(deps)
 	begin := time.Now()
-	if err := v.Start(t.Context()); err != nil {
+	if err := again.Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	go func() { _ = v.Refresh(context.WithoutCancel(t.Context())) }()
-	wantTenant(t, v, "dev.tapis.io", "dev")
+	go func() { _ = again.Refresh(context.WithoutCancel(t.Context())) }()
+	wantTenant(t, again, "dev.tapis.io", "dev")
 	if took := time.Since(begin); took > 8*time.Second {
 		t.Errorf("it took %s", took)
 	}
 }
 
 func TestTheRegistryIsAskedInTheBackground(t *testing.T) {
-	r, c := newRegistry(t), newClock()
-	v := registryclient.New(registryclient.Deps{
-		DB: testdb.New(t, migrations.Authenticator), Client: r.Client(), BaseURL: r.URL + "/", SiteID: "main",
-		Poll: 5 * time.Millisecond, Now: c.now, Log: testlog.New(t),
-	})
+	f := onSQLite(t)
+	deps := f.registry.Deps(t, testdb.New(t, migrations.Authenticator), f.clock.Now)
+	deps.BaseURL, deps.Poll = deps.BaseURL+"/", 5*time.Millisecond
+	polling := registryclient.New(deps)
 	ctx, stop := context.WithCancel(t.Context())
-	if err := v.Start(ctx); err != nil {
+	if err := polling.Start(ctx); err != nil {
 		t.Fatal(err)
 	}
-	r.serve("/v3/tenants", withTenant("fresh"))
-	before, _ := r.looks()
-	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(time.Millisecond) {
-		if now, _ := r.looks(); now >= before+2 {
-			break
-		}
+	f.registry.Change("fresh", nil)
+	for deadline, before := time.Now().Add(10*time.Second), f.looks(); f.looks() < before+2; time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatal("nobody asked")
 		}
 	}
 	stop()
-	wantTenant(t, v, "fresh.tapis.io", "fresh")
+	wantTenant(t, polling, "fresh.tapis.io", "fresh")
 }
 
 func TestRequestsAndChangesMayMeet(t *testing.T) {
-	each(t, func(t *testing.T, db *database.DB) {
-		r, c := newRegistry(t), newClock()
-		v := started(t, db, r, c)
+	each(t, func(t *testing.T, f *fixture) {
 		var all sync.WaitGroup
 		for i := range 4 {
 			all.Go(func() {
 				for n := range 10 {
-					r.serve("/v3/tenants", withTenant(fmt.Sprintf("fresh-%d-%d", i, n)))
-					if err := v.Refresh(t.Context()); err != nil {
+					f.registry.Change(fmt.Sprintf("fresh-%d-%d", i, n), nil)
+					if err := f.Refresh(t.Context()); err != nil {
 						t.Errorf("refresh: %v", err)
 					}
 				}
 			})
 			all.Go(func() {
 				for range 200 {
-					wantTenant(t, v, "dev.tapis.io", "dev")
-					if _, err := v.ForHost(t.Context(), "unknown.tapis.io"); !apierr.Is(err, apierr.NotFound) {
+					wantTenant(t, f.Client, "dev.tapis.io", "dev")
+					if _, err := f.ForHost(t.Context(), "unknown.tapis.io"); !apierr.Is(err, apierr.NotFound) {
 						t.Errorf("got %v", err)
 					}
-					c.advance(time.Second)
+					f.clock.Advance(time.Second)
 				}
 			})
 		}
 		all.Wait()
-		r.serve("/v3/tenants", withTenant("last"))
-		if err := v.Refresh(t.Context()); err != nil {
-			t.Fatal(err)
-		}
-		wantTenant(t, v, "last.tapis.io", "last")
+		f.registry.Change("last", nil)
+		f.refresh(t)
+		wantTenant(t, f.Client, "last.tapis.io", "last")
 	})
 }

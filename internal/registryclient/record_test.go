@@ -8,8 +8,8 @@ import (
 	"testing"
 
 	"gatehouse/internal/apierr"
-	"gatehouse/internal/testdb"
-	"gatehouse/migrations"
+	"gatehouse/internal/registryclient"
+	"gatehouse/internal/registryclient/registrytest"
 )
 
 func asSomebody(_ context.Context, req *http.Request) error {
@@ -18,43 +18,43 @@ func asSomebody(_ context.Context, req *http.Request) error {
 }
 
 func TestOwnListsTheTenantsOfThisSiteWithDrafts(t *testing.T) {
-	r := newRegistry(t)
-	r.serve("/v3/tenants", tenants)
-	records := started(t, testdb.New(t, migrations.Authenticator), r, newClock()).Records(asSomebody)
+	f := onSQLite(t)
+	records := f.Records(asSomebody)
 	site, list, changed, err := records.Own(t.Context())
 	if err != nil || site.ID != "main" || site.AdminTenant != "admin" || !site.Primary || !changed {
 		t.Fatalf("got %+v, changed %t, %v", site, changed, err)
 	}
-	ids := map[string]string{}
+	found := map[string]registryclient.Record{}
 	for _, record := range list {
-		ids[record.ID] = record.Status
+		found[record.ID] = record
 	}
-	if ids["dev"] != "ACTIVE" || ids["draft"] != "DRAFT" || ids["edge-admin"] != "" || list[0].AdminUser != "ada" {
+	if found["dev"].Status != "ACTIVE" || found["draft"].Status != "DRAFT" || found["edge-admin"].Status != "" ||
+		found["dev"].AdminUser != "ada" {
 		t.Errorf("got %+v", list)
 	}
 	if _, again, changed, err := records.Own(t.Context()); err != nil || changed || len(again) != len(list) {
 		t.Errorf("the same again: changed %t, %d tenants, %v", changed, len(again), err)
 	}
-	r.serve("/v3/tenants", withTenant("more"))
+	f.registry.Change("more", nil)
 	if _, again, changed, err := records.Own(t.Context()); err != nil || !changed || len(again) != len(list)+1 {
 		t.Errorf("one more: changed %t, %d tenants, %v", changed, len(again), err)
 	}
 	for _, body := range []string{`{"result":7}`, `x`} {
-		r.serve("/v3/tenants", body)
+		f.registry.Serve(registrytest.Tenants, body)
 		if _, list, _, err := records.Own(t.Context()); err == nil {
 			t.Errorf("%s was understood as %+v", body, list)
 		}
 	}
-	r.fail(http.StatusBadGateway)
+	f.registry.Fail(http.StatusBadGateway)
 	if _, _, _, err := records.Own(t.Context()); err == nil {
 		t.Error("a registry that fails was believed")
 	}
 }
 
 func TestOneRecordIsAskedForNow(t *testing.T) {
-	r := newRegistry(t)
-	records := started(t, testdb.New(t, migrations.Authenticator), r, newClock()).Records(asSomebody)
-	r.serve("/v3/tenants/draft", `{"result":{"tenant_id":"draft","site_id":"main","public_key":"PEM"}}`)
+	f := onSQLite(t)
+	records := f.Records(asSomebody)
+	f.registry.Change("draft", object{"public_key": "PEM"})
 	if site, err := records.SiteOf(t.Context(), "draft"); err != nil || site != "main" {
 		t.Errorf("got %q, %v", site, err)
 	}
@@ -64,39 +64,37 @@ func TestOneRecordIsAskedForNow(t *testing.T) {
 	if _, err := records.SiteOf(t.Context(), "none"); !apierr.Is(err, apierr.NotFound) {
 		t.Errorf("got %v", err)
 	}
-	r.serve("/v3/tenants/owners", `{"result":[{"email":"a@example.org"}]}`)
-	r.serve("/v3/tenants/other", `{"result":{"tenant_id":"another","site_id":"main"}}`)
+	f.registry.Serve("/v3/tenants/owners", `{"result":[{"email":"a@example.org"}]}`)
+	f.registry.Serve("/v3/tenants/other", `{"result":{"tenant_id":"another","site_id":"main"}}`)
 	for _, id := range []string{"owners", "other"} {
 		if site, err := records.SiteOf(t.Context(), id); !apierr.Is(err, apierr.Unavailable) {
 			t.Errorf("%s: got %q, %v", id, site, err)
 		}
 	}
-	r.fail(http.StatusInternalServerError)
+	f.registry.Fail(http.StatusInternalServerError)
 	if _, err := records.SiteOf(t.Context(), "draft"); !apierr.Is(err, apierr.Unavailable) {
 		t.Errorf("got %v", err)
 	}
-	r.Close()
+	f.registry.Close()
 	if _, err := records.PublishedKey(t.Context(), "draft"); !apierr.Is(err, apierr.Unavailable) {
 		t.Errorf("got %v", err)
 	}
 }
 
 func TestAPublicKeyIsPublishedInTheNameOfTheAccount(t *testing.T) {
-	r := newRegistry(t)
-	view := started(t, testdb.New(t, migrations.Authenticator), r, newClock())
+	f := onSQLite(t)
 	var got string
 	status := http.StatusOK
-	plain := r.Config.Handler
-	r.Config.Handler = http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+	f.registry.Before(func(req *http.Request) int {
 		if req.Method != http.MethodPut {
-			plain.ServeHTTP(w, req)
-			return
+			return 0
 		}
 		body, _ := io.ReadAll(req.Body)
-		got = req.URL.EscapedPath() + " " + req.Header.Get("X-Tapis-Token") + " " + req.Header.Get("Content-Type") + " " + string(body)
-		w.WriteHeader(status)
+		header := req.Header
+		got = req.URL.EscapedPath() + " " + header.Get("X-Tapis-Token") + " " + header.Get("Content-Type") + " " + string(body)
+		return status
 	})
-	records := view.Records(asSomebody)
+	records := f.Records(asSomebody)
 	if err := records.PublishKey(t.Context(), "dev", "a\nb"); err != nil {
 		t.Fatal(err)
 	}
@@ -108,7 +106,7 @@ func TestAPublicKeyIsPublishedInTheNameOfTheAccount(t *testing.T) {
 			t.Errorf("%d: got %v", status, err)
 		}
 	}
-	nobody := view.Records(func(context.Context, *http.Request) error { return io.ErrUnexpectedEOF })
+	nobody := f.Records(func(context.Context, *http.Request) error { return io.ErrUnexpectedEOF })
 	got = ""
 	if err := nobody.PublishKey(t.Context(), "dev", "a"); err == nil || strings.Contains(got, "dev") {
 		t.Errorf("published in nobody's name: %v", err)
@@ -122,27 +120,26 @@ func TestAPublicKeyIsPublishedInTheNameOfTheAccount(t *testing.T) {
 }
 
 func TestAConnectionThatTheRegistryTellsUsNoMoreIsTheOneLastSeen(t *testing.T) {
-	r := newRegistry(t)
-	view := started(t, testdb.New(t, migrations.Authenticator), r, newClock())
+	f := onSQLite(t)
 	ask := func() string {
 		t.Helper()
-		got, err := view.LDAPConnection(t.Context(), "people", asSomebody)
+		got, err := f.LDAPConnection(t.Context(), "people", asSomebody)
 		if err != nil {
 			return err.Error()
 		}
 		return got.BindDN
 	}
-	r.serve("/v3/tenants/ldaps/people", `{"result":{"ldap_id":"people"}}`) // as it is told to strangers
+	f.registry.Serve("/v3/tenants/ldaps/people", `{"result":{"ldap_id":"people"}}`) // as it is told to strangers
 	if got := ask(); !strings.Contains(got, "does not say how to bind") {
 		t.Errorf("got %s", got)
 	}
 	for _, told := range []string{`{"result":{"ldap_id":"people","bind_dn":"cn=a"}}`, `{"result":{"ldap_id":"people"}}`, `x`} {
-		r.serve("/v3/tenants/ldaps/people", told)
+		f.registry.Serve("/v3/tenants/ldaps/people", told)
 		if got := ask(); got != "cn=a" {
 			t.Errorf("%s: got %s", told, got)
 		}
 	}
-	r.serve("/v3/tenants/ldaps/people", `{"result":{"ldap_id":"people","bind_dn":"cn=b"}}`)
+	f.registry.Serve("/v3/tenants/ldaps/people", `{"result":{"ldap_id":"people","bind_dn":"cn=b"}}`)
 	if got := ask(); got != "cn=b" {
 		t.Errorf("got %s", got)
 	}

@@ -27,7 +27,14 @@ type Server struct {
 // documents, if any are named.
 func Serve(t testing.TB, mount func(r *gin.Engine), documents ...string) *Server {
 	t.Helper()
-	engine, err := httpapi.New(httpapi.Options{Version: "test", Log: testlog.New(t)})
+	return ServeWith(t, httpapi.Options{}, mount, documents...)
+}
+
+// ServeWith is Serve with options, of which version and log are given here.
+func ServeWith(t testing.TB, o httpapi.Options, mount func(r *gin.Engine), documents ...string) *Server {
+	t.Helper()
+	o.Version, o.Log = "test", testlog.New(t)
+	engine, err := httpapi.New(o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -123,6 +130,16 @@ func (r Reply) At(members ...string) any {
 // Text is At for a string.
 func (r Reply) Text(members ...string) string {
 	s, _ := r.At(members...).(string)
+	return s
+}
+
+// Need is Text for what must be there, with the status 200.
+func (r Reply) Need(members ...string) string {
+	r.T.Helper()
+	s := r.Want(http.StatusOK).Text(members...)
+	if s == "" {
+		r.T.Fatalf("got %.500s, without %v", r.Raw, members)
+	}
 	return s
 }
 

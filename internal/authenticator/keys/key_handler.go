@@ -82,7 +82,8 @@ func (h *Handler) rotate(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	return httpapi.Reply(c, http.StatusOK, rotatedJSON{PublicKey: done.PublicKey}, "Signing key of tenant "+target+" rotated successfully.")
+	return httpapi.Reply(c, http.StatusOK, rotatedJSON{PublicKey: done.PublicKey},
+		"Signing key of tenant "+target+" rotated successfully.")
 }
 
 // allow holds for services of this site's administrative tenant and for who

@@ -49,8 +49,9 @@ func callers() map[string]authn.Caller {
 		return authn.Caller{Username: name, TenantID: tenant, SiteID: "main", AccountType: authn.UserAccount}
 	}
 	return map[string]authn.Caller{
-		"tokens": service("tokens", "admin", "main"), "files": service("files", "admin", "main"), "edge": service("tokens", "edge-admin", "edge"),
-		"ada": user("ada", "dev"), "bob": user("bob", "dev"), "impostor": user("tokens", "dev"),
+		"tokens": service("tokens", "admin", "main"), "files": service("files", "admin", "main"),
+		"edge": service("tokens", "edge-admin", "edge"),
+		"ada":  user("ada", "dev"), "bob": user("bob", "dev"), "impostor": user("tokens", "dev"),
 	}
 }
 
@@ -87,7 +88,8 @@ func TestWhoMayRotateWhoseKey(t *testing.T) {
 	w := newWorld(t, newDB(t))
 	r := w.started("dev", "draft", "admin")
 	held := roles{
-		"tokens@admin": "tenant_definition_updater", "tokens@edge-admin": "tenant_definition_updater", "ada@dev": "tenant_definition_updater",
+		"tokens@admin": "tenant_definition_updater", "tokens@edge-admin": "tenant_definition_updater",
+		"ada@dev":     "tenant_definition_updater",
 		"files@admin": "something_else",
 	}
 	h := engine(t, r, held, owners{"dev": "main", "draft": "main", "admin": "main", "far": "edge"})
@@ -169,7 +171,8 @@ func TestWhatIsAwayIsSaidAndChangesNothingVisible(t *testing.T) {
 	old := active(t, r, "dev").ID
 	held, of := roles{"tokens@admin": "tenant_definition_updater"}, owners{"dev": "main"}
 	for name, h := range map[string]http.Handler{"roles": engine(t, r, nil, of), "owners": engine(t, r, held, nil)} {
-		if answer := put(t, h, "tokens", `{"tenant_id":"dev"}`); answer.Code != http.StatusServiceUnavailable || len(listed(t, r, "dev")) != 1 {
+		if answer := put(t, h, "tokens", `{"tenant_id":"dev"}`); answer.Code != http.StatusServiceUnavailable ||
+			len(listed(t, r, "dev")) != 1 {
 			t.Errorf("%s away: got %d, %d keys", name, answer.Code, len(listed(t, r, "dev")))
 		}
 	}

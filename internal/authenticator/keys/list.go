@@ -46,7 +46,8 @@ func (s *Service) List(ctx context.Context, tenantID string) ([]Info, error) {
 
 func (s *Service) info(r row) Info {
 	i := Info{
-		TenantID: r.TenantID, KeyID: r.KID, State: r.State, Emergency: r.Emergency, Created: r.CreateTime.Time(), Switch: r.ActivateTime.Time(),
+		TenantID: r.TenantID, KeyID: r.KID, State: r.State, Emergency: r.Emergency, Created: r.CreateTime.Time(),
+		Switch:  r.ActivateTime.Time(),
 		Retired: r.RetireTime.Time(), Leave: r.LeaveTime.Time(), Ended: r.EndTime.Time(),
 	}
 	if r.State == Next && !r.standby() {

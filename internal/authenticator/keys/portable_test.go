@@ -9,7 +9,10 @@ import (
 )
 
 func FuzzTokensCanBeReadWithEitherAlphabet(f *testing.F) {
-	for _, text := range []string{"ada", "José Müller", "https://portal.example.org/cb?a=1&b=~x>", "日本語 🎓", "\u2028\x7f\x00\\\"", "ÿþ\xff"} {
+	for _, text := range []string{
+		"ada", "José Müller", "https://portal.example.org/cb?a=1&b=~x>", "日本語 🎓", "\u2028\x7f\x00\\\"",
+		"ÿþ\xff",
+	} {
 		f.Add(text)
 	}
 	f.Fuzz(func(t *testing.T, text string) {

@@ -204,7 +204,8 @@ func (r *Rotator) complete(ctx context.Context, tenantID string) error {
 		r.log.ErrorContext(ctx, "signing key replaced in an emergency before the registry could be told; this will be tried again",
 			slog.String("tenant", tenantID), slog.String("kid", next.KID), slog.Any("error", publishErr))
 	default:
-		r.log.InfoContext(ctx, "signing key rotated", slog.String("tenant", tenantID), slog.String("kid", next.KID), slog.Bool("emergency", next.Emergency))
+		r.log.InfoContext(ctx, "signing key rotated", slog.String("tenant", tenantID), slog.String("kid", next.KID),
+			slog.Bool("emergency", next.Emergency))
 	}
 	return nil
 }
@@ -283,8 +284,9 @@ func (r *Rotator) Reconcile(ctx context.Context, tenantID, published string) err
 	switch {
 	case active == nil && published != "":
 		// Somebody else signs for it, or its keys are lost: not for us to end.
-		return apierr.New(apierr.Conflict, "The registry has a public key of tenant %s and this authenticator has none; if it is to sign for "+
-			"the tenant, run authenticator keys init %s.", tenantID, tenantID)
+		return apierr.New(apierr.Conflict,
+			"The registry has a public key of tenant %s and this authenticator has none; if it is to sign for "+
+				"the tenant, run authenticator keys init %s.", tenantID, tenantID)
 	case active == nil:
 		if _, err := r.keys.Ensure(ctx, tenantID); err != nil {
 			return err

@@ -50,7 +50,8 @@ func TestAGracefulRotationPublishesTheKeyTwiceAsLongAsReadersKeepTheOldSet(t *te
 		if !verifies(t, r, "dev", old.ID) || !verifies(t, w.replica(), "dev", old.ID) {
 			t.Error("a retired key does not verify refresh tokens any more")
 		}
-		if got := active(t, r, "lab").ID; got != lab.ID || !slices.Equal(published(t, r, "lab"), []string{lab.ID}) || verifies(t, r, "lab", done.KeyID) {
+		if got := active(t, r, "lab").ID; got != lab.ID || !slices.Equal(published(t, r, "lab"), []string{lab.ID}) ||
+			verifies(t, r, "lab", done.KeyID) {
 			t.Error("another tenant's keys have changed")
 		}
 		w.wantConsistent(r, "dev")
@@ -216,10 +217,12 @@ func TestATenantThatFailsKeepsNobodyElseWaiting(t *testing.T) {
 	for _, tenant := range []string{"bad", "good"} {
 		rotate(t, r, tenant, keys.Graceful)
 	}
-	if err := w.db.Conn(t.Context()).Exec("UPDATE signing_keys SET private_key = 'broken' WHERE tenant_id = 'bad' AND state = 'next'").Error; err != nil {
+	if err := w.db.Conn(t.Context()).Exec(
+		"UPDATE signing_keys SET private_key = 'broken' WHERE tenant_id = 'bad' AND state = 'next'").Error; err != nil {
 		t.Fatal(err)
 	}
-	if err := w.db.Conn(t.Context()).Exec("UPDATE signing_keys SET private_key = 'broken' WHERE tenant_id = 'worse'").Error; err != nil {
+	if err := w.db.Conn(t.Context()).Exec(
+		"UPDATE signing_keys SET private_key = 'broken' WHERE tenant_id = 'worse'").Error; err != nil {
 		t.Fatal(err)
 	}
 	w.clock.advance(time.Hour)
@@ -266,7 +269,8 @@ func TestAnEmergencyEndsTheOldKeyAtOnce(t *testing.T) {
 			}
 			w.wantConsistent(r, tenant)
 			var sealed string
-			err := w.db.Conn(t.Context()).Raw("SELECT private_key FROM signing_keys WHERE tenant_id = ? AND kid = ?", tenant, old.ID).Scan(&sealed).Error
+			err := w.db.Conn(t.Context()).Raw("SELECT private_key FROM signing_keys WHERE tenant_id = ? AND kid = ?", tenant,
+				old.ID).Scan(&sealed).Error
 			if err != nil || sealed != "" {
 				t.Errorf("the ended key is kept: %.10s, %v", sealed, err)
 			}

@@ -120,7 +120,10 @@ type replica struct {
 
 func newWorld(t *testing.T, db *database.DB) *world {
 	t.Helper()
-	w := &world{t: t, db: db, box: newBox(t), clock: &clock{}, registry: &registry{keys: map[string]string{}, admin: "admin"}, issued: &issued{}}
+	w := &world{
+		t: t, db: db, box: newBox(t), clock: &clock{}, registry: &registry{keys: map[string]string{}, admin: "admin"},
+		issued: &issued{},
+	}
 	w.clock.micros.Store(time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC).UnixMicro())
 	return w
 }

@@ -129,7 +129,8 @@ func (p *Provisioner) key(ctx context.Context, t registryclient.Record, all, cha
 	if hasFailed && apierr.Is(err, apierr.Conflict) {
 		return // somebody else signs for it, which has been said
 	}
-	p.deps.Log.ErrorContext(ctx, "signing key not provided", slog.String("tenant", t.ID), slog.String("status", t.Status), slog.Any("error", err))
+	p.deps.Log.ErrorContext(ctx, "signing key not provided", slog.String("tenant", t.ID), slog.String("status", t.Status),
+		slog.Any("error", err))
 }
 
 func viewOf(site registryclient.Site, tenants []registryclient.Record) kernel.SiteView {

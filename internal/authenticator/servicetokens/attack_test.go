@@ -1,15 +1,15 @@
 package servicetokens_test
 
 import (
-	"encoding/json"
 	"strings"
 	"testing"
 	"time"
 
+	"gatehouse/internal/authenticator/authtest"
 	"gatehouse/internal/authenticator/kernel"
-	"gatehouse/internal/authenticator/tenantconfig"
 	"gatehouse/internal/authenticator/tokens"
 	"gatehouse/internal/authn"
+	"gatehouse/internal/registryclient/registrytest"
 )
 
 // tokenOfUser are the headers of a person who has a token.
@@ -17,40 +17,45 @@ func tokenOfUser(raw string) headers { return headers{"X-Tapis-Token": raw} }
 
 // Upstream lets anybody ask for tokens of himself, of any kind.
 func TestUpstreamBugAPersonMakesHimselfAService(t *testing.T) {
-	w := onSQLite(t)
+	f := onSQLite(t)
 	for tenant, name := range map[string]string{"dev": "ada", "admin": "files", "tacc": "tenants"} {
-		raw := w.user(tenant, name).Access.Value
+		raw := f.User(tenant, name).Access.Value
 		for _, target := range []string{tenant, "admin"} {
-			w.send("POST", "/v3/tokens", tokenOfUser(raw), order(name, object{"token_tenant_id": target})).want(t, 403, "Only a service")
+			f.send("POST", "/v3/tokens", tokenOfUser(raw), order(name, object{"token_tenant_id": target})).Want(403, "Only a service")
 		}
 		// A service's headers do not make it one.
-		w.send("POST", "/v3/tokens", bearing(name, raw), order(name, nil)).want(t, 401, "X-Tapis-Tenant")
+		f.send("POST", "/v3/tokens", bearing(name, raw), order(name, nil)).Want(401, "X-Tapis-Tenant")
 	}
 }
 
 func TestUpstreamBugAPersonGivesHimselfALongerLife(t *testing.T) {
-	w := onSQLite(t)
-	raw := w.user("dev", "ada").Access.Value
-	w.send("POST", "/v3/tokens", tokenOfUser(raw), forUser(object{"access_token_ttl": 3153600000})).want(t, 403, "Only a service")
-	w.send("POST", "/v3/tokens", tokenOfUser(raw), forUser(object{"generate_refresh_token": true})).want(t, 403, "Only a service")
-	w.send("POST", "/v3/tokens", headers{"Authorization": "Bearer " + raw}, forUser(nil)).want(t, 403, "Only a service")
+	f := onSQLite(t)
+	raw := f.User("dev", "ada").Access.Value
+	f.send("POST", "/v3/tokens", tokenOfUser(raw), forUser(object{"access_token_ttl": 3153600000})).Want(403, "Only a service")
+	f.send("POST", "/v3/tokens", tokenOfUser(raw), forUser(object{"generate_refresh_token": true})).Want(403, "Only a service")
+	f.send("POST", "/v3/tokens", headers{"Authorization": "Bearer " + raw}, forUser(nil)).Want(403, "Only a service")
 }
 
 func TestUpstreamBugAPersonForgesClaims(t *testing.T) {
-	w := onSQLite(t)
-	raw := w.user("dev", "ada").Access.Value
-	for _, forged := range []object{{"tapis/account_type": "service"}, {"tapis/username": "admin"}, {"tapis/tenant_id": "admin"}, {"email": "x"}} {
-		w.send("POST", "/v3/tokens", tokenOfUser(raw), forUser(object{"claims": forged})).want(t, 403, "Only a service")
+	f := onSQLite(t)
+	raw := f.User("dev", "ada").Access.Value
+	for _, forged := range []object{
+		{"tapis/account_type": "service"},
+		{"tapis/username": "admin"},
+		{"tapis/tenant_id": "admin"},
+		{"email": "x"},
+	} {
+		f.send("POST", "/v3/tokens", tokenOfUser(raw), forUser(object{"claims": forged})).Want(403, "Only a service")
 	}
 	// Those who may add claims cannot replace any either.
-	portal := bearing("portal", w.service("portal"))
+	portal := bearing("portal", f.service("portal"))
 	for _, name := range []string{"tapis/account_type", "TAPIS/Account_Type", "sub", "exp", "tapis/access_token", "ttl", "aud"} {
-		w.send("POST", "/v3/tokens", portal, forUser(object{"claims": object{name: "service"}})).want(t, 400, "claims")
+		f.send("POST", "/v3/tokens", portal, forUser(object{"claims": object{name: "service"}})).Want(400, "claims")
 	}
 }
 
 func TestUpstreamBugAServicePasswordMakesTokensOfPeople(t *testing.T) {
-	w := onSQLite(t)
+	f := onSQLite(t)
 	for _, service := range []string{"files", "portal"} { // with and without a role
 		for _, body := range []object{
 			{"account_type": "user"},
@@ -58,128 +63,133 @@ func TestUpstreamBugAServicePasswordMakesTokensOfPeople(t *testing.T) {
 			{"account_type": "user", "token_tenant_id": "dev", "token_username": "ada"},
 			{"token_username": "tenants"},
 		} {
-			w.send("POST", "/v3/tokens", w.basic(service), order(service, body)).want(t, 403, "tokens of its own only")
+			f.send("POST", "/v3/tokens", f.basic(service), order(service, body)).Want(403, "tokens of its own only")
 		}
 	}
 }
 
 func TestUpstreamBugARoleOfOnesOwnTenantMakesTokensForAnother(t *testing.T) {
-	each(t, func(w *world) {
+	each(t, func(f *fixture) {
 		// In tacc somebody may make roles as he likes, also one that names dev.
-		w.grant("tacc", "eve", "dev_token_generator")
-		w.grant("tacc", "portal", "tacc_token_generator")
-		w.grant("dev", "eve", "dev_token_generator")
-		w.grant("dev", "files", "dev_token_generator")
-		for _, raw := range []string{w.user("tacc", "eve").Access.Value, w.user("dev", "eve").Access.Value} {
-			w.send("POST", "/v3/tokens", tokenOfUser(raw), forUser(nil)).want(w.t, 403, "Only a service")
+		f.Grant("tacc", "eve", "dev_token_generator")
+		f.Grant("tacc", "portal", "tacc_token_generator")
+		f.Grant("dev", "eve", "dev_token_generator")
+		f.Grant("dev", "files", "dev_token_generator")
+		for _, raw := range []string{f.User("tacc", "eve").Access.Value, f.User("dev", "eve").Access.Value} {
+			f.send("POST", "/v3/tokens", tokenOfUser(raw), forUser(nil)).Want(403, "Only a service")
 		}
-		w.send("POST", "/v3/tokens", bearing("files", w.service("files")), forUser(nil)).want(w.t, 403, "may not make tokens")
-		w.send("POST", "/v3/tokens", bearing("portal", w.service("portal")), forUser(object{"token_tenant_id": "tacc"})).want(w.t, 403, "may not make tokens")
+		f.send("POST", "/v3/tokens", bearing("files", f.service("files")), forUser(nil)).Want(403, "may not make tokens")
+		f.send("POST", "/v3/tokens", bearing("portal", f.service("portal")), forUser(object{"token_tenant_id": "tacc"})).Want(
+			403, "may not make tokens")
 		// A service that acts for somebody of dev is still judged by its own tenant.
-		h := bearing("files", w.service("files"))
+		h := bearing("files", f.service("files"))
 		h["X-Tapis-Tenant"], h["X-Tapis-User"] = "dev", "eve"
-		w.send("POST", "/v3/tokens", h, forUser(nil)).want(w.t, 403, "may not make tokens")
+		f.send("POST", "/v3/tokens", h, forUser(nil)).Want(403, "may not make tokens")
 	})
 }
 
 func TestAServiceOfAnotherSiteGetsNothingHere(t *testing.T) {
-	w := onSQLite(t)
-	w.grant("admin", "portal", "admin_token_generator")
-	foreign := w.signed(edge, "edge-admin", object{"tapis/username": "portal", "sub": "portal@edge-admin"})
+	f := onSQLite(t)
+	f.Grant("admin", "portal", "admin_token_generator")
+	foreign := f.Signed("edge-admin", object{"tapis/username": "portal", "sub": "portal@edge-admin"})
 	h := headers{"X-Tapis-Token": foreign, "X-Tapis-Tenant": "far", "X-Tapis-User": "ada"}
 	for _, body := range []object{forUser(nil), order("portal", nil), order("portal", object{"token_tenant_id": "edge-admin"})} {
-		if got := w.send("POST", "/v3/tokens", h, body); got.status/100 != 4 {
-			t.Errorf("got %d %s", got.status, got.raw)
+		if got := f.send("POST", "/v3/tokens", h, body); got.Status/100 != 4 {
+			t.Errorf("got %d %s", got.Status, got.Raw)
 		}
 	}
 }
 
 func TestPeopleGetNoTokensInTheAdministrativeTenant(t *testing.T) {
-	w := onSQLite(t)
-	w.grant("admin", "portal", "admin_token_generator")
-	portal := bearing("portal", w.service("portal"))
-	w.send("POST", "/v3/tokens", portal, forUser(object{"token_tenant_id": "admin"})).want(t, 403, "administers its site")
+	f := onSQLite(t)
+	f.Grant("admin", "portal", "admin_token_generator")
+	portal := bearing("portal", f.service("portal"))
+	f.send("POST", "/v3/tokens", portal, forUser(object{"token_tenant_id": "admin"})).Want(403, "administers its site")
 	// The role is good for other services' tokens, of accounts that there are.
-	w.send("POST", "/v3/tokens", portal, order("files", nil)).want(t, 200, "")
-	w.send("POST", "/v3/tokens", portal, order("nobody", nil)).want(t, 400, "token_username")
-	w.grant("admin", "ada", kernel.SiteAdminUser) // which is not enough
-	w.send("POST", "/v3/tokens", portal, forUser(object{"token_tenant_id": "admin"})).want(t, 403, "administers its site")
+	f.send("POST", "/v3/tokens", portal, order("files", nil)).Want(200, "")
+	f.send("POST", "/v3/tokens", portal, order("nobody", nil)).Want(400, "token_username")
+	f.Grant("admin", "ada", kernel.SiteAdminUser) // which is not enough
+	f.send("POST", "/v3/tokens", portal, forUser(object{"token_tenant_id": "admin"})).Want(403, "administers its site")
 }
 
 func TestWhomItNamesMayHaveTokensInTheAdministrativeTenantThatPermitsIt(t *testing.T) {
-	each(t, func(w *world) {
-		t := w.t
-		portal := bearing("portal", w.service("portal"))
+	each(t, func(f *fixture) {
+		t := f.T
+		portal := bearing("portal", f.service("portal"))
 		forAdmin := func(name string) object {
-			return forUser(object{"token_tenant_id": "admin", "token_username": name, "generate_refresh_token": true, "refresh_token_ttl": 86400})
+			return forUser(object{
+				"token_tenant_id": "admin", "token_username": name, "generate_refresh_token": true,
+				"refresh_token_ttl": 86400,
+			})
 		}
-		ask := func(name string) answer { return w.send("POST", "/v3/tokens", portal, forAdmin(name)) }
+		ask := func(name string) authtest.Reply { return f.send("POST", "/v3/tokens", portal, forAdmin(name)) }
 		configure := func(permit string) {
-			t.Helper()
-			if _, err := w.settings.Update(t.Context(), "admin", "test", tenantconfig.Change{"site_admin_users": json.RawMessage(permit)}); err != nil {
-				t.Fatal(err)
-			}
+			f.Configure("admin", `{"site_admin_users":`+permit+`}`)
 		}
 		for _, name := range []string{"ada", "files"} {
-			w.grant("admin", name, kernel.SiteAdminUser)
+			f.Grant("admin", name, kernel.SiteAdminUser)
 		}
-		w.grant("dev", "bob", kernel.SiteAdminUser)
+		f.Grant("dev", "bob", kernel.SiteAdminUser)
 		configure("true")
-		ask("ada").want(t, 403, "may not make tokens") // a generator makes them, here too
-		w.grant("admin", "portal", "admin_token_generator")
-		got := ask("ada").want(t, 200, "")
-		if c := claims(t, got.access(t)); c["sub"] != "ada@admin" || c["tapis/account_type"] != "user" || c["tapis/target_site"] != nil {
+		ask("ada").Want(403, "may not make tokens") // a generator makes them, here too
+		f.Grant("admin", "portal", "admin_token_generator")
+		got := ask("ada").Want(200, "")
+		if c := authtest.Claims(t, got.Need(accessToken...)); c["sub"] != "ada@admin" || c["tapis/account_type"] != "user" ||
+			c["tapis/target_site"] != nil {
 			t.Errorf("claims %v", c)
 		}
-		ask("bob").want(t, 403, "administers its site")   // holds the role elsewhere
-		ask("files").want(t, 403, "administers its site") // is a service's name
-		w.send("POST", "/v3/tokens", w.basic("portal"), forAdmin("ada")).want(t, 403, "With its password")
+		ask("bob").Want(403, "administers its site")   // holds the role elsewhere
+		ask("files").Want(403, "administers its site") // is a service's name
+		f.send("POST", "/v3/tokens", f.basic("portal"), forAdmin("ada")).Want(403, "With its password")
 
-		refresh := object{"refresh_token": got.refresh(t)}
-		w.send("PUT", "/v3/tokens", nil, refresh).want(t, 200, "")
+		refresh := object{"refresh_token": got.Need(refreshToken...)}
+		f.send("PUT", "/v3/tokens", nil, refresh).Want(200, "")
 		configure("null")
-		w.send("PUT", "/v3/tokens", nil, refresh).want(t, 401, "subject cannot have tokens")
-		ask("ada").want(t, 403, "administers its site")
+		f.send("PUT", "/v3/tokens", nil, refresh).Want(401, "subject cannot have tokens")
+		ask("ada").Want(403, "administers its site")
 		configure("true")
-		w.send("PUT", "/v3/tokens", nil, refresh).want(t, 200, "")
-		if _, err := w.accounts.RevokeRole(t.Context(), "admin", "ada", kernel.SiteAdminUser); err != nil {
+		f.send("PUT", "/v3/tokens", nil, refresh).Want(200, "")
+		if _, err := f.Kernel().RevokeRole(t.Context(), "admin", "ada", kernel.SiteAdminUser); err != nil {
 			t.Fatal(err)
 		}
-		w.send("PUT", "/v3/tokens", nil, refresh).want(t, 401, "subject cannot have tokens")
-		ask("ada").want(t, 403, "administers its site")
+		f.send("PUT", "/v3/tokens", nil, refresh).Want(401, "subject cannot have tokens")
+		ask("ada").Want(403, "administers its site")
 	})
 }
 
 // Upstream keeps the hard-coded admin key for all tenants after a reload.
 func TestUpstreamBugTokensOfATenantAreSignedWithAnothersKey(t *testing.T) {
-	w := onSQLite(t)
-	w.grant("admin", "portal", "tacc_token_generator")
-	portal := bearing("portal", w.service("portal"))
-	if err := w.view.Refresh(t.Context()); err != nil {
+	f := onSQLite(t)
+	f.Grant("admin", "portal", "tacc_token_generator")
+	portal := bearing("portal", f.service("portal"))
+	if err := f.Client().Refresh(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	for _, tenant := range []string{"dev", "tacc"} {
-		raw := w.send("POST", "/v3/tokens", portal, forUser(object{"token_tenant_id": tenant})).access(t)
-		if _, err := w.tokens.Access(t.Context(), tokens.Tenant{ID: tenant, Issuer: issuer(tenant)}, raw); err != nil {
+		raw := f.send("POST", "/v3/tokens", portal, forUser(object{"token_tenant_id": tenant})).Need(accessToken...)
+		if _, err := f.Tokens().Access(t.Context(), tokens.Tenant{ID: tenant, Issuer: registrytest.Issuer(tenant)}, raw); err != nil {
 			t.Errorf("%s: %v", tenant, err)
 		}
 	}
 }
 
 func TestForgedTokensMakeNone(t *testing.T) {
-	w := onSQLite(t)
-	good := w.service("files")
+	f := onSQLite(t)
+	good := f.service("files")
 	parts := strings.Split(good, ".")
 	for name, raw := range map[string]string{
-		"signed by another tenant's key": w.signed(signing, "dev", object{"tapis/tenant_id": "admin", "iss": issuer("admin"), "sub": "files@admin"}),
-		"a service of a plain tenant":    w.signed(signing, "dev", nil),
-		"never recorded":                 w.signed(signing, "admin", nil),
-		"a refresh token":                w.send("POST", "/v3/tokens", w.basic("files"), order("files", nil)).refresh(t),
-		"cut":                            good[:len(good)-20],
-		"other signature":                parts[0] + "." + parts[1] + "." + strings.Split(w.service("portal"), ".")[2],
+		"signed by another tenant's key": f.Signed("dev", object{
+			"tapis/tenant_id": "admin", "iss": registrytest.Issuer("admin"),
+			"sub": "files@admin",
+		}),
+		"a service of a plain tenant": f.Signed("dev", nil),
+		"never recorded":              f.Signed("admin", nil),
+		"a refresh token":             f.send("POST", "/v3/tokens", f.basic("files"), order("files", nil)).Need(refreshToken...),
+		"cut":                         good[:len(good)-20],
+		"other signature":             parts[0] + "." + parts[1] + "." + strings.Split(f.service("portal"), ".")[2],
 	} {
-		if got := w.send("POST", "/v3/tokens", bearing("files", raw), order("files", nil)); got.status != 401 {
-			t.Errorf("%s: %d %s", name, got.status, got.raw)
+		if got := f.send("POST", "/v3/tokens", bearing("files", raw), order("files", nil)); got.Status != 401 {
+			t.Errorf("%s: %d %s", name, got.Status, got.Raw)
 		}
 	}
 }
@@ -187,33 +197,33 @@ func TestForgedTokensMakeNone(t *testing.T) {
 // The clocks of callers do not matter, ours does: five minutes off, tokens are
 // refused clearly or end that much later, and nothing breaks.
 func TestAClockFiveMinutesOffGivesClearAnswers(t *testing.T) {
-	w := onSQLite(t)
+	f := onSQLite(t)
 	short := object{"access_token_ttl": 60, "refresh_token_ttl": 120}
-	got := w.send("POST", "/v3/tokens", w.basic("files"), order("files", short))
-	access, refresh := got.access(t), got.refresh(t)
-	w.advance(5 * time.Minute)
-	w.send("POST", "/v3/tokens", bearing("files", access), order("files", nil)).want(t, 401, "expired")
-	w.send("PUT", "/v3/tokens", nil, object{"refresh_token": refresh}).want(t, 401, "expired")
-	w.send("POST", "/v3/tokens/revoke", nil, object{"token": access}).want(t, 400, "expired")
-	w.advance(-5 * time.Minute)
-	w.send("POST", "/v3/tokens", bearing("files", access), order("files", nil)).want(t, 200, "")
-	w.send("PUT", "/v3/tokens", nil, object{"refresh_token": refresh}).want(t, 200, "")
-	w.advance(-5 * time.Minute) // before it was issued
-	w.send("POST", "/v3/tokens", bearing("files", access), order("files", nil)).want(t, 200, "")
+	got := f.send("POST", "/v3/tokens", f.basic("files"), order("files", short))
+	access, refresh := got.Need(accessToken...), got.Need(refreshToken...)
+	f.Clock.Advance(5 * time.Minute)
+	f.send("POST", "/v3/tokens", bearing("files", access), order("files", nil)).Want(401, "expired")
+	f.send("PUT", "/v3/tokens", nil, object{"refresh_token": refresh}).Want(401, "expired")
+	f.send("POST", "/v3/tokens/revoke", nil, object{"token": access}).Want(400, "expired")
+	f.Clock.Advance(-5 * time.Minute)
+	f.send("POST", "/v3/tokens", bearing("files", access), order("files", nil)).Want(200, "")
+	f.send("PUT", "/v3/tokens", nil, object{"refresh_token": refresh}).Want(200, "")
+	f.Clock.Advance(-5 * time.Minute) // before it was issued
+	f.send("POST", "/v3/tokens", bearing("files", access), order("files", nil)).Want(200, "")
 }
 
 func TestTheAccountTypeDecidesAndNotTheName(t *testing.T) {
-	w := onSQLite(t)
+	f := onSQLite(t)
 	// A person of the administrative tenant with a service's name, whose token
 	// an OAuth grant can no longer make.
-	pair, err := w.tokens.Issue(t.Context(), tokens.Request{
-		Tenant: tokens.Tenant{ID: "admin", Issuer: issuer("admin")}, Username: "portal", AccountType: authn.UserAccount,
+	pair, err := f.Tokens().Issue(t.Context(), tokens.Request{
+		Tenant: tokens.Tenant{ID: "admin", Issuer: registrytest.Issuer("admin")}, Username: "portal", AccountType: authn.UserAccount,
 		GrantType: tokens.Direct, AccessTTL: time.Hour, RefreshTTL: time.Hour,
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.send("POST", "/v3/tokens", tokenOfUser(pair.Access.Value), forUser(nil)).want(t, 403, "Only a service")
-	w.send("POST", "/v3/tokens", tokenOfUser(pair.Access.Value), order("portal", nil)).want(t, 403, "Only a service")
-	w.send("PUT", "/v3/tokens", nil, object{"refresh_token": pair.Refresh.Value}).want(t, 401, "cannot have tokens")
+	f.send("POST", "/v3/tokens", tokenOfUser(pair.Access.Value), forUser(nil)).Want(403, "Only a service")
+	f.send("POST", "/v3/tokens", tokenOfUser(pair.Access.Value), order("portal", nil)).Want(403, "Only a service")
+	f.send("PUT", "/v3/tokens", nil, object{"refresh_token": pair.Refresh.Value}).Want(401, "cannot have tokens")
 }

@@ -25,7 +25,8 @@ func (h *Handler) routers(c *gin.Context) error {
 		return err
 	}
 	if !caller.Service() || caller.TenantID != admin.ID || (caller.Username != "tokens" && caller.Username != "tenants") {
-		return apierr.New(apierr.Forbidden, "Only the services tokens and tenants of this site revoke here; everybody else at /v3/tokens/revoke.")
+		return apierr.New(apierr.Forbidden,
+			"Only the services tokens and tenants of this site revoke here; everybody else at /v3/tokens/revoke.")
 	}
 	return nil
 }

@@ -166,15 +166,16 @@ func (s *Service) mayHave(ctx context.Context, who Applicant, tenant registrycli
 		return err
 	}
 	ours := who.Caller.Service() && who.Caller.TenantID == admin.ID
-	self := ours && !o.Delegation && o.AccountType == authn.ServiceAccount && tenant.ID == admin.ID && o.Username == who.Caller.Username
+	self := ours && !o.Delegation && o.AccountType == authn.ServiceAccount && tenant.ID == admin.ID &&
+		o.Username == who.Caller.Username
 	switch {
 	case !ours:
 		return forbidden("Only a service of this site can ask for tokens here; people get theirs at /v3/oauth2/tokens.")
 	case self:
 		return nil
 	case who.Password:
-		return forbidden("With its password a service can ask for tokens of its own only: account_type is service, token_username its name, " +
-			"and token_tenant_id the administrative tenant of the site.")
+		return forbidden("With its password a service can ask for tokens of its own only: account_type is service, " +
+			"token_username its name, and token_tenant_id the administrative tenant of the site.")
 	}
 	if o.AccountType == authn.UserAccount {
 		if admitted, err := s.admits(ctx, tenant, o.Username); err != nil {
@@ -211,7 +212,8 @@ func forbidden(message string) error { return apierr.New(apierr.Forbidden, "%s",
 // request says what the mint shall make of an order that was allowed.
 func (s *Service) request(ctx context.Context, who Applicant, tenant registryclient.Tenant, o Order) (tokens.Request, error) {
 	r := tokens.Request{
-		Tenant: tokenTenant(tenant), Username: o.Username, AccountType: o.AccountType, TargetSite: o.TargetSite, GrantType: tokens.Direct,
+		Tenant: tokenTenant(tenant), Username: o.Username, AccountType: o.AccountType, TargetSite: o.TargetSite,
+		GrantType: tokens.Direct,
 	}
 	var err error
 	if o.AccountType == authn.ServiceAccount {
@@ -340,7 +342,8 @@ func (s *Service) stillEntitled(ctx context.Context, tenant registryclient.Tenan
 		return limits{}, err
 	}
 	if !may {
-		return limits{}, stale("The refresh token is not valid any more: its subject cannot have tokens.", errors.New("subject not entitled"))
+		return limits{}, stale("The refresh token is not valid any more: its subject cannot have tokens.",
+			errors.New("subject not entitled"))
 	}
 	return s.longest(ctx, tenant, r.AccountType)
 }
@@ -351,7 +354,8 @@ func notRenewed(err error) error {
 	case errors.Is(err, authn.ErrTokenType):
 		return apierr.Invalidf("The field refresh_token is not a refresh token.").Because(err)
 	case errors.Is(err, tokens.ErrGrant):
-		return apierr.Invalidf("The refresh token was issued by an OAuth grant; its client refreshes it at /v3/oauth2/tokens.").Because(err)
+		return apierr.Invalidf("The refresh token was issued by an OAuth grant; its client refreshes it at /v3/oauth2/tokens.").
+			Because(err)
 	case errors.Is(err, authn.ErrExpired):
 		return stale("The refresh token has expired.", err)
 	case errors.Is(err, authn.ErrRevoked):

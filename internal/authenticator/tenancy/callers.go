@@ -21,7 +21,9 @@ type Callers struct {
 
 // NewCallers returns Callers of a site, whose own tenants' keys and tokens are
 // known to own and issued.
-func NewCallers(registry *registryclient.Client, own *keys.Service, issued *tokens.Service, siteID string, now func() time.Time) *Callers {
+func NewCallers(registry *registryclient.Client, own *keys.Service, issued *tokens.Service, siteID string,
+	now func() time.Time,
+) *Callers {
 	return &Callers{
 		registry: registry, issued: issued, siteID: siteID,
 		verifier: authn.NewVerifier(keyring{registry, own}, now),

@@ -47,7 +47,8 @@ func TestNothingButTheHostSelectsATenant(t *testing.T) {
 			status int
 			tenant string
 		}{
-			"dev.tapis.io": {200, `"result":"dev"`}, "tacc.tapis.io": {200, `"result":"tacc"`}, "DEV.tapis.io:443": {200, `"result":"dev"`},
+			"dev.tapis.io": {200, `"result":"dev"`}, "tacc.tapis.io": {200, `"result":"tacc"`},
+			"DEV.tapis.io:443": {200, `"result":"dev"`},
 			"unknown.tapis.io": {404, "No tenant is known at the host"}, "localhost": {404, ""}, "localhost:5000": {404, ""},
 			"dev.tapis.io.localhost": {404, ""}, "far.tapis.io": {403, "belongs to another site"}, "draft.tapis.io": {404, ""},
 			"inactive.tapis.io": {404, ""},
@@ -66,11 +67,12 @@ func TestTwoHostsInOneRequestAreOneOrNone(t *testing.T) {
 	defer server.Close()
 	for request, want := range map[string]string{
 		"GET /v3/x HTTP/1.1\r\nHost: dev.tapis.io\r\nHost: tacc.tapis.io\r\n\r\n": "400 ",
-		"GET /v3/x HTTP/1.1\r\n\r\n":                                                        "400 ",
-		"GET /v3/x HTTP/1.1\r\nHost: dev.tapis.io,tacc.tapis.io\r\n\r\n":                    "404 ",
-		"GET /v3/x HTTP/1.1\r\nHost: \u212a.tapis.io\r\n\r\n":                               "400 ",
-		"GET /v3/x HTTP/1.0\r\n\r\n":                                                        "404 ",
-		"GET http://tacc.tapis.io/v3/x HTTP/1.1\r\nHost: dev.tapis.io\r\n\r\n":              `"result":"tacc"`, // RFC 9112 section 3.2.2
+		"GET /v3/x HTTP/1.1\r\n\r\n":                                           "400 ",
+		"GET /v3/x HTTP/1.1\r\nHost: dev.tapis.io,tacc.tapis.io\r\n\r\n":       "404 ",
+		"GET /v3/x HTTP/1.1\r\nHost: \u212a.tapis.io\r\n\r\n":                  "400 ",
+		"GET /v3/x HTTP/1.0\r\n\r\n":                                           "404 ",
+		"GET http://tacc.tapis.io/v3/x HTTP/1.1\r\nHost: dev.tapis.io\r\n\r\n": `"result":"tacc"`,
+		// RFC 9112 section 3.2.2
 		"GET http://dev.tapis.io@tacc.tapis.io/v3/x HTTP/1.1\r\nHost: dev.tapis.io\r\n\r\n": `"result":"tacc"`,
 	} {
 		conn, err := net.Dial("tcp", server.Listener.Addr().String())
