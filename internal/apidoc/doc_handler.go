@@ -38,8 +38,7 @@ const contentType = "application/yaml"
 // policy lets Swagger UI style itself, which it does with attributes, and send
 // requests to the service that it describes; nothing else.
 const policy = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; " +
-	"connect-src 'self'; " +
-	"base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+	"connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
 //go:embed docs.html docs-start.js
 var own embed.FS
@@ -60,8 +59,8 @@ func Mount(r gin.IRouter, base string, documents ...Document) {
 	}
 	serve(r, Page(base), "text/html; charset=utf-8", func() ([]byte, error) { return page.Bytes(), nil })
 	serve(r, base+"/docs-start.js", script, file(own, "docs-start.js"))
-	servePacked(r, base+"/docs.css", "text/css; charset=utf-8", file(static.FS, "swagger-ui.css.gz"))
-	servePacked(r, base+"/docs.js", script, file(static.FS, "swagger-ui-bundle.js.gz"))
+	serve(r, base+"/docs.css", "text/css; charset=utf-8", file(static.FS, "swagger-ui.css.gz"))
+	serve(r, base+"/docs.js", script, file(static.FS, "swagger-ui-bundle.js.gz"))
 }
 
 // source returns a text that the binary carries. It is read for each request:
@@ -87,6 +86,9 @@ const script = "text/javascript; charset=utf-8"
 func serve(r gin.IRouter, path, kind string, from source) {
 	httpapi.Get(r, path, func(c *gin.Context) error {
 		text, err := from()
+		if err == nil && bytes.HasPrefix(text, []byte(gzipMagic)) {
+			text, err = unpacked(c, text)
+		}
 		if err != nil {
 			return apierr.Wrap(err, "read "+path)
 		}
@@ -95,31 +97,21 @@ func serve(r gin.IRouter, path, kind string, from source) {
 	})
 }
 
-// servePacked does so with a gzip file of Swagger UI, which hardly anybody
-// cannot unpack.
-func servePacked(r gin.IRouter, path, kind string, from source) {
-	httpapi.Get(r, path, func(c *gin.Context) error {
-		packed, err := from()
-		if err != nil {
-			return apierr.Wrap(err, "read "+path)
-		}
-		c.Header("Vary", "Accept-Encoding")
-		if strings.Contains(c.GetHeader("Accept-Encoding"), "gzip") {
-			c.Header("Content-Encoding", "gzip")
-			write(c, kind, packed)
-			return nil
-		}
-		unpacking, err := gzip.NewReader(bytes.NewReader(packed))
-		if err != nil {
-			return apierr.Wrap(err, "unpack "+path)
-		}
-		text, err := io.ReadAll(unpacking)
-		if err != nil {
-			return apierr.Wrap(err, "unpack "+path)
-		}
-		write(c, kind, text)
-		return nil
-	})
+// gzipMagic is how gzip files begin, such as those of Swagger UI.
+const gzipMagic = "\x1f\x8b"
+
+// unpacked returns a gzip file as it is to everybody who can unpack it.
+func unpacked(c *gin.Context, packed []byte) ([]byte, error) {
+	c.Header("Vary", "Accept-Encoding")
+	if strings.Contains(c.GetHeader("Accept-Encoding"), "gzip") {
+		c.Header("Content-Encoding", "gzip")
+		return packed, nil
+	}
+	unpacking, err := gzip.NewReader(bytes.NewReader(packed))
+	if err != nil {
+		return nil, err
+	}
+	return io.ReadAll(unpacking)
 }
 
 func write(c *gin.Context, kind string, text []byte) {

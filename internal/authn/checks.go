@@ -4,25 +4,9 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"strings"
 )
-
-// Further errors of a token or its request; IsRefusal holds for them.
-var (
-	ErrTargetSite = errors.New("the token is meant for another site")
-	ErrBehalf     = errors.New("the headers X-Tapis-Tenant and X-Tapis-User do not go with this token")
-)
-
-// missingHeaders says, as a clause, in which headers a service did not say for
-// whom it asks. Such an error is an ErrBehalf.
-type missingHeaders string
-
-func (m missingHeaders) Error() string { return ErrBehalf.Error() + ": " + string(m) }
-
-// Is implements the interface of errors.Is.
-func (missingHeaders) Is(target error) bool { return target == ErrBehalf }
 
 // complete fails unless both headers were sent.
 func (s Subject) complete() error {

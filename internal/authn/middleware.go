@@ -58,43 +58,45 @@ func with(ctx context.Context, caller Caller) context.Context {
 // RequireUser lets only holders of a user's access token pass, from
 // X-Tapis-Token or Authorization: Bearer.
 func RequireUser(verify Verify) gin.HandlerFunc {
-	return httpapi.Handle(func(c *gin.Context) error {
-		raw, err := needToken(c)
-		if err != nil {
-			return err
-		}
+	return require(func(c *gin.Context, raw string) (Caller, error) {
 		ctx := c.Request.Context()
 		caller, err := verify(ctx, raw)
-		if err != nil {
-			return Refusal(err)
-		}
-		if caller.AccountType != UserAccount {
-			return apierr.New(apierr.Forbidden, "Service accounts cannot use this endpoint.")
-		}
-		if c.GetHeader("X-Tapis-Tenant") != "" || c.GetHeader("X-Tapis-User") != "" {
-			return unauthenticated("The headers X-Tapis-Tenant and X-Tapis-User go with service tokens only.")
+		switch {
+		case err != nil:
+			return Caller{}, err
+		case caller.AccountType != UserAccount:
+			return Caller{}, apierr.New(apierr.Forbidden, "Service accounts cannot use this endpoint.")
+		case behalfOf(c) != (Subject{}):
+			return Caller{}, unauthenticated("The headers X-Tapis-Tenant and X-Tapis-User go with service tokens only.")
 		}
 		httpapi.Annotate(ctx, slog.String("user", caller.Username))
-		c.Request = c.Request.WithContext(with(ctx, caller))
-		return nil
+		return caller, nil
 	})
 }
 
 // Require lets only holders of an access token pass, users and services, as
 // check says.
 func Require(check Check) gin.HandlerFunc {
+	return require(func(c *gin.Context, raw string) (Caller, error) {
+		caller, err := check(c.Request.Context(), raw, behalfOf(c))
+		if err == nil {
+			annotate(c.Request.Context(), caller)
+		}
+		return caller, err
+	})
+}
+
+func require(check func(c *gin.Context, raw string) (Caller, error)) gin.HandlerFunc {
 	return httpapi.Handle(func(c *gin.Context) error {
 		raw, err := needToken(c)
 		if err != nil {
 			return err
 		}
-		ctx := c.Request.Context()
-		caller, err := check(ctx, raw, behalfOf(c))
+		caller, err := check(c, raw)
 		if err != nil {
 			return Refusal(err)
 		}
-		annotate(ctx, caller)
-		c.Request = c.Request.WithContext(with(ctx, caller))
+		c.Request = c.Request.WithContext(with(c.Request.Context(), caller))
 		return nil
 	})
 }
@@ -168,37 +170,4 @@ func tokenOf(c *gin.Context) (string, error) {
 		return tapis, nil
 	}
 	return bearer, nil
-}
-
-// Refusal turns an error for which IsRefusal holds into the answer to the
-// bearer of the access token, and leaves others as they are.
-func Refusal(err error) error {
-	if !IsRefusal(err) {
-		return err
-	}
-	var missing missingHeaders
-	switch {
-	case errors.As(err, &missing):
-		return unauthenticated("A service must say for whom it asks: " + string(missing) + ".").Because(err)
-	case errors.Is(err, ErrExpired):
-		return unauthenticated("The access token has expired.").Because(err)
-	case errors.Is(err, ErrMalformed):
-		return unauthenticated("The access token is malformed; was it cut, or sent with more than the token?").Because(err)
-	case errors.Is(err, ErrRevoked):
-		return unauthenticated("The access token has been revoked.").Because(err)
-	case errors.Is(err, ErrTokenType):
-		return unauthenticated("The token is not an access token.").Because(err)
-	case errors.Is(err, ErrTargetSite):
-		return unauthenticated("The service token is meant for another site.").Because(err)
-	case errors.Is(err, ErrBehalf):
-		return unauthenticated("The headers X-Tapis-Tenant and X-Tapis-User do not go with this token: a service sends both, for a " +
-			"tenant that it may act for here; a user sends neither.").Because(err)
-	}
-	return unauthenticated("The access token is not valid for this request.").Because(err)
-}
-
-func unauthenticated(message string) *apierr.Error {
-	e := apierr.New(apierr.Unauthenticated, "%s", message)
-	e.Challenge = `Bearer realm="tapis", error="invalid_token"`
-	return e
 }

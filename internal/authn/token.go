@@ -22,18 +22,6 @@ const (
 	ServiceAccount = "service"
 )
 
-// Errors of Verify. All mean that the token is not to be believed.
-var (
-	ErrMalformed  = errors.New("the token is malformed")
-	ErrSignature  = errors.New("the token's signature is not valid")
-	ErrExpired    = errors.New("the token has expired")
-	ErrTenant     = errors.New("the token belongs to another tenant")
-	ErrIssuer     = errors.New("the token has another issuer")
-	ErrTokenType  = errors.New("the token is of another type")
-	ErrUnknownKey = errors.New("the token is signed with an unknown key")
-	ErrRevoked    = errors.New("the token has been revoked or was never recorded")
-)
-
 // maxToken bounds what is parsed, in bytes.
 const maxToken = 16 << 10
 
@@ -234,18 +222,4 @@ func (want Expect) check(c *Claims) error {
 		return ErrIssuer
 	}
 	return nil
-}
-
-// IsRefusal reports whether err means that the token itself is bad, rather
-// than that it could not be checked.
-func IsRefusal(err error) bool {
-	for _, refusal := range []error{
-		ErrMalformed, ErrSignature, ErrExpired, ErrTenant, ErrIssuer, ErrTokenType, ErrUnknownKey,
-		ErrRevoked, ErrTargetSite, ErrBehalf,
-	} {
-		if errors.Is(err, refusal) {
-			return true
-		}
-	}
-	return false
 }

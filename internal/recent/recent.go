@@ -1,6 +1,8 @@
 // Package recent remembers for a moment what was found out about something
 // that is asked about again and again. How long a moment may be, and what has
-// to be asked all the same, is its users' to know.
+// to be asked all the same, is its users' to know. Libraries for this read the
+// system's clock, let one reader wait for another, or keep what was looked up
+// before everything was forgotten.
 package recent
 
 import (

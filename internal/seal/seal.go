@@ -5,6 +5,7 @@
 package seal
 
 import (
+	"bytes"
 	"crypto/aes"
 	"crypto/cipher"
 	"crypto/hkdf"
@@ -38,20 +39,14 @@ func New(master []byte) (*Box, error) {
 	if len(master) != KeySize {
 		return nil, fmt.Errorf("master key has %d bytes, want %d", len(master), KeySize)
 	}
-	if repetitive(master) {
+	if bytes.Count(master, master[:1]) == len(master) {
 		return nil, errors.New("master key is a repeated byte, not a random one")
 	}
 	sealing, err := hkdf.Key(sha256.New, master, nil, "gatehouse seal v1", 32)
-	if err != nil {
-		return nil, fmt.Errorf("derive sealing key: %w", err)
-	}
-	pepper, err := hkdf.Key(sha256.New, master, nil, "gatehouse pepper v1", 32)
-	if err != nil {
-		return nil, fmt.Errorf("derive pepper: %w", err)
-	}
-	id, err := hkdf.Key(sha256.New, master, nil, "gatehouse key id v1", 4)
-	if err != nil {
-		return nil, fmt.Errorf("derive key id: %w", err)
+	pepper, pepperErr := hkdf.Key(sha256.New, master, nil, "gatehouse pepper v1", 32)
+	id, idErr := hkdf.Key(sha256.New, master, nil, "gatehouse key id v1", 4)
+	if err := errors.Join(err, pepperErr, idErr); err != nil {
+		return nil, fmt.Errorf("derive keys: %w", err)
 	}
 	block, err := aes.NewCipher(sealing)
 	if err != nil {
@@ -144,13 +139,4 @@ func randomBytes(n int) []byte {
 	b := make([]byte, n)
 	_, _ = rand.Read(b) // never fails: crypto/rand crashes the program instead
 	return b
-}
-
-func repetitive(key []byte) bool {
-	for _, b := range key {
-		if b != key[0] {
-			return false
-		}
-	}
-	return true
 }

@@ -1,5 +1,5 @@
 // Package slapdtest runs OpenLDAP's slapd for tests: a throw-away server with
-// its own certificate authority on loopback ports, with the people that a test
+// a certificate of its own on loopback ports, with the people that a test
 // wants, that can be stopped, restarted and suspended. Production code never
 // imports it.
 //

@@ -51,10 +51,10 @@ type Server struct {
 	// BindDN and BindPassword are a service account that may read everything
 	// but passwords; people may read themselves, and others nothing.
 	BindDN, BindPassword string
-	// CA signed the server's certificate.
-	CA *x509.Certificate
-
+	// Certificate is the server's, and its own authority.
+	Certificate  *x509.Certificate
 	t            testing.TB
+	certificate  *x509.Certificate
 	program, dir string
 	plain, tls   string // host:port
 	process      *os.Process
@@ -83,7 +83,12 @@ func Start(t testing.TB, o Options) *Server {
 	if hosts == nil {
 		hosts = []string{"localhost", "127.0.0.1"}
 	}
-	s.CA = issue(t, s.dir, hosts)
+	var certPEM, keyPEM string
+	if s.Certificate, certPEM, keyPEM, err = certify(hosts); err != nil {
+		t.Fatalf("slapdtest: %v", err)
+	}
+	s.write("server.pem", certPEM)
+	s.write("server.key", keyPEM)
 	s.configure(o)
 	s.load(o)
 	t.Cleanup(s.kill)
@@ -124,10 +129,10 @@ func (s *Server) URL() string { return "ldap://" + s.plain }
 // TLSURL returns the ldaps:// URL.
 func (s *Server) TLSURL() string { return "ldaps://" + s.tls }
 
-// CACert returns a pool of the one authority that signed the certificate.
+// CACert returns a pool that the server's certificate is good for.
 func (s *Server) CACert() *x509.CertPool {
 	pool := x509.NewCertPool()
-	pool.AddCert(s.CA)
+	pool.AddCert(s.Certificate)
 	return pool
 }
 
@@ -203,8 +208,7 @@ func (s *Server) configure(o Options) {
 	b.WriteString("allow bind_anon_cred bind_anon_dn\n")
 	b.WriteString("modulepath /usr/lib/ldap\nmoduleload back_mdb\n")
 	fmt.Fprintf(&b, "pidfile %[1]s/slapd.pid\nargsfile %[1]s/slapd.args\n", s.dir)
-	fmt.Fprintf(&b, "TLSCACertificateFile %[1]s/ca.pem\nTLSCertificateFile %[1]s/server.pem\nTLSCertificateKeyFile "+
-		"%[1]s/server.key\n", s.dir)
+	fmt.Fprintf(&b, "TLSCertificateFile %[1]s/server.pem\nTLSCertificateKeyFile %[1]s/server.key\n", s.dir)
 	fmt.Fprintf(&b, "threads 4\ndatabase mdb\nmaxsize 67108864\ndbnosync\nsuffix %q\ndirectory %s/db\n", s.BaseDN, s.dir)
 	if o.Limits != "" {
 		fmt.Fprintf(&b, "sizelimit %s\n", o.Limits)

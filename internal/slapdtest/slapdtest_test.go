@@ -15,7 +15,7 @@ func addr(url string) string {
 	return host
 }
 
-func TestTheServerPresentsACertificateOfItsOwnAuthority(t *testing.T) {
+func TestTheServerPresentsACertificateOfItsOwn(t *testing.T) {
 	s := slapdtest.Start(t, slapdtest.Options{})
 	c, err := tls.Dial("tcp", addr(s.TLSURL()), &tls.Config{RootCAs: s.CACert(), ServerName: "localhost"})
 	if err != nil {

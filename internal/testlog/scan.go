@@ -1,13 +1,11 @@
 package testlog
 
 import (
-	"bufio"
 	"bytes"
 	"encoding/base64"
 	"encoding/binary"
 	"encoding/hex"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"net/url"
 	"os"
@@ -109,20 +107,12 @@ func readSecrets(dir string) ([]string, error) {
 		if err != nil {
 			return nil, fmt.Errorf("read secrets: %w", err)
 		}
-		lines := bufio.NewScanner(bytes.NewReader(text))
-		lines.Buffer(nil, 1<<20)
-		for lines.Scan() {
+		for line := range bytes.Lines(text) {
 			var secret string
-			if err := json.Unmarshal(lines.Bytes(), &secret); err != nil {
-				return nil, fmt.Errorf("%s holds a line that is not a JSON string", filepath.Base(file))
-			}
-			if len(secret) < MinSecret {
-				return nil, fmt.Errorf("%s holds a secret that is too short to search for", filepath.Base(file))
+			if json.Unmarshal(line, &secret) != nil || len(secret) < MinSecret {
+				return nil, fmt.Errorf("%s holds a line that is not a JSON string of at least %d bytes", filepath.Base(file), MinSecret)
 			}
 			secrets = append(secrets, secret)
-		}
-		if err := lines.Err(); err != nil {
-			return nil, errors.Join(fmt.Errorf("read %s", filepath.Base(file)), err)
 		}
 	}
 	slices.Sort(secrets)

@@ -160,7 +160,7 @@ func prepareServices(t testing.TB, through func(ldaps string) string) *services 
 	}
 	cluster := s.startPostgres()
 	s.directory = slapdtest.Start(t, slapdtest.Options{People: people})
-	authority := s.file("ca.pem", string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: s.directory.CA.Raw})))
+	authority := s.file("ca.pem", string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: s.directory.Certificate.Raw})))
 	master := make([]byte, 32)
 	_, _ = rand.Read(master)
 	testlog.Secret(t, hex.EncodeToString(master))
