@@ -13,8 +13,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/jackc/pgx/v5/pgconn"
-
 	"gatehouse/internal/database"
 )
 
@@ -378,49 +376,6 @@ func TestFailedStatementsAreReturnedWithoutTheirValuesAndNotLoggedHere(t *testin
 		}
 		if log.Len() > 0 {
 			t.Errorf("logged, although whoever answers logs the cause:\n%s", &log)
-		}
-	})
-}
-
-func TestSerializableTransactionsDecideByWhatTheyRead(t *testing.T) {
-	eachEmpty(t, func(t *testing.T, dsn string) {
-		db, err := database.Open(t.Context(), dsn, slog.New(slog.DiscardHandler))
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer db.Close()
-		exec(t, db, notesTable)
-		const most = 3
-		full := errors.New("full")
-		var wg sync.WaitGroup
-		for i := range 12 {
-			wg.Go(func() {
-				err := db.InSerializableTx(t.Context(), func(ctx context.Context) error {
-					var n int64
-					if err := db.Conn(ctx).Model(&note{}).Count(&n).Error; err != nil {
-						return err
-					}
-					if n >= most {
-						return full
-					}
-					return insert(ctx, db, int64(i+1), fmt.Sprint(i))
-				})
-				var lost *pgconn.PgError
-				if err != nil && !errors.Is(err, full) && !errors.As(err, &lost) {
-					t.Error(err)
-				}
-			})
-		}
-		wg.Wait()
-		var n int64
-		if err := db.Conn(t.Context()).Model(&note{}).Count(&n).Error; err != nil || n > most {
-			t.Errorf("%d rows (%v), %d at the most", n, err, most)
-		}
-		err = db.InTx(t.Context(), func(ctx context.Context) error {
-			return db.InSerializableTx(ctx, func(context.Context) error { return nil })
-		})
-		if err == nil {
-			t.Error("a serializable transaction began inside another")
 		}
 	})
 }

@@ -2,7 +2,6 @@ package httpapi_test
 
 import (
 	"net/http"
-	"net/http/httptest"
 	"strings"
 	"testing"
 
@@ -10,14 +9,10 @@ import (
 
 	"gatehouse/internal/apierr"
 	"gatehouse/internal/httpapi"
-	"gatehouse/internal/testlog"
 )
 
 func TestErrorsOfPagesArePagesUnlessJSONIsPreferred(t *testing.T) {
-	engine, err := httpapi.New(httpapi.Options{Version: "test", Log: testlog.New(t), LegacyErrorCodes: true})
-	if err != nil {
-		t.Fatal(err)
-	}
+	engine := newEdge(t, httpapi.Options{LegacyErrorCodes: true})
 	group := engine.Group("", httpapi.ErrorPages(func(c *gin.Context, status int, message string) {
 		c.String(status, "<h1>%s</h1>", message)
 	}))
@@ -32,12 +27,7 @@ func TestErrorsOfPagesArePagesUnlessJSONIsPreferred(t *testing.T) {
 		"application/json;q=x": true, ";;;": true, "application/json;q=0": true, "text/plain": true,
 	} {
 		for path, status := range map[string]int{"/page": 403, "/broken": 500} {
-			r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, path, nil)
-			if accept != "" {
-				r.Header.Set("Accept", accept)
-			}
-			w := httptest.NewRecorder()
-			engine.ServeHTTP(w, r)
+			w := engine.do("GET", path, "", "Accept", accept)
 			isPage := strings.HasPrefix(w.Body.String(), "<h1>")
 			if isPage != page || strings.Contains(w.Body.String(), "secret detail") {
 				t.Errorf("Accept %q of %s: %s", accept, path, w.Body)
@@ -56,10 +46,7 @@ func TestErrorsOfPagesArePagesUnlessJSONIsPreferred(t *testing.T) {
 }
 
 func TestFormsOfPagesAreFormsAndNothingElse(t *testing.T) {
-	engine, err := httpapi.New(httpapi.Options{Version: "test", Log: testlog.New(t)})
-	if err != nil {
-		t.Fatal(err)
-	}
+	engine := newEdge(t, httpapi.Options{})
 	engine.POST("/form", httpapi.Handle(func(c *gin.Context) error {
 		form, err := httpapi.ReadForm(c, "a")
 		if err != nil {
@@ -78,13 +65,7 @@ func TestFormsOfPagesAreFormsAndNothingElse(t *testing.T) {
 		"twice":        {"application/x-www-form-urlencoded", "/form", "a=1&a=2", 400},
 		"in the URL":   {"application/x-www-form-urlencoded", "/form?a=1", "a=1", 400},
 	} {
-		r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, test.path, strings.NewReader(test.body))
-		if test.media != "" {
-			r.Header.Set("Content-Type", test.media)
-		}
-		w := httptest.NewRecorder()
-		engine.ServeHTTP(w, r)
-		if w.Code != test.status {
+		if w := engine.do("POST", test.path, test.body, "Content-Type", test.media); w.Code != test.status {
 			t.Errorf("%s: got %d, want %d", name, w.Code, test.status)
 		}
 	}

@@ -2,7 +2,6 @@ package httpapi_test
 
 import (
 	"net/http"
-	"net/http/httptest"
 	"strings"
 	"testing"
 
@@ -11,83 +10,57 @@ import (
 	"gatehouse/internal/httpapi"
 )
 
-func TestABooleanInTheQueryIsTrueOrFalseInAnyCase(t *testing.T) {
-	for query, want := range map[string]string{
-		"":                      "false",
-		"other=1":               "false",
-		"flag":                  "false",
-		"flag=":                 "false",
-		"flag=true":             "true",
-		"flag=True":             "true", // as Python writes it
-		"flag=TRUE":             "true",
-		"flag=false":            "false",
-		"flag=False":            "false",
-		"flag=%74rue":           "true",
-		"FLAG=true":             "false",
-		"flag=1":                "refused",
-		"flag=yes":              "refused",
-		"flag=null":             "refused",
-		"flag=true%20":          "refused",
-		"flag=%00":              "refused",
-		"flag=true&flag=true":   "refused",
-		"flag=true&flag=":       "refused",
-		"flag=true;flag=false":  "refused",
-		"flag=%zz":              "refused",
-		"flag=true&other=%zz":   "refused",
-		"flag=true&other=1;2":   "refused",
-		"flag=true&&other=1&=2": "true",
-	} {
-		e := newEdge(t, httpapi.Options{})
-		got := "refused"
-		e.GET("/", httpapi.Handle(func(c *gin.Context) error {
-			flag, err := httpapi.QueryBool(c, "flag")
-			if err != nil {
-				return err
-			}
-			got = map[bool]string{true: "true", false: "false"}[flag]
-			return ok(c)
-		}))
-		w := e.do("GET", "/?"+query, "")
-		if got != want {
-			t.Errorf("%q is %s, want %s", query, got, want)
+// fromQuery returns what read finds in a query; refused is what the answer
+// says if it finds fault with it.
+func fromQuery[T any](t *testing.T, query string, read func(c *gin.Context) (T, error)) (got T, refused string) {
+	t.Helper()
+	e := newEdge(t, httpapi.Options{})
+	e.GET("/", httpapi.Handle(func(c *gin.Context) (err error) {
+		if got, err = read(c); err != nil {
+			return err
 		}
-		if got == "refused" {
-			checkFailure(t, w, http.StatusBadRequest)
+		return ok(c)
+	}))
+	if w := e.do("GET", "/?"+query, ""); w.Code != http.StatusOK {
+		refused = checkFailure(t, w, http.StatusBadRequest).Message
+	}
+	return got, refused
+}
+
+func TestABooleanInTheQueryIsTrueOrFalseInAnyCase(t *testing.T) {
+	flag := func(c *gin.Context) (bool, error) { return httpapi.QueryBool(c, "flag") }
+	for want, queries := range map[bool][]string{
+		true:  {"flag=true", "flag=True", "flag=TRUE", "flag=%74rue", "flag=true&&other=1&=2"}, // True: as Python writes it
+		false: {"", "other=1", "flag", "flag=", "flag=false", "flag=False", "FLAG=true"},
+	} {
+		for _, query := range queries {
+			if got, refused := fromQuery(t, query, flag); got != want || refused != "" {
+				t.Errorf("%q is %t, want %t; %s", query, got, want, refused)
+			}
+		}
+	}
+	for _, query := range []string{
+		"flag=1", "flag=yes", "flag=null", "flag=true%20", "flag=%00", "flag=true&flag=true", "flag=true&flag=",
+		"flag=true;flag=false", "flag=%zz", "flag=true&other=%zz", "flag=true&other=1;2",
+	} {
+		if got, refused := fromQuery(t, query, flag); refused == "" {
+			t.Errorf("%q is %t", query, got)
 		}
 	}
 }
 
 func TestATextInTheQueryIsReadAsItIs(t *testing.T) {
+	text := func(c *gin.Context) (string, error) { return httpapi.QueryText(c, "text") }
 	for query, want := range map[string]string{
-		"":                       "",
-		"text":                   "",
-		"text=":                  "",
-		"other=x":                "",
-		"text=a,b%2Cc":           "a,b,c",
-		"text=+a%20":             " a ",
-		"text=%C3%A9%26&other=1": "é&",
-		"text=a&text=b":          "refused",
-		"text=a&text":            "refused",
-		"text=%zz":               "refused",
-		"text=a;b":               "refused",
-		"other=%":                "refused",
+		"": "", "text": "", "text=": "", "other=x": "", "text=a,b%2Cc": "a,b,c", "text=+a%20": " a ", "text=%C3%A9%26&other=1": "é&",
 	} {
-		e := newEdge(t, httpapi.Options{})
-		got := "refused"
-		e.GET("/", httpapi.Handle(func(c *gin.Context) error {
-			text, err := httpapi.QueryText(c, "text")
-			if err != nil {
-				return err
-			}
-			got = text
-			return ok(c)
-		}))
-		w := e.do("GET", "/?"+query, "")
-		if got != want {
-			t.Errorf("%q is %q, want %q", query, got, want)
+		if got, refused := fromQuery(t, query, text); got != want || refused != "" {
+			t.Errorf("%q is %q, want %q; %s", query, got, want, refused)
 		}
-		if got == "refused" {
-			checkFailure(t, w, http.StatusBadRequest)
+	}
+	for _, query := range []string{"text=a&text=b", "text=a&text", "text=%zz", "text=a;b", "other=%"} {
+		if got, refused := fromQuery(t, query, text); refused == "" {
+			t.Errorf("%q is %q", query, got)
 		}
 	}
 }
@@ -104,49 +77,27 @@ func TestAWindowIsReadFromTheQuery(t *testing.T) {
 		"limit=007":                 {Limit: 7},
 		"limit=2147483647&offset=0": {Limit: 2147483647},
 	} {
-		if got, w := window(t, query); w.Code != http.StatusOK || got != want {
-			t.Errorf("%q: status %d, %+v, want %+v", query, w.Code, got, want)
+		if got, refused := fromQuery(t, query, httpapi.QueryWindow); got != want || refused != "" {
+			t.Errorf("%q: %+v, want %+v; %s", query, got, want, refused)
 		}
 	}
 }
 
 func TestAWindowThatMakesNoSenseIsRefused(t *testing.T) {
-	for query, named := range map[string]string{
-		"limit=-2":               "limit",
-		"limit=ten":              "limit",
-		"limit=1.5":              "limit",
-		"limit=1e3":              "limit",
-		"limit=0x10":             "limit",
-		"limit=1_000":            "limit",
-		"limit=%205":             "limit",
-		"limit=2147483648":       "limit",
-		"limit=9999999999999999": "limit",
-		"limit=1&limit=1":        "limit",
-		"limit=1;offset=2":       "query",
-		"limit=%zz":              "query",
-		"offset=-1":              "offset",
-		"offset=x":               "offset",
-		"offset=1&offset=":       "offset",
-		"limit=1&offset=%00":     "offset",
+	for named, queries := range map[string][]string{
+		"limit": {
+			"limit=-2", "limit=ten", "limit=1.5", "limit=1e3", "limit=0x10", "limit=1_000", "limit=%205", "limit=2147483648",
+			"limit=9999999999999999", "limit=1&limit=1",
+		},
+		"query":  {"limit=1;offset=2", "limit=%zz"},
+		"offset": {"offset=-1", "offset=x", "offset=1&offset=", "limit=1&offset=%00"},
 	} {
-		_, w := window(t, query)
-		if a := checkFailure(t, w, http.StatusBadRequest); !strings.Contains(a.Message, named) {
-			t.Errorf("%q: the message %q does not name %s", query, a.Message, named)
+		for _, query := range queries {
+			if _, refused := fromQuery(t, query, httpapi.QueryWindow); !strings.Contains(refused, named) {
+				t.Errorf("%q: the message %q does not name %s", query, refused, named)
+			}
 		}
 	}
-}
-
-func window(t *testing.T, query string) (got httpapi.Window, w *httptest.ResponseRecorder) {
-	t.Helper()
-	e := newEdge(t, httpapi.Options{})
-	e.GET("/", httpapi.Handle(func(c *gin.Context) (err error) {
-		if got, err = httpapi.QueryWindow(c); err != nil {
-			return err
-		}
-		return ok(c)
-	}))
-	w = e.do("GET", "/?"+query, "")
-	return got, w
 }
 
 func TestAPageDescribesItsWindow(t *testing.T) {

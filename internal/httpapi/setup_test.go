@@ -72,11 +72,14 @@ func newEdge(t testing.TB, o httpapi.Options) *edge {
 	return e
 }
 
-// do serves one request; header is a list of names and values.
+// do serves one request; header is a list of names and values, of which empty
+// ones are not sent.
 func (e *edge) do(method, target, body string, header ...string) *httptest.ResponseRecorder {
 	r := httptest.NewRequest(method, target, strings.NewReader(body))
 	for i := 0; i < len(header); i += 2 {
-		r.Header.Add(header[i], header[i+1])
+		if header[i+1] != "" {
+			r.Header.Add(header[i], header[i+1])
+		}
 	}
 	w := httptest.NewRecorder()
 	e.ServeHTTP(w, r)
