@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"gatehouse/internal/authenticator"
+	"gatehouse/internal/authenticator/pages"
 	"gatehouse/internal/database"
 	"gatehouse/internal/devldap"
 	"gatehouse/internal/httpapi"
@@ -60,7 +61,7 @@ func openSite(ctx context.Context, dir dataDir, p plan, log *slog.Logger, now fu
 	if err != nil {
 		return nil, err
 	}
-	if s.engine, err = httpapi.New(httpapi.Options{Version: version, Log: log, IsPage: authenticator.IsPage}); err != nil {
+	if s.engine, err = httpapi.New(httpapi.Options{Version: version, Log: log, IsPage: pages.IsPage}); err != nil {
 		return nil, err
 	}
 	password, isNew, err := dir.servicePassword()

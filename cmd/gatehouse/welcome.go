@@ -8,7 +8,7 @@ import (
 
 	"github.com/gin-gonic/gin"
 
-	"gatehouse/internal/authenticator"
+	"gatehouse/internal/authenticator/pages"
 	"gatehouse/internal/httpapi"
 	"gatehouse/internal/page"
 )
@@ -63,7 +63,7 @@ Or in Python, after "pip install tapipy":
 
 // welcome shows the same in a browser.
 func (s *site) welcome() (httpapi.Handler, error) {
-	pages, err := page.New(authenticator.PageAssets, "welcome")
+	pages, err := page.New(pages.AssetPath, "welcome")
 	if err != nil {
 		return nil, err
 	}

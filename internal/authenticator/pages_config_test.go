@@ -38,10 +38,10 @@ func TestWhoeverIsOutsideTheFilterCannotSignInAtThePages(t *testing.T) {
 	w.configure(`{"custom_idp_configuration":{"ldap":{"user_search_filter":"(mail=*)"}}}`) // bob has no address
 	login.submit("username", "bob", "password", w.bob).want(http.StatusUnauthorized, "Invalid username/password combination.")
 	login.submit("username", "ada", "password", w.ada).follow().want(http.StatusOK, "Allow")
-	// The session that he had gives him a code, which is good for nothing.
+	// The session that he had gives him nothing more.
 	answer := consent.submit("decision", "allow").answer("https://portal.example.com/cb?keep=1&")
-	if got := w.redeem(portal, answer.Get("code")); got.status != http.StatusBadRequest || got.Error != "invalid_grant" {
-		t.Errorf("got %d %s", got.status, got.Error)
+	if answer.Get("error") != "access_denied" || answer.Has("code") {
+		t.Errorf("got %v", answer)
 	}
 }
 
@@ -55,15 +55,15 @@ func TestPeopleWhoSignInElsewhereAreToldSo(t *testing.T) {
 func TestWhoSignedInBeforeThePeopleMovedElsewhereGetsNothingMore(t *testing.T) {
 	w := onSQLite(t)
 	portal, session := w.portal(), w.signedIn("ada", w.ada)
-	code := func() string {
-		return session.visit(portal.request(dev)).submit("decision", "allow").answer(portal.redirect).Get("code")
+	approve := func() url.Values {
+		return session.visit(portal.request(dev)).submit("decision", "allow").answer(portal.redirect)
 	}
 	refresh := url.Values{
 		"grant_type": {"refresh_token"}, "client_id": {portal.id}, "client_key": {portal.key},
-		"refresh_token": {w.redeem(portal, code()).want(t, http.StatusOK).Again},
+		"refresh_token": {w.redeem(portal, approve().Get("code")).want(t, http.StatusOK).Again},
 	}
 	w.token(dev, refresh).want(t, http.StatusOK)
-	before := code()
+	before := approve().Get("code")
 	w.configure(`{"custom_idp_configuration":{"github":{"client_id":"a","client_secret":"a-secret-of-the-client"}}}`)
 	if got := w.redeem(portal, before).want(t, http.StatusBadRequest); got.Error != "invalid_grant" {
 		t.Errorf("the code: %s", got.Error)
@@ -71,7 +71,7 @@ func TestWhoSignedInBeforeThePeopleMovedElsewhereGetsNothingMore(t *testing.T) {
 	if got := w.token(dev, refresh).want(t, http.StatusBadRequest); got.Error != "invalid_grant" {
 		t.Errorf("the refresh token: %s", got.Error)
 	}
-	if got := w.redeem(portal, code()).want(t, http.StatusBadRequest); got.Error != "invalid_grant" {
-		t.Errorf("the session: %s", got.Error)
+	if got := approve(); got.Get("error") != "access_denied" || got.Has("code") {
+		t.Errorf("the session: %v", got)
 	}
 }

@@ -24,7 +24,8 @@ import (
 
 	"gatehouse/internal/apitest"
 	"gatehouse/internal/authenticator"
-	"gatehouse/internal/authenticator/directory"
+	"gatehouse/internal/authenticator/grants"
+	"gatehouse/internal/authenticator/pages"
 	"gatehouse/internal/authenticator/tenantconfig"
 	"gatehouse/internal/database"
 	"gatehouse/internal/devldap"
@@ -117,7 +118,7 @@ func newWorld(t *testing.T, db *database.DB) *world {
 	}
 	t.Cleanup(func() { _ = w.people.Close() })
 	w.settings = tenantconfig.New(tenantconfig.Deps{
-		DB: db, Box: box, Now: w.clock, Log: log, LDAP: tenantconfig.LDAP{CheckFilter: directory.CheckFilter, CheckDN: directory.CheckDN},
+		DB: db, Box: box, Now: w.clock, Log: log, GrantTypes: grants.Types(),
 	})
 	w.Service, err = authenticator.New(authenticator.Deps{
 		DB: db, Box: box, Registry: &http.Client{Transport: w.registry()}, RegistryURL: "http://registry", RegistryPoll: time.Hour,
@@ -131,7 +132,7 @@ func newWorld(t *testing.T, db *database.DB) *world {
 	if err := w.SetBindPassword(t.Context(), "admin", "ldap.test", bindPassword); err != nil {
 		t.Fatal(err)
 	}
-	engine, err := httpapi.New(httpapi.Options{Version: "test", Log: log, IsPage: authenticator.IsPage})
+	engine, err := httpapi.New(httpapi.Options{Version: "test", Log: log, IsPage: pages.IsPage})
 	if err != nil {
 		t.Fatal(err)
 	}

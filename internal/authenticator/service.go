@@ -16,17 +16,15 @@ import (
 
 	"gatehouse/internal/apidoc"
 	"gatehouse/internal/authenticator/attempts"
-	"gatehouse/internal/authenticator/browser"
 	"gatehouse/internal/authenticator/clients"
 	"gatehouse/internal/authenticator/codes"
-	"gatehouse/internal/authenticator/connections"
 	"gatehouse/internal/authenticator/device"
-	"gatehouse/internal/authenticator/directory"
 	"gatehouse/internal/authenticator/discovery"
 	"gatehouse/internal/authenticator/grants"
 	"gatehouse/internal/authenticator/kernel"
 	"gatehouse/internal/authenticator/keys"
-	"gatehouse/internal/authenticator/oidc"
+	"gatehouse/internal/authenticator/pages"
+	"gatehouse/internal/authenticator/people"
 	"gatehouse/internal/authenticator/serviceaccount"
 	"gatehouse/internal/authenticator/servicetokens"
 	"gatehouse/internal/authenticator/tenancy"
@@ -74,103 +72,78 @@ type Deps struct {
 
 // Service is the authenticator.
 type Service struct {
-	db          *database.DB
-	log         *slog.Logger
-	registry    *registryclient.Client
-	connections *connections.Service
-	keys        *keys.Service
-	tokens      *tokens.Service
-	codes       *codes.Service
-	devices     *device.Service
-	callers     *tenancy.Callers
-	accounts    *kernel.Service
-	kernel      *kernel.Handler
-	clients     *clients.Handler
-	grants      *grants.Handler
-	inspector   *grants.Inspector
-	metadata    *discovery.Handler
-	profiles    *userinfo.Handler
-	configs     *tenantconfig.Handler
-	oidc        *oidc.Service
-	issuance    *servicetokens.Handler
+	db        *database.DB
+	log       *slog.Logger
+	registry  *registryclient.Client
+	keys      *keys.Service
+	accounts  *kernel.Service
+	tokens    *tokens.Service
+	callers   *tenancy.Callers
+	ldap      *people.LDAP
+	codes     *codes.Service
+	devices   *device.Service
+	pipeline  *grants.Pipeline
+	grants    *grants.Handler
+	inspector *grants.Inspector
+	clients   *clients.Handler
+	configs   *tenantconfig.Handler
+	discovery *discovery.Handler
+	userinfo  *userinfo.Handler
+	services  *servicetokens.Handler
+	kernel    *kernel.Handler
+	pages     *pages.Pages
 
 	provisioning provisioning
-	pages        *pages
 }
 
-// New builds the service. It asks nothing of the network.
+// New builds the service, one part a line where it can. It asks nothing of the
+// network.
 func New(d Deps) (*Service, error) {
-	s := &Service{
-		db: d.DB, log: d.Log,
-		registry: registryclient.New(registryclient.Deps{
-			DB: d.DB, Client: d.Registry, BaseURL: d.RegistryURL, SiteID: d.SiteID, Poll: d.RegistryPoll, Now: d.Now, Log: d.Log,
-		}),
-		keys:     keys.New(keys.Deps{DB: d.DB, Box: d.Box, Now: d.Now}),
-		accounts: kernel.New(d.DB, d.Box, d.Now),
-	}
-	s.tokens = tokens.New(tokens.Deps{
-		DB: d.DB, Box: d.Box, Signers: s.keys, Keys: s.keys, Now: d.Now, Log: d.Log, Retention: d.TokenRetention,
+	s := &Service{db: d.DB, log: d.Log}
+	guard := attempts.New(d.Now)
+	s.registry = registryclient.New(registryclient.Deps{
+		DB: d.DB, Client: d.Registry, BaseURL: d.RegistryURL, SiteID: d.SiteID, Poll: d.RegistryPoll, Now: d.Now, Log: d.Log,
 	})
+	s.keys = keys.New(keys.Deps{DB: d.DB, Box: d.Box, Now: d.Now})
+	s.accounts = kernel.New(d.DB, d.Box, d.Now)
+	s.tokens = tokens.New(tokens.Deps{DB: d.DB, Box: d.Box, Keys: s.keys, Now: d.Now, Log: d.Log, Retention: d.TokenRetention})
 	self := serviceaccount.New(s.registry, s.tokens, s.keys, d.Now)
 	s.provisioning = s.newProvisioning(d, self)
 	s.callers = tenancy.NewCallers(s.registry, s.keys, s.tokens, d.SiteID, d.Now)
-	settings := tenantconfig.New(tenantconfig.Deps{
-		DB: d.DB, Box: d.Box, Now: d.Now, Log: d.Log,
-		LDAP: tenantconfig.LDAP{CheckFilter: directory.CheckFilter, CheckDN: directory.CheckDN},
-	})
+	s.kernel = s.newKernel(d.SiteID, guard)
+	settings := tenantconfig.New(tenantconfig.Deps{DB: d.DB, Box: d.Box, GrantTypes: grants.Types(), Now: d.Now, Log: d.Log})
 	s.configs = tenantconfig.NewHandler(settings, s.accounts, s.isOwn)
-	s.connections = connections.New(connections.Deps{
-		Registry: s.registry, Secrets: s.accounts, Rules: rulesOf(settings), Authorize: self.Authorize, RootCAs: d.LDAPRootCAs,
-		AllowPlaintext: d.LDAPPlaintext, Now: d.Now, Log: d.Log,
+	s.ldap = people.NewLDAP(people.LDAPDeps{
+		Registry: s.registry, Settings: settings, Kernel: s.accounts, Authorize: self.Authorize,
+		RootCAs: d.LDAPRootCAs, AllowPlaintext: d.LDAPPlaintext, Now: d.Now, Log: d.Log,
 	})
+	persons := people.New(people.Deps{Directories: s.ldap.For, Kernel: s.accounts, Guard: guard})
 	registered := clients.New(clients.Deps{
-		DB: d.DB, Box: d.Box, Revoker: s.tokens, Now: d.Now,
-		WebApp: func(ctx context.Context, tenantID string) (string, error) {
-			t, err := s.registry.Served(ctx, tenantID)
-			return t.OAuthURL("/webapp/callback"), err
-		},
+		DB: d.DB, Box: d.Box, Tokens: s.tokens, GrantTypes: grants.Types(), WebApp: s.webApp, Now: d.Now,
 	})
+	s.clients = clients.NewHandler(registered, d.ShowClientKeys)
 	s.codes = codes.New(codes.Deps{DB: d.DB, Revoker: s.tokens, Now: d.Now, Log: d.Log})
 	s.devices = device.New(d.DB, d.Now)
-	guard := attempts.New(d.Now)
-	s.kernel = s.newKernel(d.SiteID, guard)
-	pipeline := grants.New(grants.Deps{
-		Clients: registered, Settings: settings, Mint: s.tokens, Guard: guard,
-		Codes: s.codes, Devices: s.devices, Records: s.tokens, Now: d.Now,
-		Directories: func(ctx context.Context, t registryclient.Tenant) (grants.Directory, bool, error) {
-			return s.people(ctx, t)
-		},
+	s.pipeline = grants.New(grants.Deps{
+		Clients: registered, Settings: settings, People: persons, Tokens: s.tokens, Codes: s.codes, Devices: s.devices,
+		Guard: guard, Now: d.Now,
 	})
-	s.oidc = oidc.New(func(ctx context.Context, t registryclient.Tenant) (oidc.Directory, bool, error) {
-		return s.connections.For(ctx, t)
-	}, s.tokens)
-	s.grants = grants.NewHandler(pipeline, s.oidc, d.CountTokens)
-	s.inspector = grants.NewInspector(pipeline, s.registry)
-	s.clients = clients.NewHandler(registered, d.ShowClientKeys)
-	s.metadata = discovery.NewHandler(discovery.Deps{
-		Keys: s.keys, Settings: settings, Served: pipeline, Scopes: oidc.Scopes(),
-		Authorization: "/authorize", Device: "/device/code", Revocation: "/tokens/revoke", Introspection: "/tokens/introspect", EndSession: "/logout",
-	})
-	s.profiles = userinfo.NewHandler(func(ctx context.Context, t registryclient.Tenant) (userinfo.Directory, bool, error) {
-		return s.connections.For(ctx, t)
-	}, settings, s.accounts)
-	s.issuance = servicetokens.NewHandler(servicetokens.New(servicetokens.Deps{
-		Registry: s.registry, Accounts: s.accounts, Settings: settings, Tokens: s.tokens, Guard: guard, Lifetimes: d.TokenLifetimes, Log: d.Log,
+	claims := userinfo.New(persons, s.tokens)
+	s.userinfo = userinfo.NewHandler(claims, settings, s.accounts)
+	s.grants = grants.NewHandler(s.pipeline, claims, d.CountTokens)
+	s.inspector = grants.NewInspector(s.pipeline, s.registry)
+	s.discovery = discovery.NewHandler(s.keys, settings, s.pipeline)
+	s.services = servicetokens.NewHandler(servicetokens.New(servicetokens.Deps{
+		Registry: s.registry, Accounts: s.accounts, Settings: settings, Tokens: s.tokens, Guard: guard,
+		Lifetimes: d.TokenLifetimes, Log: d.Log,
 	}), s.callers.For("tokens"))
 	var err error
-	s.pages, err = s.newPages(d, pageParts{clients: registered, settings: settings, pipeline: pipeline, guard: guard})
+	s.pages, err = pages.New(pages.Deps{
+		DB: d.DB, Box: d.Box, Registry: s.registry, Settings: settings, Clients: registered, People: persons, Grants: s.pipeline,
+		Devices: s.devices, Tokens: s.tokens, Guard: guard, SessionIdle: d.SessionIdle, SessionLifetime: d.SessionLifetime,
+		Now: d.Now, Log: d.Log,
+	})
 	return s, err
-}
-
-// rulesOf says which people of a directory are a tenant's, by its settings.
-func rulesOf(settings *tenantconfig.Service) connections.Rules {
-	return func(ctx context.Context, tenantID string) (directory.Rules, bool, error) {
-		s, err := settings.For(ctx, tenantID)
-		if err != nil || s.IdentitySource != tenantconfig.LDAPSource {
-			return directory.Rules{}, false, err
-		}
-		return directory.Rules{Filter: s.People.Filter, GroupBaseDN: s.People.GroupBaseDN, Groups: s.People.Groups}, true, nil
-	}
 }
 
 // isOwn reports whether a service account is this authenticator's own.
@@ -179,33 +152,44 @@ func (s *Service) isOwn(caller authn.Caller) (bool, error) {
 	return err == nil && caller.Username == serviceaccount.Name && caller.TenantID == admin.ID, err
 }
 
-// Mount registers the routes.
+// webApp returns where a tenant's token web application is called back.
+func (s *Service) webApp(ctx context.Context, tenantID string) (string, error) {
+	t, err := s.registry.Served(ctx, tenantID)
+	return t.OAuthURL("/webapp/callback"), err
+}
+
+// Mount registers the routes: what is mounted, where, behind which middleware.
 func (s *Service) Mount(r gin.IRouter) {
-	httpapi.MountHealth(r, "/v3/oauth2", s.Ready)
-	apidoc.Mount(r, "/v3/oauth2", apidoc.Document{Name: "authenticator", Path: "/v3/oauth2/openapi.yaml"})
-	apidoc.Mount(r, "/v3/security", apidoc.Document{Name: "security", Path: "/v3/security/openapi.yaml"})
-	s.kernel.Mount(r.Group("/v3/security"), s.callers.For("security"))
-	services := r.Group("/v3/oauth2", httpapi.OAuthErrors, httpapi.NoStore)
-	s.inspector.Mount(services.Group("", authn.Optional(s.callers.For(serviceaccount.Name))))
-	oauth := r.Group("/v3/oauth2", httpapi.OAuthErrors, tenancy.Middleware(s.registry))
-	s.metadata.Mount(oauth)
-	s.metadata.MountRoot(r.Group("", httpapi.OAuthErrors, tenancy.Middleware(s.registry)))
-	s.grants.Mount(oauth.Group("", httpapi.NoStore))
-	s.oidc.Mount(oauth.Group("", httpapi.NoStore, authn.RequireUser(s.verify)))
-	ofTenant := services.Group("", s.callers.InTenant(serviceaccount.Name)...)
-	s.clients.Mount(ofTenant)
-	s.profiles.Mount(ofTenant)
-	s.configs.Mount(ofTenant)
-	apidoc.Mount(r, "/v3/tokens", apidoc.Document{Name: "tokens", Path: "/v3/tokens/openapi.yaml"})
-	for _, prefix := range []string{"/v3/tokens", "/v3/site-router"} {
+	const oauth, security, direct = "/v3/oauth2", "/v3/security", "/v3/tokens"
+	tenant := tenancy.Middleware(s.registry)
+	inTenant := s.callers.InTenant(serviceaccount.Name)
+	type middlewares = []gin.HandlerFunc
+	for _, part := range []struct {
+		prefix string
+		behind middlewares
+		mount  func(r gin.IRouter)
+	}{
+		{oauth, middlewares{httpapi.OAuthErrors, httpapi.NoStore, authn.Optional(s.callers.For(serviceaccount.Name))}, s.inspector.Mount},
+		{oauth, middlewares{httpapi.OAuthErrors, httpapi.NoStore, tenant}, s.grants.Mount},
+		{oauth, middlewares{httpapi.OAuthErrors, httpapi.NoStore, tenant, authn.RequireUser(s.verify)}, s.userinfo.MountOpenID},
+		{oauth, append(middlewares{httpapi.OAuthErrors, httpapi.NoStore}, inTenant...), s.userinfo.Mount},
+		{oauth, append(middlewares{httpapi.OAuthErrors, httpapi.NoStore}, inTenant...), s.clients.Mount},
+		{oauth, append(middlewares{httpapi.OAuthErrors, httpapi.NoStore}, inTenant...), s.configs.Mount},
+		{oauth, middlewares{httpapi.OAuthErrors, tenant}, s.discovery.Mount},
+		{"", middlewares{httpapi.OAuthErrors, tenant}, s.discovery.MountRoot},
+		{"", nil, s.pages.Mount},
+		{"", nil, s.services.Mount},
+		{direct, middlewares{httpapi.NoStore, authn.Require(s.callers.For("tokens"))}, s.provisioning.handler.Mount},
+		{security, nil, func(r gin.IRouter) { s.kernel.Mount(r, s.callers.For("security")) }},
+	} {
+		part.mount(r.Group(part.prefix, part.behind...))
+	}
+	for _, prefix := range []string{oauth, direct, "/v3/site-router"} {
 		httpapi.MountHealth(r, prefix, s.Ready)
 	}
-	s.issuance.Mount(r)
-	s.provisioning.handler.Mount(r.Group("/v3/tokens", httpapi.NoStore, authn.Require(s.callers.For("tokens"))))
-	s.pages.shared.MountAssets(r)
-	shown := r.Group(browser.Base, s.pages.shared.Middleware(), tenancy.Middleware(s.registry))
-	s.pages.signin.Mount(shown)
-	s.pages.webapp.Mount(shown)
+	for prefix, name := range map[string]string{oauth: "authenticator", security: "security", direct: "tokens"} {
+		apidoc.Mount(r, prefix, apidoc.Document{Name: name, Path: prefix + "/openapi.yaml"})
+	}
 }
 
 // verify checks an access token against the tenant of the request.
@@ -225,10 +209,10 @@ func (s *Service) SetServicePassword(ctx context.Context, tenantID, service, pas
 // RevokeUser voids every token that a person or service of a tenant has until
 // now, and what could become one without signing in again.
 func (s *Service) RevokeUser(ctx context.Context, tenantID, username string) error {
-	if err := s.pages.sessions.End(ctx, tenantID, username); err != nil {
+	if err := s.pages.EndSessions(ctx, tenantID, username); err != nil {
 		return err
 	}
-	return s.withdrawal().revokeUser(ctx, tenantID, username)
+	return s.pipeline.RevokeUser(ctx, tenantID, username)
 }
 
 // RevokeIssuedTo voids every token that an OAuth client of a tenant has until
@@ -265,8 +249,7 @@ func (s *Service) sweep(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
-			err := errors.Join(s.tokens.Sweep(ctx), s.codes.Sweep(ctx), s.devices.Sweep(ctx),
-				s.pages.sessions.Sweep(ctx), s.pages.consents.Sweep(ctx))
+			err := errors.Join(s.tokens.Sweep(ctx), s.codes.Sweep(ctx), s.devices.Sweep(ctx), s.pages.Sweep(ctx))
 			if err != nil && ctx.Err() == nil {
 				s.log.WarnContext(ctx, "old records not swept", slog.Any("error", err))
 			}
@@ -294,4 +277,4 @@ func (s *Service) Ready(ctx context.Context) error {
 }
 
 // Close gives back connections. The database is its opener's to close.
-func (s *Service) Close() error { return s.connections.Close() }
+func (s *Service) Close() error { return s.ldap.Close() }

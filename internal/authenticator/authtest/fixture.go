@@ -9,9 +9,10 @@ import (
 	"testing"
 	"time"
 
-	"gatehouse/internal/authenticator/directory"
+	"gatehouse/internal/authenticator/grants"
 	"gatehouse/internal/authenticator/kernel"
 	"gatehouse/internal/authenticator/keys"
+	"gatehouse/internal/authenticator/people"
 	"gatehouse/internal/authenticator/tenantconfig"
 	"gatehouse/internal/authenticator/tokens"
 	"gatehouse/internal/authn"
@@ -43,6 +44,8 @@ type Fixture struct {
 	tokens   part[*tokens.Service]
 	kernel   part[*kernel.Service]
 	settings part[*tenantconfig.Service]
+	ldap     part[*people.LDAP]
+	people   part[*people.Service]
 }
 
 // part is built when it is first asked for.
@@ -138,7 +141,7 @@ func (f *Fixture) Tokens() *tokens.Service {
 			f.EnsureKey(id)
 		}
 		return tokens.New(tokens.Deps{
-			DB: f.DB, Box: f.Box, Signers: f.Keys(), Keys: f.Keys(), Now: f.Clock.Now, Log: f.Log, Retention: Retention,
+			DB: f.DB, Box: f.Box, Keys: f.Keys(), Now: f.Clock.Now, Log: f.Log, Retention: Retention,
 		})
 	})
 }
@@ -152,8 +155,7 @@ func (f *Fixture) Kernel() *kernel.Service {
 func (f *Fixture) Settings() *tenantconfig.Service {
 	return f.settings.get(func() *tenantconfig.Service {
 		return tenantconfig.New(tenantconfig.Deps{
-			DB: f.DB, Box: f.Box, Now: f.Clock.Now, Log: f.Log,
-			LDAP: tenantconfig.LDAP{CheckFilter: directory.CheckFilter, CheckDN: directory.CheckDN},
+			DB: f.DB, Box: f.Box, GrantTypes: grants.Types(), Now: f.Clock.Now, Log: f.Log,
 		})
 	})
 }

@@ -85,7 +85,8 @@ var idPattern = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._~@+-]*$`)
 // keyPattern is visible ASCII.
 var keyPattern = regexp.MustCompile(`^[\x21-\x7e]+$`)
 
-func (r Registration) validate() error {
+// validate checks a registration where the given grant types exist.
+func (r Registration) validate(known []string) error {
 	if r.ID != "" {
 		if len(r.ID) > maxID {
 			return tooLong("client_id", maxID)
@@ -109,7 +110,7 @@ func (r Registration) validate() error {
 	if err := validateText("description", r.Description, maxDescription); err != nil {
 		return err
 	}
-	if err := validateGrantTypes(r.GrantTypes); err != nil {
+	if err := validateGrantTypes(r.GrantTypes, known); err != nil {
 		return err
 	}
 	return validateText("display_name", r.DisplayName, maxDisplayName)
@@ -128,16 +129,12 @@ func validateKey(key string) error {
 	return nil
 }
 
-// knownGrants are the grant types to which a client can be held, RFC 7591
-// section 2, with the names that Tapis gives them.
-var knownGrants = []string{
-	"password", "authorization_code", "refresh_token", "device_code", "implicit", "client_credentials",
-}
-
-func validateGrantTypes(grantTypes []string) error {
+// validateGrantTypes checks those to which a client is held, RFC 7591 section 2,
+// with the names that Tapis gives them.
+func validateGrantTypes(grantTypes, known []string) error {
 	for i, name := range grantTypes {
-		if !slices.Contains(knownGrants, name) || slices.Contains(grantTypes[:i], name) {
-			return apierr.Invalidf("The field grant_types must list each at most once of %s.", strings.Join(knownGrants, ", "))
+		if !slices.Contains(known, name) || slices.Contains(grantTypes[:i], name) {
+			return apierr.Invalidf("The field grant_types must list each at most once of %s.", strings.Join(known, ", "))
 		}
 	}
 	return nil

@@ -26,7 +26,7 @@ type Handler struct {
 func NewHandler(s *Service, showKeys bool) *Handler { return &Handler{service: s, showKeys: showKeys} }
 
 // Mount registers the routes on r, below which the caller is known.
-func (h *Handler) Mount(r gin.IRoutes) {
+func (h *Handler) Mount(r gin.IRouter) {
 	httpapi.Get(r, "/clients", h.list)
 	r.POST("/clients", httpapi.Handle(h.create))
 	httpapi.Get(r, "/clients/:client_id", h.get)

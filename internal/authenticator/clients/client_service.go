@@ -11,6 +11,8 @@ import (
 	"github.com/google/uuid"
 
 	"gatehouse/internal/apierr"
+	"gatehouse/internal/authenticator/oauth2"
+	"gatehouse/internal/authenticator/tokens"
 	"gatehouse/internal/database"
 	"gatehouse/internal/recent"
 	"gatehouse/internal/seal"
@@ -28,19 +30,15 @@ var ErrCredentials = errors.New("client credentials are not valid")
 // another was presented: the one case in which there was something to guess.
 var ErrWrongSecret = fmt.Errorf("%w: the secret is wrong", ErrCredentials)
 
-// Revoker voids the tokens of a client, in the transaction that ctx carries.
-type Revoker interface {
-	RevokeClient(ctx context.Context, tenantID, clientID string) error
-}
-
 // ErrUnknown means that a tenant has no active client of an id.
 var ErrUnknown = errors.New("there is no such active client")
 
 // Deps are what a Service uses.
 type Deps struct {
-	DB      *database.DB
-	Box     *seal.Box
-	Revoker Revoker
+	DB         *database.DB
+	Box        *seal.Box
+	Tokens     *tokens.Service
+	GrantTypes []string // that there are
 	// WebApp returns the address to which the tenant's token web application
 	// is called back. Nil: there is no such application.
 	WebApp func(ctx context.Context, tenantID string) (string, error)
@@ -49,11 +47,12 @@ type Deps struct {
 
 // Service keeps the clients of all tenants.
 type Service struct {
-	store   store
-	box     *seal.Box
-	revoker Revoker
-	webApp  func(ctx context.Context, tenantID string) (string, error)
-	now     func() time.Time
+	store  store
+	box    *seal.Box
+	tokens *tokens.Service
+	grants []string // that there are
+	webApp func(ctx context.Context, tenantID string) (string, error)
+	now    func() time.Time
 	// dummyHash makes unknown clients cost as much as known ones.
 	dummyHash string
 	// authentic are the clients that authenticated a moment ago.
@@ -74,7 +73,7 @@ const (
 // New returns a Service.
 func New(d Deps) *Service {
 	return &Service{
-		store: store{d.DB}, box: d.Box, revoker: d.Revoker, webApp: d.WebApp, now: d.Now,
+		store: store{d.DB}, box: d.Box, tokens: d.Tokens, grants: d.GrantTypes, webApp: d.WebApp, now: d.Now,
 		dummyHash: d.Box.Hash("no client", seal.NewSecret()),
 		authentic: recent.New[clientKey, row](maxAuthentic, believedFor),
 	}
@@ -82,7 +81,7 @@ func New(d Deps) *Service {
 
 // Register makes a client for owner. The result carries its key.
 func (s *Service) Register(ctx context.Context, tenantID, owner string, r Registration) (Client, error) {
-	if err := r.validate(); err != nil {
+	if err := r.validate(s.grants); err != nil {
 		return Client{}, err
 	}
 	redirects, err := redirectList(r.CallbackURL, r.RedirectURIs)
@@ -242,7 +241,7 @@ func (s *Service) Deactivate(ctx context.Context, tenantID, owner, clientID stri
 		if err != nil {
 			return err
 		}
-		return s.revoker.RevokeClient(ctx, tenantID, clientID)
+		return s.tokens.RevokeClient(ctx, tenantID, clientID)
 	}))
 }
 
@@ -272,7 +271,7 @@ func (s *Service) webAppClient(ctx context.Context, tenantID string) (Client, er
 	}
 	return Client{
 		TenantID: tenantID, ID: WebAppID(tenantID), AuthMethod: AuthNone, AuthChosen: true, RedirectURIs: []string{callback},
-		GrantTypes: []string{"authorization_code", "refresh_token"}, DisplayName: "Tapis Token Webapp", FirstParty: true, Active: true,
+		GrantTypes: []string{oauth2.AuthorizationCode, oauth2.RefreshToken}, DisplayName: "Tapis Token Webapp", FirstParty: true, Active: true,
 	}, nil
 }
 

@@ -3,5 +3,5 @@
 //
 // A client belongs to the person who registered it. What a client may do with
 // its secret is decided in grants; voiding its tokens when it is switched off
-// is asked of tokens through the Revoker.
+// is asked of tokens.
 package clients

@@ -9,6 +9,7 @@ import (
 
 	"gatehouse/internal/apierr"
 	"gatehouse/internal/authenticator/clients"
+	"gatehouse/internal/authenticator/grants"
 	"gatehouse/internal/authenticator/tokens"
 	"gatehouse/internal/database"
 	"gatehouse/internal/seal"
@@ -41,7 +42,7 @@ func newWorld(t *testing.T, db *database.DB) *world {
 	w := &world{db: db, box: box, clock: &clock{}}
 	w.clock.micros.Store(time.Date(2020, 7, 18, 19, 9, 47, 500_000_000, time.UTC).UnixMicro())
 	revoker := tokens.New(tokens.Deps{DB: db, Box: box, Now: w.clock.now, Log: testlog.New(t)})
-	w.Service = clients.New(clients.Deps{DB: db, Box: box, Revoker: revoker, WebApp: webApp, Now: w.clock.now})
+	w.Service = clients.New(clients.Deps{DB: db, Box: box, Tokens: revoker, GrantTypes: grants.Types(), WebApp: webApp, Now: w.clock.now})
 	return w
 }
 

@@ -19,47 +19,29 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"gatehouse/internal/apierr"
+	"gatehouse/internal/authenticator/grants"
 	"gatehouse/internal/authenticator/keys"
+	"gatehouse/internal/authenticator/oauth2"
 	"gatehouse/internal/authenticator/tenancy"
 	"gatehouse/internal/authenticator/tenantconfig"
 	"gatehouse/internal/httpapi"
-	"gatehouse/internal/registryclient"
 )
 
-// Keys finds the public keys of a tenant.
-type Keys interface {
-	JWKS(ctx context.Context, tenantID string) ([]keys.JWK, error)
-}
-
-// Settings finds what a tenant permits.
-type Settings interface {
-	For(ctx context.Context, tenantID string) (tenantconfig.Settings, error)
-}
-
-// Served knows the grant types that a tenant offers.
-type Served interface {
-	GrantTypes(tenant registryclient.Tenant, settings tenantconfig.Settings) []string
-}
-
-// Deps are what a Handler describes.
-type Deps struct {
-	Keys     Keys
-	Settings Settings
-	Served   Served
-	Scopes   []string
-	// The paths below /v3/oauth2 of what is served; empty: it is not.
-	Authorization, Device, Revocation, Introspection, EndSession string
-}
-
 // Handler serves the metadata of each tenant.
-type Handler struct{ deps Deps }
+type Handler struct {
+	keys     *keys.Service
+	settings *tenantconfig.Service
+	grants   *grants.Pipeline
+}
 
 // NewHandler returns a Handler.
-func NewHandler(d Deps) *Handler { return &Handler{deps: d} }
+func NewHandler(k *keys.Service, s *tenantconfig.Service, g *grants.Pipeline) *Handler {
+	return &Handler{keys: k, settings: s, grants: g}
+}
 
 // Mount registers the routes on r, which is /v3/oauth2 and below which the
 // tenant is known.
-func (h *Handler) Mount(r gin.IRoutes) {
+func (h *Handler) Mount(r gin.IRouter) {
 	httpapi.Get(r, "/jwks", h.jwks)
 	httpapi.Get(r, "/.well-known/oauth-authorization-server", h.server)
 	httpapi.Get(r, "/.well-known/openid-configuration", h.openID)
@@ -67,7 +49,7 @@ func (h *Handler) Mount(r gin.IRoutes) {
 
 // MountRoot registers, on the root of the host, the path that RFC 8414 section
 // 3.1 makes of an issuer with a path.
-func (h *Handler) MountRoot(r gin.IRoutes) {
+func (h *Handler) MountRoot(r gin.IRouter) {
 	httpapi.Get(r, "/.well-known/oauth-authorization-server/v3/oauth2", h.server)
 }
 
@@ -85,7 +67,7 @@ func (h *Handler) jwks(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	set, err := h.deps.Keys.JWKS(c.Request.Context(), tenant.ID)
+	set, err := h.keys.JWKS(c.Request.Context(), tenant.ID)
 	if err != nil {
 		return err
 	}
@@ -111,22 +93,22 @@ func (h *Handler) jwks(c *gin.Context) error {
 // served.
 type serverJSON struct {
 	Issuer                string   `json:"issuer"`
-	AuthorizationEndpoint string   `json:"authorization_endpoint,omitempty"`
+	AuthorizationEndpoint string   `json:"authorization_endpoint"`
 	TokenEndpoint         string   `json:"token_endpoint"`
 	DeviceEndpoint        string   `json:"device_authorization_endpoint,omitempty"`
-	RevocationEndpoint    string   `json:"revocation_endpoint,omitempty"`
-	IntrospectionEndpoint string   `json:"introspection_endpoint,omitempty"`
+	RevocationEndpoint    string   `json:"revocation_endpoint"`
+	IntrospectionEndpoint string   `json:"introspection_endpoint"`
 	JWKSURI               string   `json:"jwks_uri"`
 	RegistrationEndpoint  string   `json:"registration_endpoint"`
 	Scopes                []string `json:"scopes_supported"`
 	ResponseTypes         []string `json:"response_types_supported"`
-	ResponseModes         []string `json:"response_modes_supported,omitempty"`
+	ResponseModes         []string `json:"response_modes_supported"`
 	GrantTypes            []string `json:"grant_types_supported"`
 	AuthMethods           []string `json:"token_endpoint_auth_methods_supported"`
-	RevocationMethods     []string `json:"revocation_endpoint_auth_methods_supported,omitempty"` // absent would mean Basic alone
-	IntrospectionMethods  []string `json:"introspection_endpoint_auth_methods_supported,omitempty"`
+	RevocationMethods     []string `json:"revocation_endpoint_auth_methods_supported"` // absent would mean Basic alone
+	IntrospectionMethods  []string `json:"introspection_endpoint_auth_methods_supported"`
 	ChallengeMethods      []string `json:"code_challenge_methods_supported"`
-	IssuerInAnswer        bool     `json:"authorization_response_iss_parameter_supported,omitempty"` // RFC 9207
+	IssuerInAnswer        bool     `json:"authorization_response_iss_parameter_supported"` // RFC 9207
 }
 
 // serverReply has the members at the top level for OAuth clients and under
@@ -155,44 +137,31 @@ func (h *Handler) describe(ctx context.Context) (serverJSON, error) {
 	if err != nil {
 		return serverJSON{}, err
 	}
-	settings, err := h.deps.Settings.For(ctx, tenant.ID)
+	settings, err := h.settings.For(ctx, tenant.ID)
 	if err != nil {
 		return serverJSON{}, err
 	}
-	at := func(path string) string {
-		if path == "" {
-			return ""
-		}
-		return tenant.OAuthURL(path)
-	}
+	methods := []string{"client_secret_basic", "client_secret_post", "none"}
 	s := serverJSON{
-		Issuer: tenant.OAuthURL(""), TokenEndpoint: at("/tokens"), DeviceEndpoint: at(h.deps.Device),
-		AuthorizationEndpoint: at(h.deps.Authorization), RevocationEndpoint: at(h.deps.Revocation),
-		IntrospectionEndpoint: at(h.deps.Introspection), JWKSURI: at("/jwks"), RegistrationEndpoint: at("/clients"),
-		Scopes: h.deps.Scopes, ResponseTypes: []string{}, GrantTypes: h.deps.Served.GrantTypes(tenant, settings),
-		AuthMethods:      []string{"client_secret_basic", "client_secret_post", "none"},
-		ChallengeMethods: []string{"S256"}, IssuerInAnswer: h.deps.Authorization != "",
+		Issuer: tenant.OAuthURL(""), AuthorizationEndpoint: tenant.OAuthURL("/authorize"), TokenEndpoint: tenant.OAuthURL("/tokens"),
+		RevocationEndpoint: tenant.OAuthURL("/tokens/revoke"), IntrospectionEndpoint: tenant.OAuthURL("/tokens/introspect"),
+		JWKSURI: tenant.OAuthURL("/jwks"), RegistrationEndpoint: tenant.OAuthURL("/clients"),
+		Scopes: oauth2.Scopes(), ResponseTypes: []string{}, ResponseModes: []string{"query", "fragment"},
+		GrantTypes: h.grants.GrantTypes(tenant, settings), AuthMethods: methods, RevocationMethods: methods,
+		IntrospectionMethods: methods[:2], // clients without a secret may not ask
+		ChallengeMethods:     []string{"S256"}, IssuerInAnswer: true,
 	}
-	if s.RevocationEndpoint != "" {
-		s.RevocationMethods = s.AuthMethods
+	for _, grantType := range s.GrantTypes {
+		switch grantType {
+		case oauth2.DeviceCode:
+			s.DeviceEndpoint = tenant.OAuthURL("/device/code")
+			s.GrantTypes = append(s.GrantTypes, oauth2.DeviceCodeURN)
+		case oauth2.AuthorizationCode:
+			s.ResponseTypes = append(s.ResponseTypes, oauth2.CodeResponse)
+		case oauth2.Implicit:
+			s.ResponseTypes = append(s.ResponseTypes, oauth2.TokenResponse)
+		}
 	}
-	if s.IntrospectionEndpoint != "" {
-		s.IntrospectionMethods = s.AuthMethods[:2] // clients without a secret may not ask
-	}
-	if slices.Contains(s.GrantTypes, tenantconfig.DeviceCode) {
-		s.GrantTypes = append(s.GrantTypes, tenantconfig.DeviceCodeURN)
-	} else {
-		s.DeviceEndpoint = ""
-	}
-	if h.deps.Authorization == "" {
-		return s, nil
-	}
-	if slices.Contains(s.GrantTypes, tenantconfig.AuthorizationCode) {
-		s.ResponseTypes = append(s.ResponseTypes, "code")
-	}
-	if slices.Contains(s.GrantTypes, tenantconfig.Implicit) {
-		s.ResponseTypes = append(s.ResponseTypes, "token")
-	}
-	s.ResponseModes = []string{"query", "fragment"}
+	slices.Sort(s.ResponseTypes)
 	return s, nil
 }

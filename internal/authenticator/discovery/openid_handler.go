@@ -17,12 +17,12 @@ type openIDJSON struct {
 
 	TokenEndpoint      string   `json:"token_endpoint"`
 	UserInfoEndpoint   string   `json:"userinfo_endpoint"`
-	EndSessionEndpoint string   `json:"end_session_endpoint,omitempty"`
+	EndSessionEndpoint string   `json:"end_session_endpoint"`
 	SubjectTypes       []string `json:"subject_types_supported"`
 	SigningAlgorithms  []string `json:"id_token_signing_alg_values_supported"`
 	ClaimTypes         []string `json:"claim_types_supported"`
 	Claims             []string `json:"claims_supported"`
-	Prompts            []string `json:"prompt_values_supported,omitempty"`
+	Prompts            []string `json:"prompt_values_supported"`
 	RequestParameter   bool     `json:"request_parameter_supported"`
 	RequestURI         bool     `json:"request_uri_parameter_supported"` // absent would mean true
 }
@@ -39,17 +39,12 @@ func (h *Handler) openID(c *gin.Context) error {
 	}
 	document := openIDJSON{
 		serverJSON: server, TokenEndpoint: tenant.OAuthURL("/tokens/oidc"), UserInfoEndpoint: tenant.OAuthURL("/userinfo/oidc"),
+		EndSessionEndpoint: tenant.OAuthURL("/logout"), Prompts: []string{"none", "login", "consent", "select_account"},
 		SubjectTypes: []string{"public"}, SigningAlgorithms: []string{"RS256"}, ClaimTypes: []string{"normal"},
 		Claims: []string{
 			"iss", "sub", "aud", "azp", "exp", "iat", "auth_time", "amr", "nonce", "at_hash", "preferred_username", "name", "given_name",
 			"family_name", "email", "email_verified", "groups", "tapis/tenant_id",
 		},
-	}
-	if h.deps.Authorization != "" {
-		document.Prompts = []string{"none", "login", "consent", "select_account"}
-	}
-	if h.deps.EndSession != "" {
-		document.EndSessionEndpoint = tenant.OAuthURL(h.deps.EndSession)
 	}
 	c.Header("Cache-Control", cacheControl)
 	return httpapi.JSON(c, http.StatusOK, document)

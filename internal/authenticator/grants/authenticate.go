@@ -8,6 +8,7 @@ import (
 
 	"gatehouse/internal/apierr"
 	"gatehouse/internal/authenticator/clients"
+	"gatehouse/internal/authenticator/oauth2"
 	"gatehouse/internal/httpapi"
 	"gatehouse/internal/registryclient"
 )
@@ -41,7 +42,7 @@ func (p *Pipeline) authenticate(ctx context.Context, tenant registryclient.Tenan
 		return nil, e
 	}
 	if rule == clientNamed && sent.Secret == "" && !sent.Basic {
-		client, err := p.clients.Find(ctx, tenant.ID, sent.ID)
+		client, err := p.Clients.Find(ctx, tenant.ID, sent.ID)
 		if err == nil && !client.AuthChosen {
 			httpapi.Annotate(ctx, slog.String("client", client.ID))
 			return &client, nil
@@ -51,14 +52,14 @@ func (p *Pipeline) authenticate(ctx context.Context, tenant registryclient.Tenan
 		}
 	}
 	forms := sent.forms()
-	attempt, err := p.guard.Client(ctx, tenant.ID, forms[0].ID, address)
+	attempt, err := p.Guard.Client(ctx, tenant.ID, forms[0].ID, address)
 	if err != nil {
 		return nil, err
 	}
 	defer attempt.Cancel()
 	var client clients.Client
 	for _, form := range forms {
-		client, err = p.clients.Authenticate(ctx, tenant.ID, form.ID, form.Secret)
+		client, err = p.Clients.Authenticate(ctx, tenant.ID, form.ID, form.Secret)
 		if !errors.Is(err, clients.ErrCredentials) {
 			break
 		}
@@ -98,7 +99,7 @@ func (c Credentials) forms() []Credentials {
 }
 
 func invalidClient(basic bool) *apierr.Error {
-	e := apierr.OAuth(apierr.Unauthenticated, "invalid_client", "Invalid client credentials.")
+	e := apierr.OAuth(apierr.Unauthenticated, oauth2.InvalidClient, "Invalid client credentials.")
 	if basic {
 		e.Challenge = `Basic realm="tapis"`
 	}

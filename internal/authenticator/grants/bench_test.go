@@ -11,12 +11,11 @@ import (
 	"testing"
 	"time"
 
+	"gatehouse/internal/authenticator/authtest"
 	"gatehouse/internal/authenticator/clients"
 	"gatehouse/internal/authenticator/device"
 	"gatehouse/internal/authenticator/grants"
 	"gatehouse/internal/authenticator/tokens"
-	"gatehouse/internal/testdb"
-	"gatehouse/migrations"
 )
 
 // cpu is the processor time that this process has used.
@@ -32,7 +31,7 @@ func cpu(b *testing.B) time.Duration {
 // signature is the processor time of one signature of the mint's size.
 func signature(b *testing.B) time.Duration {
 	b.Helper()
-	key, err := signing.Active(b.Context(), dev.ID)
+	key, err := authtest.OnSQLite(b).Keys().Active(b.Context(), dev.ID)
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -69,7 +68,7 @@ func measure(b *testing.B, prepare, do func()) {
 // benchWorld returns a world and the tokens of ada through a client of hers.
 func benchWorld(b *testing.B, r clients.Registration) (*world, clients.Client, tokens.Pair) {
 	b.Helper()
-	w := newBareWorld(b, testdb.New(b, migrations.Authenticator))
+	w := newWorld(authtest.OnSQLite(b))
 	c := w.register(r)
 	out, err := w.Exchange(b.Context(), dev, grants.Request{
 		GrantType: "password", Username: "ada", Password: w.people["ada"], Credentials: &grants.Credentials{ID: c.ID, Secret: c.Key},
@@ -90,7 +89,7 @@ func (w *world) answer(path string, p params) int {
 	req.Host = "dev"
 	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	recorder := httptest.NewRecorder()
-	w.handler.ServeHTTP(recorder, req)
+	w.Handler.ServeHTTP(recorder, req)
 	return recorder.Code
 }
 

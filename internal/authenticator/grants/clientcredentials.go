@@ -3,9 +3,10 @@ package grants
 import (
 	"context"
 	"errors"
-	"strings"
 
 	"gatehouse/internal/apierr"
+	"gatehouse/internal/authenticator/oauth2"
+	"gatehouse/internal/authenticator/people"
 	"gatehouse/internal/authenticator/tokens"
 )
 
@@ -13,31 +14,15 @@ import (
 // itself.
 type clientCredentials struct{}
 
-// clientPrefix stands before the id of a client that acts for itself, where
-// tokens name a person. No person's name may begin with it, and no client's id
-// contains a colon, so that neither can be taken for the other.
-const clientPrefix = "client:"
-
-// reserved fails for names that only clients, or services as their owners, may
-// have.
-func reserved(username string) error {
-	for _, prefix := range []string{clientPrefix, "service:"} {
-		if len(username) >= len(prefix) && strings.EqualFold(username[:len(prefix)], prefix) {
-			return apierr.OAuth(apierr.Invalid, "invalid_grant", "Names that begin with %s do not belong to people.", prefix)
-		}
-	}
-	return nil
-}
-
 // errPublicClient is the cause where only a client with a secret may ask.
 var errPublicClient = errors.New("the client is a public one")
 
-func (clientCredentials) client() clientRule { return clientNeeded }
+func (clientCredentials) rules() rules { return rules{client: clientNeeded, nobody: true} }
 
-func (clientCredentials) authorize(_ context.Context, a attempt) (grantee, error) {
-	if a.client.Public() {
-		return grantee{}, apierr.OAuth(apierr.Invalid, "unauthorized_client",
+func (clientCredentials) authorize(_ context.Context, _ *Pipeline, x exchange) (grantee, error) {
+	if x.client.Public() {
+		return grantee{}, apierr.OAuth(apierr.Invalid, oauth2.UnauthorizedClient,
 			"A public client cannot act for itself: it has no secret.").Because(errPublicClient)
 	}
-	return grantee{username: clientPrefix + a.client.ID, login: tokens.Login{Scope: ""}, alone: true}, nil
+	return grantee{username: people.ClientPrefix + x.client.ID, login: tokens.Login{Scope: ""}, alone: true}, nil
 }

@@ -11,7 +11,8 @@ import (
 	"gatehouse/internal/apierr"
 	"gatehouse/internal/authenticator/clients"
 	"gatehouse/internal/authenticator/codes"
-	"gatehouse/internal/authenticator/tenantconfig"
+	"gatehouse/internal/authenticator/oauth2"
+	"gatehouse/internal/authenticator/people"
 	"gatehouse/internal/authenticator/tokens"
 	"gatehouse/internal/registryclient"
 )
@@ -45,7 +46,7 @@ func CheckChallenge(client clients.Client, challenge, method string) error {
 // Code records what a person approved for a client and returns the
 // authorization code. The code challenge of the approval, if any, is an S256 one.
 func (p *Pipeline) Code(ctx context.Context, tenant registryclient.Tenant, client clients.Client, a codes.Approval) (string, error) {
-	approved, err := p.approved(ctx, tenant, client, a, tenantconfig.AuthorizationCode)
+	approved, err := p.approved(ctx, tenant, client, a, oauth2.AuthorizationCode)
 	if err != nil {
 		return "", err
 	}
@@ -62,90 +63,79 @@ func (p *Pipeline) Code(ctx context.Context, tenant registryclient.Tenant, clien
 // Implicit mints the access token of RFC 6749 section 4.2 for what a person
 // approved. There is no refresh token.
 func (p *Pipeline) Implicit(ctx context.Context, tenant registryclient.Tenant, client clients.Client, a codes.Approval) (Outcome, error) {
-	approved, err := p.approved(ctx, tenant, client, a, tenantconfig.Implicit)
+	approved, err := p.approved(ctx, tenant, client, a, oauth2.Implicit)
 	if err != nil {
 		return Outcome{}, err
 	}
-	if err := p.directories.stillThere(ctx, tenant, a.Username, a.IDPID); err != nil {
-		return Outcome{}, orInvalid(err, func(cause error) error {
-			return apierr.OAuth(apierr.Forbidden, "access_denied", "The account is not in the directory of tenant %s any more.", tenant.ID).Because(cause)
-		})
-	}
 	who := granteeOf(a)
-	who.redirectURI, who.alone = approved.RedirectURI, true
-	out := Outcome{Request: approved.order(who)}
+	who.redirectURI, who.alone, who.login.GrantType = approved.RedirectURI, true, oauth2.Implicit
+	out := Outcome{Request: approved.issueRequest(who)}
 	out.Pair, err = p.engine.implicit(ctx, approved, out.Request)
 	return out, err
 }
 
 // approved makes sure that an approval may still become a code or a token: the
-// pages checked the same when the person arrived. The attempt that it returns
+// pages checked the same when the person arrived. The exchange that it returns
 // has the redirect URI to use.
-func (p *Pipeline) approved(ctx context.Context, tenant registryclient.Tenant, client clients.Client, a codes.Approval, grantType string) (attempt, error) {
-	settings, err := p.settings.For(ctx, tenant.ID)
+func (p *Pipeline) approved(ctx context.Context, tenant registryclient.Tenant, client clients.Client, a codes.Approval, grantType string) (exchange, error) {
+	settings, err := p.Settings.For(ctx, tenant.ID)
 	if err != nil {
-		return attempt{}, err
+		return exchange{}, err
 	}
-	if err := errors.Join(permitted(tenant, settings, grantType), permittedFor(&client, grantType), reserved(a.Username), secondFactor(tenant, settings, a.AMR)); err != nil {
-		return attempt{}, apierr.From(err)
+	if err := errors.Join(permitted(tenant, settings, grantType), permittedFor(&client, grantType)); err != nil {
+		return exchange{}, apierr.From(err)
 	}
 	if a.TenantID != tenant.ID || client.TenantID != tenant.ID || a.ClientID != client.ID || a.Username == "" {
-		return attempt{}, apierr.Wrap(errors.New("the approval is another tenant's or client's"), "approve")
+		return exchange{}, apierr.Wrap(errors.New("the approval is another tenant's or client's"), "approve")
 	}
 	uri, ok := client.Redirect(a.RedirectURI)
 	if !ok {
-		return attempt{}, apierr.Invalidf("The parameter redirect_uri is not registered for the client.")
+		return exchange{}, apierr.Invalidf("The parameter redirect_uri is not registered for the client.")
 	}
-	return attempt{
+	x := exchange{
 		Request: Request{GrantType: grantType, RedirectURI: uri}, tenant: tenant, settings: settings, client: &client,
-	}, nil
+	}
+	return x, p.admit(ctx, x, granteeOf(a), nil)
 }
 
 // granteeOf returns whom an approval is for.
 func granteeOf(a codes.Approval) grantee {
 	return grantee{
-		username: a.Username, idpID: a.IDPID,
-		login: tokens.Login{Scope: Granted(a.Scope), Nonce: a.Nonce, AuthTime: a.AuthTime, AMR: a.AMR},
+		username: a.Username, idpID: a.IDPID, approved: true,
+		login: tokens.Login{Scope: oauth2.KnownScope(a.Scope), Nonce: a.Nonce, AuthTime: a.AuthTime, AMR: a.AMR},
 	}
 }
 
 // authorizationCode is the grant of RFC 6749 section 4.1.3, with RFC 7636.
-type authorizationCode struct {
-	codes       Codes
-	directories Directories
-	now         func() time.Time
-}
+type authorizationCode struct{}
 
-func (authorizationCode) client() clientRule { return clientNeeded }
+func (authorizationCode) rules() rules { return rules{client: clientNeeded, withdrawn: invalidCode} }
 
-func (g authorizationCode) authorize(ctx context.Context, a attempt) (grantee, error) {
-	if a.Code == "" {
+func (authorizationCode) authorize(ctx context.Context, p *Pipeline, x exchange) (grantee, error) {
+	if x.Code == "" {
 		return grantee{}, apierr.Invalidf("Missing the required code parameter.")
 	}
-	if a.CodeVerifier != "" && !verifierPattern.MatchString(a.CodeVerifier) {
+	if x.CodeVerifier != "" && !verifierPattern.MatchString(x.CodeVerifier) {
 		return grantee{}, apierr.Invalidf("The parameter code_verifier must be 43 to 128 letters, digits and . _ ~ -.")
 	}
 	// Whatever is wrong from here on costs the code: it may have been stolen.
-	r, err := g.codes.Redeem(ctx, a.tenant.ID, a.client.ID, a.Code)
+	r, err := p.Codes.Redeem(ctx, x.tenant.ID, x.client.ID, x.Code)
 	if errors.Is(err, codes.ErrRefused) || errors.Is(err, codes.ErrReused) {
 		return grantee{}, invalidCode(err)
 	}
 	if err != nil {
 		return grantee{}, err
 	}
-	uri, ok := a.client.Redirect(r.RedirectURI)
-	if !ok || (a.RedirectURI != r.RedirectURI && (r.RedirectURI != "" || a.RedirectURI != uri)) {
+	uri, ok := x.client.Redirect(r.RedirectURI)
+	if !ok || (x.RedirectURI != r.RedirectURI && (r.RedirectURI != "" || x.RedirectURI != uri)) {
 		return grantee{}, invalidCode(errors.New("the redirect URI is another, or no longer registered"))
 	}
-	if err := verify(r.CodeChallenge, a.CodeVerifier, a.client.Public()); err != nil {
+	if err := verify(r.CodeChallenge, x.CodeVerifier, x.client.Public()); err != nil {
 		return grantee{}, invalidCode(err)
-	}
-	if err := g.directories.stillThere(ctx, a.tenant, r.Username, r.IDPID); err != nil {
-		return grantee{}, orInvalid(err, invalidCode)
 	}
 	who := granteeOf(r.Approval)
 	who.redirectURI, who.redemption = uri, &r
-	who.family = &tokens.Family{ID: r.FamilyID, ExpiresAt: earlier(g.now().Add(a.settings.MaxRefreshTTL), r.FamilyEnd)}
+	who.family = &tokens.Family{ID: r.FamilyID, ExpiresAt: earlier(p.Now().Add(x.settings.MaxRefreshTTL), r.FamilyEnd)}
 	return who, nil
 }
 
@@ -173,6 +163,9 @@ func earlier(a, b time.Time) time.Time {
 }
 
 func invalidCode(cause error) error {
+	if errors.Is(cause, people.ErrSecondFactor) {
+		return invalidGrant("The authorization code is not valid: the tenant asks for a second factor, without which it was granted.", cause)
+	}
 	return invalidGrant("The authorization code is not valid: it is unknown, expired, was used before, or does not go with "+
 		"this client, redirect_uri or code_verifier.", cause)
 }

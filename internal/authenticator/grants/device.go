@@ -6,37 +6,29 @@ import (
 
 	"gatehouse/internal/apierr"
 	"gatehouse/internal/authenticator/device"
-	"gatehouse/internal/authenticator/tenantconfig"
+	"gatehouse/internal/authenticator/oauth2"
+	"gatehouse/internal/authenticator/people"
 	"gatehouse/internal/authenticator/tokens"
 	"gatehouse/internal/registryclient"
 )
 
 // deviceCode is the grant of RFC 8628 section 3.4.
-type deviceCode struct {
-	devices     Devices
-	directories Directories
-}
+type deviceCode struct{}
 
-func (deviceCode) client() clientRule { return clientNamed }
+func (deviceCode) rules() rules { return rules{client: clientNamed, withdrawn: invalidDeviceCode} }
 
-func (g deviceCode) authorize(ctx context.Context, a attempt) (grantee, error) {
-	if a.DeviceCode == "" {
+func (deviceCode) authorize(ctx context.Context, p *Pipeline, x exchange) (grantee, error) {
+	if x.DeviceCode == "" {
 		return grantee{}, apierr.Invalidf("Missing the required device_code parameter.")
 	}
-	approval, err := g.devices.Redeem(ctx, a.tenant.ID, a.client.ID, a.DeviceCode)
+	approval, err := p.Devices.Redeem(ctx, x.tenant.ID, x.client.ID, x.DeviceCode)
 	if err != nil {
 		return grantee{}, deviceRefusal(err)
 	}
-	if err := secondFactor(a.tenant, a.settings, approval.AMR); err != nil {
-		return grantee{}, err
-	}
-	if err := g.directories.stillThere(ctx, a.tenant, approval.Username, approval.IDPID); err != nil {
-		return grantee{}, orInvalid(err, invalidDeviceCode)
-	}
 	return grantee{
-		username: approval.Username, idpID: approval.IDPID, accessTTL: approval.TTL,
+		username: approval.Username, idpID: approval.IDPID, accessTTL: approval.TTL, approved: true,
 		login: tokens.Login{Scope: approval.Scope, AuthTime: approval.AuthTime, AMR: approval.AMR},
-	}, reserved(approval.Username)
+	}, nil
 }
 
 // DeviceRequest is a request for a device code as it was sent, RFC 8628
@@ -49,11 +41,11 @@ type DeviceRequest struct {
 
 // Device makes a device code for a client and returns the client's id with it.
 func (p *Pipeline) Device(ctx context.Context, tenant registryclient.Tenant, req DeviceRequest) (device.Issued, string, error) {
-	settings, err := p.settings.For(ctx, tenant.ID)
+	settings, err := p.Settings.For(ctx, tenant.ID)
 	if err != nil {
 		return device.Issued{}, "", err
 	}
-	if err := permitted(tenant, settings, tenantconfig.DeviceCode); err != nil {
+	if err := permitted(tenant, settings, oauth2.DeviceCode); err != nil {
 		return device.Issued{}, "", err
 	}
 	if req.Credentials == nil {
@@ -63,15 +55,15 @@ func (p *Pipeline) Device(ctx context.Context, tenant registryclient.Tenant, req
 	if err != nil {
 		return device.Issued{}, "", err
 	}
-	if err := permittedFor(client, tenantconfig.DeviceCode); err != nil {
+	if err := permittedFor(client, oauth2.DeviceCode); err != nil {
 		return device.Issued{}, "", err
 	}
-	attempt, err := p.guard.Device(ctx, tenant.ID, req.Address)
+	attempt, err := p.Guard.Device(ctx, tenant.ID, req.Address)
 	if err != nil {
 		return device.Issued{}, "", err
 	}
 	attempt.Fail() // each request counts, good ones too: nobody signed in for it
-	issued, err := p.devices.Request(ctx, tenant.ID, client.ID, Granted(req.Scope), req.Address)
+	issued, err := p.Devices.Request(ctx, tenant.ID, client.ID, oauth2.KnownScope(req.Scope), req.Address)
 	return issued, client.ID, err
 }
 
@@ -80,13 +72,13 @@ func (p *Pipeline) Device(ctx context.Context, tenant registryclient.Tenant, req
 func deviceRefusal(err error) error {
 	switch {
 	case errors.Is(err, device.ErrPending):
-		return apierr.OAuth(apierr.Invalid, "authorization_pending", "The device code is not approved yet; keep polling.").Because(err)
+		return apierr.OAuth(apierr.Invalid, oauth2.AuthorizationPending, "The device code is not approved yet; keep polling.").Because(err)
 	case errors.Is(err, device.ErrTooFast):
-		return apierr.OAuth(apierr.Invalid, "slow_down", "The device polls too fast; wait 5 seconds longer between requests.").Because(err)
+		return apierr.OAuth(apierr.Invalid, oauth2.SlowDown, "The device polls too fast; wait 5 seconds longer between requests.").Because(err)
 	case errors.Is(err, device.ErrDenied):
-		return apierr.OAuth(apierr.Invalid, "access_denied", "The person denied the request of the device.").Because(err)
+		return apierr.OAuth(apierr.Invalid, oauth2.AccessDenied, "The person denied the request of the device.").Because(err)
 	case errors.Is(err, device.ErrExpired):
-		return apierr.OAuth(apierr.Invalid, "expired_token", "The device code has expired; ask for a new one.").Because(err)
+		return apierr.OAuth(apierr.Invalid, oauth2.ExpiredToken, "The device code has expired; ask for a new one.").Because(err)
 	case errors.Is(err, device.ErrUnknown), errors.Is(err, device.ErrConsumed):
 		return invalidDeviceCode(err)
 	}
@@ -94,5 +86,8 @@ func deviceRefusal(err error) error {
 }
 
 func invalidDeviceCode(cause error) error {
+	if errors.Is(cause, people.ErrSecondFactor) {
+		return apierr.OAuth(apierr.Forbidden, oauth2.AccessDenied, "The tenant asks for a second factor, without which this was approved.").Because(cause)
+	}
 	return invalidGrant("The device code is not valid: it is unknown, was used before, or was given to another client.", cause)
 }

@@ -11,6 +11,7 @@ import (
 
 	"gatehouse/internal/authenticator/clients"
 	"gatehouse/internal/authenticator/device"
+	"gatehouse/internal/authenticator/oauth2"
 	"gatehouse/internal/authenticator/tenantconfig"
 )
 
@@ -53,9 +54,9 @@ func TestADeviceCodeOnTheWire(t *testing.T) {
 	c := w.register(clients.Registration{ID: "device"})
 	got := w.ask(params{"client_id": c.ID, "scope": "openid unknown"}).want(t, http.StatusOK, "")
 	device, user := got.text("device_code"), got.text("user_code")
-	members := fmt.Sprintf(`"device_code":%q,"user_code":%q,"client_id":"device","verification_uri":"https://dev.example.org/v3/oauth2/device?client_id=device",`+
-		`"verification_uri_complete":"https://dev.example.org/v3/oauth2/device?client_id=device\u0026user_code=%s","expires_in":600,`+
-		`"expires_at":"Sun, 22 Nov 2026 12:10:00 GMT","interval":5`, device, user, user)
+	members := fmt.Sprintf(`"device_code":%q,"user_code":%q,"client_id":"device","verification_uri":"https://dev.tapis.io/v3/oauth2/device?client_id=device",`+
+		`"verification_uri_complete":"https://dev.tapis.io/v3/oauth2/device?client_id=device\u0026user_code=%s","expires_in":600,`+
+		`"expires_at":"Sat, 21 Nov 2026 12:10:00 GMT","interval":5`, device, user, user)
 	want := `{"result":{` + members + `},"status":"success","message":"Token created successfully.","version":"test","metadata":{},` + members + `}`
 	if strings.TrimSpace(got.raw) != want {
 		t.Errorf("got  %s\nwant %s", got.raw, want)
@@ -241,7 +242,7 @@ func TestDeviceCodesAreForClientsThatMayHaveThem(t *testing.T) {
 	w.post("lab", "/tokens", deviceGrant(inLab.ID, issued.text("device_code"))).want(t, 400, "invalid_grant")
 	w.token(deviceGrant(c.ID, issued.text("device_code"))).want(t, 200, "")
 
-	w.allow(dev, tenantconfig.Password)
+	w.allow(dev, oauth2.Password)
 	w.ask(params{"client_id": c.ID}).want(t, 400, "unauthorized_client")
 	w.token(deviceGrant(c.ID, "x")).want(t, 400, "unauthorized_client")
 }

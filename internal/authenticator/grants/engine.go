@@ -5,25 +5,26 @@ import (
 	"errors"
 	"time"
 
-	"github.com/go-oauth2/oauth2/v4"
+	goauth2 "github.com/go-oauth2/oauth2/v4"
 	oautherrors "github.com/go-oauth2/oauth2/v4/errors"
 	"github.com/go-oauth2/oauth2/v4/manage"
 	"github.com/go-oauth2/oauth2/v4/models"
 
 	"gatehouse/internal/authenticator/clients"
 	"gatehouse/internal/authenticator/codes"
+	"gatehouse/internal/authenticator/oauth2"
 	"gatehouse/internal/authenticator/tenantconfig"
 	"gatehouse/internal/authenticator/tokens"
 )
 
 // engine drives go-oauth2's Manager. The Manager is written for one tenant
 // and trusts its caller with much (docs/go-oauth2.md lists what), so each call
-// carries an order in its context: the client that the pipeline has
-// authenticated and what the mint shall make. Without an order, or with one
+// carries a job in its context: the client that the pipeline has
+// authenticated and what the mint shall make. Without a job, or with one
 // that does not fit, every adapter below refuses.
 type engine struct{ manager *manage.Manager }
 
-func newEngine(mint Mint, approvals Codes) *engine {
+func newEngine(minted *tokens.Service, approvals *codes.Service) *engine {
 	m := manage.NewManager()
 	// The mint decides lifetimes and whether a refresh token is due; the
 	// Manager must only never fall back to "does not expire".
@@ -37,14 +38,14 @@ func newEngine(mint Mint, approvals Codes) *engine {
 	m.SetValidateURIHandler(exactRedirect)
 	m.MapClientStorage(clientStore{})
 	m.MapAuthorizeGenerate(codeGenerator{approvals})
-	m.MapAccessGenerate(generator{mint})
-	m.MapTokenStorage(tokenStore{mint})
+	m.MapAccessGenerate(generator{minted})
+	m.MapTokenStorage(tokenStore{minted})
 	return &engine{manager: m}
 }
 
-// order is one job on its way through the Manager: to mint, or to record an
+// job is one job on its way through the Manager: to mint, or to record an
 // approval.
-type order struct {
+type job struct {
 	client     clientInfo
 	request    tokens.Request
 	previous   *tokens.Refresh
@@ -57,43 +58,43 @@ type order struct {
 	code     string          // what it was recorded as
 }
 
-type orderKey struct{}
+type jobKey struct{}
 
-// errNoOrder means that the Manager was called past the pipeline.
-var errNoOrder = errors.New("no authenticated token order in this context")
+// errNoJob means that the Manager was called past the pipeline.
+var errNoJob = errors.New("no authenticated job in this context")
 
-func orderFrom(ctx context.Context) (*order, error) {
-	o, ok := ctx.Value(orderKey{}).(*order)
+func jobFrom(ctx context.Context) (*job, error) {
+	o, ok := ctx.Value(jobKey{}).(*job)
 	if !ok {
-		return nil, errNoOrder
+		return nil, errNoJob
 	}
 	return o, nil
 }
 
-// newOrder puts an order into a context.
-func newOrder(ctx context.Context, a attempt, request tokens.Request) (context.Context, *order) {
-	o := &order{client: clientInfo{tenantID: a.tenant.ID, client: a.client}, request: request}
-	return context.WithValue(ctx, orderKey{}, o), o
+// newJob puts a job into a context.
+func newJob(ctx context.Context, x exchange, request tokens.Request) (context.Context, *job) {
+	o := &job{client: clientInfo{tenantID: x.tenant.ID, client: x.client}, request: request}
+	return context.WithValue(ctx, jobKey{}, o), o
 }
 
 // issue has the Manager mint and record what was ordered.
-func (e *engine) issue(ctx context.Context, a attempt, request tokens.Request, who grantee) (tokens.Pair, error) {
-	ctx, o := newOrder(ctx, a, request)
+func (e *engine) issue(ctx context.Context, x exchange, request tokens.Request, who grantee) (tokens.Pair, error) {
+	ctx, o := newJob(ctx, x, request)
 	o.previous = who.previous
-	ask := &oauth2.TokenGenerateRequest{ClientID: request.ClientID, UserID: request.Username}
+	ask := &goauth2.TokenGenerateRequest{ClientID: request.ClientID, UserID: request.Username}
 	var err error
 	switch {
 	case who.previous != nil:
-		o.rotate, o.raw, ask.Refresh = a.rotates(), a.RefreshToken, a.RefreshToken
+		o.rotate, o.raw, ask.Refresh = x.rotates(), x.RefreshToken, x.RefreshToken
 		_, err = e.manager.RefreshAccessToken(ctx, ask)
 	case who.redemption != nil:
-		o.redemption, o.raw, ask.Code, ask.CodeVerifier = who.redemption, a.Code, a.Code, a.CodeVerifier
+		o.redemption, o.raw, ask.Code, ask.CodeVerifier = who.redemption, x.Code, x.Code, x.CodeVerifier
 		o.client.redirect, ask.RedirectURI = who.redirectURI, who.redirectURI
-		_, err = e.manager.GenerateAccessToken(ctx, oauth2.AuthorizationCode, ask)
-	case a.GrantType == tenantconfig.ClientCredentials:
-		_, err = e.manager.GenerateAccessToken(ctx, oauth2.ClientCredentials, ask)
+		_, err = e.manager.GenerateAccessToken(ctx, goauth2.AuthorizationCode, ask)
+	case x.GrantType == oauth2.ClientCredentials:
+		_, err = e.manager.GenerateAccessToken(ctx, goauth2.ClientCredentials, ask)
 	default: // the Manager has no device grant; what differs has been decided
-		_, err = e.manager.GenerateAccessToken(ctx, oauth2.PasswordCredentials, ask)
+		_, err = e.manager.GenerateAccessToken(ctx, goauth2.PasswordCredentials, ask)
 	}
 	if err != nil {
 		return tokens.Pair{}, err
@@ -102,15 +103,15 @@ func (e *engine) issue(ctx context.Context, a attempt, request tokens.Request, w
 }
 
 // code has the Manager record an approval and returns its code.
-func (e *engine) code(ctx context.Context, a attempt, approval codes.Approval) (string, error) {
-	approval.Scope = Granted(approval.Scope)
-	ctx, o := newOrder(ctx, a, tokens.Request{
-		Tenant: tokenTenant(a.tenant), Username: approval.Username, ClientID: approval.ClientID, FamilyTTL: a.settings.MaxRefreshTTL,
+func (e *engine) code(ctx context.Context, x exchange, approval codes.Approval) (string, error) {
+	approval.Scope = oauth2.KnownScope(approval.Scope)
+	ctx, o := newJob(ctx, x, tokens.Request{
+		Tenant: tokenTenant(x.tenant), Username: approval.Username, ClientID: approval.ClientID, FamilyTTL: x.settings.MaxRefreshTTL,
 	})
-	o.approval, o.client.redirect = &approval, a.RedirectURI
-	info, err := e.manager.GenerateAuthToken(ctx, oauth2.Code, &oauth2.TokenGenerateRequest{
-		ClientID: approval.ClientID, UserID: approval.Username, RedirectURI: a.RedirectURI, Scope: approval.Scope,
-		CodeChallenge: approval.CodeChallenge, CodeChallengeMethod: oauth2.CodeChallengeS256,
+	o.approval, o.client.redirect = &approval, x.RedirectURI
+	info, err := e.manager.GenerateAuthToken(ctx, goauth2.Code, &goauth2.TokenGenerateRequest{
+		ClientID: approval.ClientID, UserID: approval.Username, RedirectURI: x.RedirectURI, Scope: approval.Scope,
+		CodeChallenge: approval.CodeChallenge, CodeChallengeMethod: goauth2.CodeChallengeS256,
 	})
 	if err != nil {
 		return "", err
@@ -119,11 +120,11 @@ func (e *engine) code(ctx context.Context, a attempt, approval codes.Approval) (
 }
 
 // implicit has the Manager mint and record an access token for the browser.
-func (e *engine) implicit(ctx context.Context, a attempt, request tokens.Request) (tokens.Pair, error) {
-	ctx, o := newOrder(ctx, a, request)
-	o.client.redirect = a.RedirectURI
-	_, err := e.manager.GenerateAuthToken(ctx, oauth2.Token, &oauth2.TokenGenerateRequest{
-		ClientID: request.ClientID, UserID: request.Username, RedirectURI: a.RedirectURI, Scope: request.Scope(),
+func (e *engine) implicit(ctx context.Context, x exchange, request tokens.Request) (tokens.Pair, error) {
+	ctx, o := newJob(ctx, x, request)
+	o.client.redirect = x.RedirectURI
+	_, err := e.manager.GenerateAuthToken(ctx, goauth2.Token, &goauth2.TokenGenerateRequest{
+		ClientID: request.ClientID, UserID: request.Username, RedirectURI: x.RedirectURI, Scope: request.Scope(),
 	})
 	if err != nil {
 		return tokens.Pair{}, err
@@ -144,16 +145,16 @@ func exactRedirect(registered, sent string) error {
 type clientInfo struct {
 	tenantID string
 	client   *clients.Client
-	redirect string // the registered redirect URI that this order is about; empty: none
+	redirect string // the registered redirect URI that this job is about; empty: none
 }
 
 var (
-	_ oauth2.ClientInfo             = clientInfo{}
-	_ oauth2.ClientPasswordVerifier = clientInfo{}
-	_ oauth2.ClientStore            = clientStore{}
-	_ oauth2.AuthorizeGenerate      = codeGenerator{}
-	_ oauth2.AccessGenerate         = generator{}
-	_ oauth2.TokenStore             = tokenStore{}
+	_ goauth2.ClientInfo             = clientInfo{}
+	_ goauth2.ClientPasswordVerifier = clientInfo{}
+	_ goauth2.ClientStore            = clientStore{}
+	_ goauth2.AuthorizeGenerate      = codeGenerator{}
+	_ goauth2.AccessGenerate         = generator{}
+	_ goauth2.TokenStore             = tokenStore{}
 )
 
 // GetID returns the client's id, "" where none took part.
@@ -167,7 +168,7 @@ func (c clientInfo) GetID() string {
 // GetSecret returns nothing: secrets are checked before the Manager is asked.
 func (c clientInfo) GetSecret() string { return "" }
 
-// GetDomain returns the registered redirect URI of the order.
+// GetDomain returns the registered redirect URI of the job.
 func (c clientInfo) GetDomain() string { return c.redirect }
 
 // IsPublic reports whether the client has no secret.
@@ -179,12 +180,12 @@ func (c clientInfo) GetUserID() string { return "" }
 // VerifyPassword refuses any secret: the pipeline passes none.
 func (c clientInfo) VerifyPassword(secret string) bool { return secret == "" }
 
-// clientStore finds the client of the order, and no other.
+// clientStore finds the client of the job, and no other.
 type clientStore struct{}
 
 // GetByID returns the client that the pipeline authenticated for this request.
-func (clientStore) GetByID(ctx context.Context, id string) (oauth2.ClientInfo, error) {
-	o, err := orderFrom(ctx)
+func (clientStore) GetByID(ctx context.Context, id string) (goauth2.ClientInfo, error) {
+	o, err := jobFrom(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -195,34 +196,34 @@ func (clientStore) GetByID(ctx context.Context, id string) (oauth2.ClientInfo, e
 }
 
 // codeGenerator has approvals recorded.
-type codeGenerator struct{ codes Codes }
+type codeGenerator struct{ codes *codes.Service }
 
-// Token records the order's approval and returns its code.
-func (g codeGenerator) Token(ctx context.Context, data *oauth2.GenerateBasic) (string, error) {
-	o, err := orderFrom(ctx)
+// Token records the job's approval and returns its code.
+func (g codeGenerator) Token(ctx context.Context, data *goauth2.GenerateBasic) (string, error) {
+	o, err := jobFrom(ctx)
 	if err != nil {
 		return "", err
 	}
 	if o.approval == nil || data.UserID != o.approval.Username || data.Client.GetID() != o.approval.ClientID {
-		return "", errNoOrder
+		return "", errNoJob
 	}
 	o.code, err = g.codes.Issue(ctx, *o.approval, o.request.FamilyTTL)
 	return o.code, err
 }
 
 // generator has the mint sign.
-type generator struct{ mint Mint }
+type generator struct{ tokens *tokens.Service }
 
 // Token signs what was ordered and tells the Manager its lifetimes.
-func (g generator) Token(ctx context.Context, data *oauth2.GenerateBasic, _ bool) (access, refresh string, err error) {
-	o, err := orderFrom(ctx)
+func (g generator) Token(ctx context.Context, data *goauth2.GenerateBasic, _ bool) (access, refresh string, err error) {
+	o, err := jobFrom(ctx)
 	if err != nil {
 		return "", "", err
 	}
 	if data.UserID != o.request.Username || data.Client.GetID() != o.request.ClientID {
-		return "", "", errNoOrder
+		return "", "", errNoJob
 	}
-	if o.issued, err = g.mint.Mint(ctx, o.request); err != nil {
+	if o.issued, err = g.tokens.Mint(ctx, o.request); err != nil {
 		return "", "", err
 	}
 	data.TokenInfo.SetAccessExpiresIn(o.issued.Access.TTL)
@@ -234,11 +235,11 @@ func (g generator) Token(ctx context.Context, data *oauth2.GenerateBasic, _ bool
 }
 
 // tokenStore records what was minted. Removing is never the Manager's to do.
-type tokenStore struct{ mint Mint }
+type tokenStore struct{ tokens *tokens.Service }
 
-// Create records the order's tokens, in the way that its grant asks for.
-func (s tokenStore) Create(ctx context.Context, info oauth2.TokenInfo) error {
-	o, err := orderFrom(ctx)
+// Create records the job's tokens, in the way that its grant asks for.
+func (s tokenStore) Create(ctx context.Context, info goauth2.TokenInfo) error {
+	o, err := jobFrom(ctx)
 	if err != nil {
 		return err
 	}
@@ -246,17 +247,17 @@ func (s tokenStore) Create(ctx context.Context, info oauth2.TokenInfo) error {
 		return nil // codeGenerator did it, in one step
 	}
 	if o.issued == nil || info.GetAccess() != o.issued.Access.Value {
-		return errNoOrder
+		return errNoJob
 	}
 	if o.rotate {
-		return s.mint.Rotate(ctx, o.previous, o.issued)
+		return s.tokens.Rotate(ctx, o.previous, o.issued)
 	}
-	return s.mint.Record(ctx, o.issued)
+	return s.tokens.Record(ctx, o.issued)
 }
 
 // GetByRefresh describes the refresh token that the pipeline found good.
-func (tokenStore) GetByRefresh(ctx context.Context, raw string) (oauth2.TokenInfo, error) {
-	o, err := orderFrom(ctx)
+func (tokenStore) GetByRefresh(ctx context.Context, raw string) (goauth2.TokenInfo, error) {
+	o, err := jobFrom(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -271,8 +272,8 @@ func (tokenStore) GetByRefresh(ctx context.Context, raw string) (oauth2.TokenInf
 }
 
 // GetByCode describes the authorization code that the pipeline redeemed.
-func (tokenStore) GetByCode(ctx context.Context, raw string) (oauth2.TokenInfo, error) {
-	o, err := orderFrom(ctx)
+func (tokenStore) GetByCode(ctx context.Context, raw string) (goauth2.TokenInfo, error) {
+	o, err := jobFrom(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -289,13 +290,13 @@ func (tokenStore) GetByCode(ctx context.Context, raw string) (oauth2.TokenInfo, 
 	info.SetCodeExpiresIn(codes.Lifetime)
 	if o.redemption.CodeChallenge != "" {
 		info.SetCodeChallenge(o.redemption.CodeChallenge)
-		info.SetCodeChallengeMethod(oauth2.CodeChallengeS256)
+		info.SetCodeChallengeMethod(goauth2.CodeChallengeS256)
 	}
 	return info, nil
 }
 
 // GetByAccess refuses: access tokens are checked by tokens.Service.
-func (tokenStore) GetByAccess(context.Context, string) (oauth2.TokenInfo, error) {
+func (tokenStore) GetByAccess(context.Context, string) (goauth2.TokenInfo, error) {
 	return nil, oautherrors.ErrInvalidAccessToken
 }
 

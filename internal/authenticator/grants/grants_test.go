@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"gatehouse/internal/authenticator/clients"
-	"gatehouse/internal/authenticator/tenantconfig"
+	"gatehouse/internal/authenticator/oauth2"
 )
 
 // What a client does for itself can never be taken for what a person did.
@@ -20,7 +20,7 @@ func TestAClientThatActsForItselfIsNobody(t *testing.T) {
 		c := w.register(clients.Registration{ID: "ada"}) // the name of a person
 		w.token(grant.as(c)).want(t, 400, "unauthorized_client")
 
-		w.allow(dev, tenantconfig.ClientCredentials, tenantconfig.RefreshToken, tenantconfig.Password)
+		w.allow(dev, oauth2.ClientCredentials, oauth2.RefreshToken, oauth2.Password)
 		got := w.token(grant.as(c)).want(t, 200, "")
 		cl := claims(t, got.text("access_token"))
 		if cl["sub"] != "client:ada@dev" || cl["tapis/username"] != "client:ada" || cl["tapis/client_id"] != "ada" ||

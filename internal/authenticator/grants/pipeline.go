@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -12,6 +14,8 @@ import (
 	"gatehouse/internal/authenticator/clients"
 	"gatehouse/internal/authenticator/codes"
 	"gatehouse/internal/authenticator/device"
+	"gatehouse/internal/authenticator/oauth2"
+	"gatehouse/internal/authenticator/people"
 	"gatehouse/internal/authenticator/tenantconfig"
 	"gatehouse/internal/authenticator/tokens"
 	"gatehouse/internal/httpapi"
@@ -38,23 +42,12 @@ type Request struct {
 type Outcome struct {
 	tokens.Pair
 
-	Request tokens.Request
+	Request  tokens.Request
+	approved bool // the scope was asked for in an earlier request
 }
 
-// askedBefore reports whether the scope was asked for in an earlier request.
-func (o Outcome) askedBefore() bool {
-	return o.Request.GrantType == tenantconfig.AuthorizationCode || o.Request.GrantType == tenantconfig.DeviceCode
-}
-
-// grant says who is granted what. It checks only what is its own: the shared
-// checks are the pipeline's, so that no grant can forget one.
-type grant interface {
-	client() clientRule
-	authorize(ctx context.Context, a attempt) (grantee, error)
-}
-
-// attempt is a Request whose tenant and client are established.
-type attempt struct {
+// exchange is a Request whose tenant and client are established.
+type exchange struct {
 	Request
 
 	tenant   registryclient.Tenant
@@ -62,12 +55,44 @@ type attempt struct {
 	client   *clients.Client // nil: none took part
 }
 
+// grant says who is granted what. It checks only what is its own: the shared
+// checks are the pipeline's, so that no grant can forget one.
+type grant interface {
+	rules() rules
+	// authorize says whom the tokens are for.
+	authorize(ctx context.Context, p *Pipeline, x exchange) (grantee, error)
+}
+
+// rules are what the pipeline has to know of a grant.
+type rules struct {
+	client clientRule
+	// nobody: the tokens are for no person, who then need not be there.
+	nobody bool
+	// withdrawn is the answer where whoever was granted this earlier may not
+	// have tokens any more; nil: as the pipeline says it.
+	withdrawn func(cause error) error
+}
+
+// all are the grants that there are. A new one is a file and a line here.
+var all = map[string]grant{
+	oauth2.Password:          password{},
+	oauth2.RefreshToken:      refresh{},
+	oauth2.AuthorizationCode: authorizationCode{},
+	oauth2.DeviceCode:        deviceCode{},
+	oauth2.ClientCredentials: clientCredentials{},
+	oauth2.Implicit:          nil, // known, but not at the token endpoint
+}
+
+// Types returns the grant types that there are, in alphabetical order.
+func Types() []string { return slices.Sorted(maps.Keys(all)) }
+
 // grantee is whom tokens are for.
 type grantee struct {
 	username    string
 	redirectURI string
 	idpID       string
 	login       tokens.Login
+	approved    bool              // the scope was asked for in an earlier request
 	narrowed    *string           // scope of the access token, where a refresh asked for less
 	accessTTL   time.Duration     // 0: the tenant's default
 	family      *tokens.Family    // chosen before; nil: a refresh token begins a new one
@@ -76,78 +101,27 @@ type grantee struct {
 	alone       bool              // no refresh token is due
 }
 
-// Clients finds and authenticates OAuth clients.
-type Clients interface {
-	Find(ctx context.Context, tenantID, clientID string) (clients.Client, error)
-	Authenticate(ctx context.Context, tenantID, clientID, secret string) (clients.Client, error)
-}
-
-// Codes keeps authorization codes.
-type Codes interface {
-	Issue(ctx context.Context, a codes.Approval, familyTTL time.Duration) (string, error)
-	Redeem(ctx context.Context, tenantID, clientID, code string) (codes.Redemption, error)
-}
-
-// Devices keeps device codes.
-type Devices interface {
-	Request(ctx context.Context, tenantID, clientID, scope, address string) (device.Issued, error)
-	Redeem(ctx context.Context, tenantID, clientID, deviceCode string) (device.Approval, error)
-}
-
-// Settings finds what a tenant permits.
-type Settings interface {
-	For(ctx context.Context, tenantID string) (tenantconfig.Settings, error)
-}
-
-// Mint is the part of tokens.Service that grants need.
-type Mint interface {
-	Mint(ctx context.Context, r tokens.Request) (*tokens.Issued, error)
-	Record(ctx context.Context, i *tokens.Issued) error
-	Present(ctx context.Context, tenant tokens.Tenant, clientID, raw string) (*tokens.Refresh, error)
-	Rotate(ctx context.Context, r *tokens.Refresh, i *tokens.Issued) error
-}
-
 // Deps are what a Pipeline uses.
 type Deps struct {
-	Clients     Clients
-	Settings    Settings
-	Directories Directories
-	Mint        Mint
-	Codes       Codes
-	Devices     Devices
-	Records     Records
-	Now         func() time.Time
-	Guard       *attempts.Guard // shared with all that check passwords
+	Clients  *clients.Service
+	Settings *tenantconfig.Service
+	People   *people.Service
+	Tokens   *tokens.Service
+	Codes    *codes.Service
+	Devices  *device.Service
+	Guard    *attempts.Guard // shared with all that check secrets
+	Now      func() time.Time
 }
 
 // Pipeline turns token requests into tokens.
 type Pipeline struct {
-	clients  Clients
-	settings Settings
-	devices  Devices
-	records  Records
-	guard    *attempts.Guard
-	engine   *engine
-	grants   map[string]grant
+	Deps
 
-	directories Directories
+	engine *engine
 }
 
 // New returns a Pipeline with every grant there is.
-func New(d Deps) *Pipeline {
-	return &Pipeline{
-		clients: d.Clients, settings: d.Settings, guard: d.Guard, engine: newEngine(d.Mint, d.Codes),
-		devices: d.Devices, records: d.Records, directories: d.Directories,
-		grants: map[string]grant{
-			tenantconfig.Password:          password{directories: d.Directories, guard: d.Guard, now: d.Now},
-			tenantconfig.RefreshToken:      refresh{directories: d.Directories, mint: d.Mint},
-			tenantconfig.AuthorizationCode: authorizationCode{codes: d.Codes, directories: d.Directories, now: d.Now},
-			tenantconfig.DeviceCode:        deviceCode{devices: d.Devices, directories: d.Directories},
-			tenantconfig.ClientCredentials: clientCredentials{},
-			tenantconfig.Implicit:          nil, // known, but not at the token endpoint
-		},
-	}
-}
+func New(d Deps) *Pipeline { return &Pipeline{Deps: d, engine: newEngine(d.Tokens, d.Codes)} }
 
 // GrantTypes returns those that a tenant offers, as far as that does not depend
 // on who asks. Passwords alone need a directory that is asked for nothing else.
@@ -155,22 +129,22 @@ func (p *Pipeline) GrantTypes(tenant registryclient.Tenant, settings tenantconfi
 	passwords := tenant.UserLDAP != "" && settings.IdentitySource == tenantconfig.LDAPSource && !settings.PasswordNeedsMFA()
 	served := []string{}
 	for _, name := range settings.GrantTypes {
-		if p.knows(name) && permitted(tenant, settings, name) == nil && (name != tenantconfig.Password || passwords) {
+		if known(name) && permitted(tenant, settings, name) == nil && (name != oauth2.Password || passwords) {
 			served = append(served, name)
 		}
 	}
 	return served
 }
 
-func (p *Pipeline) knows(grantType string) bool {
-	_, ok := p.grants[grantType]
+func known(grantType string) bool {
+	_, ok := all[grantType]
 	return ok
 }
 
 // Permits fails unless a tenant and a client both permit a grant type, with
 // the OAuth error to answer, or to send to the client's redirect URI.
 func (p *Pipeline) Permits(ctx context.Context, tenant registryclient.Tenant, client clients.Client, grantType string) error {
-	settings, err := p.settings.For(ctx, tenant.ID)
+	settings, err := p.Settings.For(ctx, tenant.ID)
 	if err != nil {
 		return err
 	}
@@ -180,14 +154,14 @@ func (p *Pipeline) Permits(ctx context.Context, tenant registryclient.Tenant, cl
 	return permittedFor(&client, grantType)
 }
 
-// Exchange carries out a token request in five steps. Its errors carry the
+// Exchange carries out a token request in six steps. Its errors carry the
 // codes of RFC 6749 section 5.2.
 func (p *Pipeline) Exchange(ctx context.Context, tenant registryclient.Tenant, req Request) (Outcome, error) {
-	if req.GrantType == tenantconfig.DeviceCodeURN {
-		req.GrantType = tenantconfig.DeviceCode
+	if req.GrantType == oauth2.DeviceCodeURN {
+		req.GrantType = oauth2.DeviceCode
 	}
 	// 1. Is the grant there, and permitted in this tenant?
-	settings, err := p.settings.For(ctx, tenant.ID)
+	settings, err := p.Settings.For(ctx, tenant.ID)
 	if err != nil {
 		return Outcome{}, err
 	}
@@ -196,18 +170,18 @@ func (p *Pipeline) Exchange(ctx context.Context, tenant registryclient.Tenant, r
 		return Outcome{}, err
 	}
 	// 2. Who is the client, and may it use the grant?
-	client, err := p.authenticate(ctx, tenant, grant.client(), req.Credentials, req.Address)
+	client, err := p.authenticate(ctx, tenant, grant.rules().client, req.Credentials, req.Address)
 	if err != nil {
 		return Outcome{}, err
 	}
 	if err := permittedFor(client, req.GrantType); err != nil {
 		return Outcome{}, err
 	}
-	a := attempt{Request: req, tenant: tenant, settings: settings, client: client}
-	out, err := p.issue(ctx, grant, a)
+	x := exchange{Request: req, tenant: tenant, settings: settings, client: client}
+	out, err := p.issue(ctx, grant, x)
 	if errors.Is(err, tokens.ErrRotated) {
 		// A parallel request was faster; asking again finds its successor.
-		out, err = p.issue(ctx, grant, a)
+		out, err = p.issue(ctx, grant, x)
 	}
 	if errors.Is(err, tokens.ErrRotated) || errors.Is(err, tokens.ErrRefused) {
 		return Outcome{}, invalidRefreshToken(err)
@@ -215,30 +189,56 @@ func (p *Pipeline) Exchange(ctx context.Context, tenant registryclient.Tenant, r
 	return out, err
 }
 
-func (p *Pipeline) issue(ctx context.Context, grant grant, a attempt) (Outcome, error) {
+func (p *Pipeline) issue(ctx context.Context, grant grant, x exchange) (Outcome, error) {
 	// 3. Who is granted what?
-	who, err := grant.authorize(ctx, a)
+	who, err := grant.authorize(ctx, p, x)
 	if err != nil {
 		return Outcome{}, err
 	}
 	httpapi.Annotate(ctx, slog.String("user", who.username))
-	out := Outcome{Request: a.order(who)}
+	if who.previous == nil {
+		who.login.GrantType = x.GrantType
+	}
+	// 4. May that person have tokens now?
+	if rules := grant.rules(); !rules.nobody {
+		if err := p.admit(ctx, x, who, rules.withdrawn); err != nil {
+			return Outcome{}, err
+		}
+	}
+	out := Outcome{Request: x.issueRequest(who), approved: who.approved}
 	if who.previous != nil && who.previous.Successor != nil {
 		out.Pair = *who.previous.Successor
 		return out, nil
 	}
-	// 4. and 5. The one mint, and the pair.
-	out.Pair, err = p.engine.issue(ctx, a, out.Request, who)
+	// 5. and 6. The one mint, and the pair.
+	out.Pair, err = p.engine.issue(ctx, x, out.Request, who)
 	return out, err
+}
+
+// admit refuses whoever may not have tokens of the tenant now, perhaps since a
+// moment ago.
+func (p *Pipeline) admit(ctx context.Context, x exchange, who grantee, withdrawn func(cause error) error) error {
+	err := p.People.Admit(ctx, x.tenant, x.settings, people.Login{
+		Username: who.username, IDPID: who.idpID, AMR: who.login.AMR, GrantType: who.login.GrantType,
+	})
+	switch {
+	case !errors.Is(err, people.ErrGone) && !errors.Is(err, people.ErrSecondFactor):
+		return err
+	case withdrawn != nil:
+		return withdrawn(err)
+	case errors.Is(err, people.ErrGone):
+		return apierr.OAuth(apierr.Forbidden, oauth2.AccessDenied, "The account is not in the directory of tenant %s any more.", x.tenant.ID).Because(err)
+	}
+	return apierr.OAuth(apierr.Forbidden, oauth2.AccessDenied, "The tenant %s asks for a second factor.", x.tenant.ID).Because(err)
 }
 
 func (p *Pipeline) choose(tenant registryclient.Tenant, settings tenantconfig.Settings, grantType string) (grant, error) {
 	if grantType == "" {
 		return nil, apierr.Invalidf("Missing the required grant_type parameter.")
 	}
-	grant := p.grants[grantType]
+	grant := all[grantType]
 	if grant == nil {
-		return nil, apierr.OAuth(apierr.Invalid, "unsupported_grant_type", "Invalid grant_type; this tenant offers %s.",
+		return nil, apierr.OAuth(apierr.Invalid, oauth2.UnsupportedGrantType, "Invalid grant_type; this tenant offers %s.",
 			strings.Join(p.GrantTypes(tenant, settings), ", "))
 	}
 	return grant, permitted(tenant, settings, grantType)
@@ -246,11 +246,11 @@ func (p *Pipeline) choose(tenant registryclient.Tenant, settings tenantconfig.Se
 
 func permitted(tenant registryclient.Tenant, settings tenantconfig.Settings, grantType string) error {
 	if !settings.Allows(grantType) {
-		return apierr.OAuth(apierr.Invalid, "unauthorized_client",
+		return apierr.OAuth(apierr.Invalid, oauth2.UnauthorizedClient,
 			"Invalid grant_type (%s); this grant type is not allowed for this tenant.", grantType)
 	}
-	if tenant.SiteAdmin && (!settings.SiteAdminUsers || grantType == tenantconfig.ClientCredentials) {
-		return apierr.OAuth(apierr.Invalid, "unauthorized_client",
+	if tenant.SiteAdmin && (!settings.SiteAdminUsers || grantType == oauth2.ClientCredentials) {
+		return apierr.OAuth(apierr.Invalid, oauth2.UnauthorizedClient,
 			"The tenant %s administers its site; people cannot get tokens in it.", tenant.ID)
 	}
 	return nil
@@ -258,42 +258,42 @@ func permitted(tenant registryclient.Tenant, settings tenantconfig.Settings, gra
 
 func permittedFor(client *clients.Client, grantType string) error {
 	if client != nil && !client.Allows(grantType) {
-		return apierr.OAuth(apierr.Invalid, "unauthorized_client",
+		return apierr.OAuth(apierr.Invalid, oauth2.UnauthorizedClient,
 			"Invalid grant_type (%s); this grant type is not allowed for this client.", grantType)
 	}
 	return nil
 }
 
-// order says what the mint shall make for a grantee.
-func (a attempt) order(who grantee) tokens.Request {
+// issueRequest says what the mint shall make for a grantee.
+func (x exchange) issueRequest(who grantee) tokens.Request {
 	r := tokens.Request{
-		Tenant: tokenTenant(a.tenant), Username: who.username, GrantType: a.GrantType,
+		Tenant: tokenTenant(x.tenant), Username: who.username, GrantType: x.GrantType,
 		RedirectURI: who.redirectURI, IDPID: who.idpID, Login: who.login, Narrowed: who.narrowed,
-		AccessTTL: a.settings.AccessTTL, FamilyTTL: a.settings.MaxRefreshTTL, Family: who.family,
+		AccessTTL: x.settings.AccessTTL, FamilyTTL: x.settings.MaxRefreshTTL, Family: who.family,
 	}
 	if who.accessTTL > 0 {
-		r.AccessTTL = min(who.accessTTL, a.settings.MaxAccessTTL)
+		r.AccessTTL = min(who.accessTTL, x.settings.MaxAccessTTL)
 	}
-	if a.client != nil {
-		r.ClientID = a.client.ID
-		if !who.alone && a.settings.Allows(tenantconfig.RefreshToken) && a.client.Allows(tenantconfig.RefreshToken) {
-			r.RefreshTTL = a.settings.RefreshTTL
+	if x.client != nil {
+		r.ClientID = x.client.ID
+		if !who.alone && x.settings.Allows(oauth2.RefreshToken) && x.client.Allows(oauth2.RefreshToken) {
+			r.RefreshTTL = x.settings.RefreshTTL
 		}
 	}
 	if who.previous != nil {
 		r.Family, r.Count = &who.previous.Family, who.previous.Count+1
-		r.AccessTTL = min(who.previous.AccessTTL, a.settings.MaxAccessTTL)
+		r.AccessTTL = min(who.previous.AccessTTL, x.settings.MaxAccessTTL)
 	}
 	return r
 }
 
 // rotates reports whether a refresh ends the token that was presented.
-func (a attempt) rotates() bool { return a.settings.RotateRefresh || a.client.Public() }
+func (x exchange) rotates() bool { return x.settings.RotateRefresh || x.client.Public() }
 
 func tokenTenant(t registryclient.Tenant) tokens.Tenant {
 	return tokens.Tenant{ID: t.ID, Issuer: t.TokenService}
 }
 
 func invalidGrant(message string, cause error) error {
-	return apierr.OAuth(apierr.Invalid, "invalid_grant", "%s", message).Because(cause)
+	return apierr.OAuth(apierr.Invalid, oauth2.InvalidGrant, "%s", message).Because(cause)
 }

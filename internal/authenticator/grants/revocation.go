@@ -6,16 +6,11 @@ import (
 
 	"gatehouse/internal/apierr"
 	"gatehouse/internal/authenticator/clients"
+	"gatehouse/internal/authenticator/oauth2"
 	"gatehouse/internal/authenticator/tokens"
 	"gatehouse/internal/authn"
 	"gatehouse/internal/registryclient"
 )
-
-// Records knows the tokens that were issued.
-type Records interface {
-	Find(ctx context.Context, tenant tokens.Tenant, raw string) (tokens.Recorded, error)
-	Revoke(ctx context.Context, r tokens.Recorded) error
-}
 
 // Revoke voids a token of a tenant, as RFC 7009 describes it, and returns its
 // jti. Whoever has a token may revoke it. A client that says who it is must be
@@ -26,7 +21,7 @@ func (p *Pipeline) Revoke(ctx context.Context, tenant registryclient.Tenant, sen
 	if err != nil {
 		return "", err
 	}
-	found, err := p.records.Find(ctx, tokenTenant(tenant), raw)
+	found, err := p.Tokens.Find(ctx, tokenTenant(tenant), raw)
 	switch {
 	case authn.IsRefusal(err):
 		return "", p.nothingToRevoke(ctx, tenant, err)
@@ -35,15 +30,15 @@ func (p *Pipeline) Revoke(ctx context.Context, tenant registryclient.Tenant, sen
 	case found.AccountType == authn.ServiceAccount:
 		return "", apierr.New(apierr.Forbidden, "Tokens of services are not revoked here; use /v3/tokens/revoke.")
 	case client != nil && found.ClientID != client.ID:
-		return "", apierr.OAuth(apierr.Invalid, "unauthorized_client", "The token was not issued to this client.")
+		return "", apierr.OAuth(apierr.Invalid, oauth2.UnauthorizedClient, "The token was not issued to this client.")
 	}
-	return found.ID, p.records.Revoke(ctx, found)
+	return found.ID, p.Tokens.Revoke(ctx, found)
 }
 
 // nothingToRevoke is an error only in tenants that ask for it, as the service
 // did that came before.
 func (p *Pipeline) nothingToRevoke(ctx context.Context, tenant registryclient.Tenant, cause error) error {
-	settings, err := p.settings.For(ctx, tenant.ID)
+	settings, err := p.Settings.For(ctx, tenant.ID)
 	switch {
 	case err != nil:
 		return err
@@ -83,7 +78,7 @@ func (p *Pipeline) IntrospectAny(ctx context.Context, tenant registryclient.Tena
 }
 
 func (p *Pipeline) introspect(ctx context.Context, tenant registryclient.Tenant, client *clients.Client, raw string) (Introspection, error) {
-	found, err := p.records.Find(ctx, tokenTenant(tenant), raw)
+	found, err := p.Tokens.Find(ctx, tokenTenant(tenant), raw)
 	switch {
 	case authn.IsRefusal(err):
 		return Introspection{}, nil

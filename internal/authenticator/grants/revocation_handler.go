@@ -1,7 +1,6 @@
 package grants
 
 import (
-	"context"
 	"log/slog"
 	"net/http"
 
@@ -44,25 +43,21 @@ func (h *Handler) revoke(c *gin.Context) error {
 	return httpapi.Reply(c, http.StatusOK, "", "Token "+jti+" has been revoked.")
 }
 
-// Tenants finds the tenant of a request.
-type Tenants interface {
-	ForHost(ctx context.Context, host string) (registryclient.Tenant, error)
-	Served(ctx context.Context, id string) (registryclient.Tenant, error)
-}
-
 // Inspector serves POST /v3/oauth2/tokens/introspect. Clients ask in the
 // tenant of the request's host, services in the tenant that they name.
 type Inspector struct {
 	pipeline *Pipeline
-	tenants  Tenants
+	registry *registryclient.Client
 }
 
 // NewInspector returns an Inspector.
-func NewInspector(p *Pipeline, t Tenants) *Inspector { return &Inspector{pipeline: p, tenants: t} }
+func NewInspector(p *Pipeline, r *registryclient.Client) *Inspector {
+	return &Inspector{pipeline: p, registry: r}
+}
 
 // Mount registers the route on r, below which the caller is known if there is
 // one (authn.Optional).
-func (i *Inspector) Mount(r gin.IRoutes) {
+func (i *Inspector) Mount(r gin.IRouter) {
 	r.POST("/tokens/introspect", httpapi.Handle(i.introspect))
 }
 
@@ -109,9 +104,9 @@ func (i *Inspector) introspect(c *gin.Context) error {
 	byService := credentials == nil && known && caller.Service()
 	var tenant registryclient.Tenant
 	if byService {
-		tenant, err = i.tenants.Served(ctx, caller.OnBehalfOf.TenantID)
+		tenant, err = i.registry.Served(ctx, caller.OnBehalfOf.TenantID)
 	} else {
-		tenant, err = i.tenants.ForHost(ctx, c.Request.Host)
+		tenant, err = i.registry.ForHost(ctx, c.Request.Host)
 	}
 	if err != nil {
 		return err

@@ -113,7 +113,7 @@ func TestWhatIsNoTokenOfTheTenantIsNothingToRevoke(t *testing.T) {
 func TestATenantMayHaveNothingToRevokeCountAsAnError(t *testing.T) {
 	w := onSQLite(t)
 	pair, other := w.pair(w.register(confidential)), w.pair(w.register(confidential))
-	w.configure(dev, `{"strict_revoke":true}`)
+	w.fixture.Configure(dev.ID, `{"strict_revoke":true}`)
 	w.revoke(params{"token": "garbage"}).want(t, 400, "invalid_request")
 	w.revoke(params{"token": pair.text("access_token")[:50]}).want(t, 400, "invalid_request")
 	for range 2 { // a second time is no error anywhere

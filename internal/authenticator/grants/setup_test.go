@@ -2,148 +2,78 @@ package grants_test
 
 import (
 	"context"
-	"encoding/base64"
 	"encoding/json"
-	"errors"
-	"fmt"
-	"log/slog"
 	"maps"
 	"net/http"
-	"net/http/httptest"
-	"os"
-	"path/filepath"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/gin-gonic/gin"
 
-	"gatehouse/internal/apierr"
-	"gatehouse/internal/apitest"
 	"gatehouse/internal/authenticator/attempts"
+	"gatehouse/internal/authenticator/authtest"
 	"gatehouse/internal/authenticator/clients"
 	"gatehouse/internal/authenticator/codes"
 	"gatehouse/internal/authenticator/device"
-	"gatehouse/internal/authenticator/directory"
 	"gatehouse/internal/authenticator/grants"
-	"gatehouse/internal/authenticator/keys"
-	"gatehouse/internal/authenticator/oidc"
+	"gatehouse/internal/authenticator/people"
+	"gatehouse/internal/authenticator/people/directory"
 	"gatehouse/internal/authenticator/tenancy"
 	"gatehouse/internal/authenticator/tenantconfig"
 	"gatehouse/internal/authenticator/tokens"
+	"gatehouse/internal/authenticator/userinfo"
 	"gatehouse/internal/authn"
 	"gatehouse/internal/database"
 	"gatehouse/internal/httpapi"
 	"gatehouse/internal/registryclient"
-	"gatehouse/internal/seal"
-	"gatehouse/internal/testdb"
+	"gatehouse/internal/registryclient/registrytest"
 	"gatehouse/internal/testlog"
-	"gatehouse/migrations"
 )
 
 // The two tenants of these tests, and the site's administrative one.
 var (
 	dev   = tenant("dev")
 	lab   = tenant("lab")
-	admin = registryclient.Tenant{ID: "admin", BaseURL: "https://admin.example.org", TokenService: "https://admin.example.org/v3/tokens", SiteAdmin: true}
+	admin = registryclient.Tenant{
+		ID: "admin", SiteID: "main", BaseURL: registrytest.BaseURL("admin"), TokenService: registrytest.Issuer("admin"),
+		SiteAdmin: true, OwnedByThisOne: true,
+	}
 )
 
 func tenant(id string) registryclient.Tenant {
-	base := "https://" + id + ".example.org"
-	return registryclient.Tenant{ID: id, SiteID: "main", BaseURL: base, TokenService: base + "/v3/tokens", OwnedByThisOne: true}
+	return registryclient.Tenant{
+		ID: id, SiteID: "main", BaseURL: registrytest.BaseURL(id), TokenService: registrytest.Issuer(id), OwnedByThisOne: true,
+	}
 }
 
-// signing holds the keys of both tenants, made once because that is slow.
-var signing *keys.Service
+// persons are a directory that asks nobody: passwords by name.
+type persons map[string]string
 
-func TestMain(m *testing.M) {
-	code, err := withKeys(m.Run)
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		code = 1
-	}
-	os.Exit(code)
-}
-
-func withKeys(run func() int) (code int, err error) {
-	dir, err := os.MkdirTemp("", "grants")
-	if err != nil {
-		return 0, err
-	}
-	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	ctx := context.Background()
-	db, err := database.Open(ctx, "sqlite:"+filepath.Join(dir, "keys.db"), slog.New(slog.DiscardHandler))
-	if err != nil {
-		return 0, err
-	}
-	defer func() { err = errors.Join(err, db.Close()) }()
-	if _, err := db.Migrate(ctx, migrations.Authenticator); err != nil {
-		return 0, err
-	}
-	box, err := seal.New(seal.NewKey())
-	if err != nil {
-		return 0, err
-	}
-	signing = keys.New(keys.Deps{DB: db, Box: box, Now: time.Now})
-	for _, t := range []registryclient.Tenant{dev, lab} {
-		if _, err := signing.Ensure(ctx, t.ID); err != nil {
-			return 0, err
-		}
-	}
-	return run(), nil
-}
-
-// hosts says which tenant is at each host of these tests.
-type hosts map[string]registryclient.Tenant
-
-var byHost = hosts{"dev": dev, "lab": lab, "admin": admin}
-
-func (h hosts) ForHost(_ context.Context, host string) (registryclient.Tenant, error) {
-	if t, ok := h[host]; ok {
-		return t, nil
-	}
-	return registryclient.Tenant{}, apierr.New(apierr.NotFound, "No tenant is known at the host of this request.")
-}
-
-func (h hosts) Served(ctx context.Context, id string) (registryclient.Tenant, error) {
-	return h.ForHost(ctx, id)
-}
-
-// service knows one service token, and one that is a person's.
-func (w *world) service(_ context.Context, raw string, behalf authn.Subject) (authn.Caller, error) {
-	switch raw {
-	case "files":
-		return authn.Caller{Username: "files", TenantID: "admin", AccountType: authn.ServiceAccount, OnBehalfOf: behalf}, nil
-	case "ada":
-		return authn.Caller{Username: "ada", TenantID: "dev", AccountType: authn.UserAccount}, nil
-	}
-	return authn.Caller{}, authn.ErrMalformed
-}
-
-// people is a directory that asks nobody.
-type people map[string]string
-
-func (p people) Authenticate(_ context.Context, username, password string) (directory.Profile, error) {
+func (p persons) Authenticate(_ context.Context, username, password string) (people.Profile, error) {
 	if known, ok := p[username]; !ok || known != password {
-		return directory.Profile{}, directory.ErrRefused
+		return people.Profile{}, people.ErrRefused
 	}
-	return directory.Profile{Username: username}, nil
+	return people.Profile{Username: username}, nil
 }
 
-func (p people) Profile(_ context.Context, username string) (directory.Profile, error) {
+func (p persons) Profile(_ context.Context, username string) (people.Profile, error) {
 	if _, ok := p[username]; !ok {
-		return directory.Profile{}, directory.ErrNotFound
+		return people.Profile{}, directory.ErrNotFound
 	}
-	return directory.Profile{Username: username}, nil
+	return people.Profile{Username: username}, nil
 }
 
-func (p people) Groups(context.Context, string) ([]string, error) { return []string{}, nil }
+func (p persons) Groups(context.Context, string) ([]string, error) { return []string{}, nil }
+
+func (p persons) List(context.Context, int, int) ([]people.Profile, error) { return nil, nil }
 
 // world is the token endpoint and what it stands on.
 type world struct {
 	*grants.Pipeline
+	*authtest.Server
 
+	fixture  *authtest.Fixture
 	t        testing.TB
 	db       *database.DB
 	clients  *clients.Service
@@ -151,98 +81,59 @@ type world struct {
 	devices  *device.Service
 	tokens   *tokens.Service
 	settings *tenantconfig.Service
-	people   people
-	mint     *faulty
-	handler  http.Handler
-	micros   atomic.Int64
+	people   persons
 }
 
-func (w *world) now() time.Time          { return time.UnixMicro(w.micros.Load()).UTC() }
-func (w *world) advance(d time.Duration) { w.micros.Add(d.Microseconds()) }
+func (w *world) now() time.Time          { return w.fixture.Clock.Now() }
+func (w *world) advance(d time.Duration) { w.fixture.Clock.Advance(d) }
 
-// faulty is a mint whose next errors a test decides.
-type faulty struct {
-	*tokens.Service
-
-	record atomic.Pointer[error]
-}
-
-func (f *faulty) Record(ctx context.Context, i *tokens.Issued) error {
-	if err := f.record.Swap(nil); err != nil {
-		return *err
+// newWorld returns a world whose every answer is checked against OpenAPI
+// documents, if any are named.
+func newWorld(f *authtest.Fixture, documents ...string) *world {
+	f.T.Helper()
+	w := &world{
+		fixture: f, t: f.T, db: f.DB, tokens: f.Tokens(), settings: f.Settings(), devices: device.New(f.DB, f.Clock.Now),
+		people: persons{"ada": authtest.Secret(f.T), "bob": authtest.Secret(f.T), "client:portal": authtest.Secret(f.T)},
 	}
-	return f.Service.Record(ctx, i)
-}
-
-// start is when the clock of these tests begins.
-var start = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
-
-// newWorld returns a world whose every answer is checked against the OpenAPI
-// document.
-func newWorld(t testing.TB, db *database.DB) *world {
-	t.Helper()
-	w := newBareWorld(t, db)
-	w.handler = apitest.New(t, w.handler, "authenticator")
-	return w
-}
-
-func newBareWorld(t testing.TB, db *database.DB) *world {
-	t.Helper()
-	w := &world{t: t, db: db, people: people{"ada": seal.NewSecret(), "bob": seal.NewSecret(), "client:portal": seal.NewSecret()}}
-	for _, password := range w.people {
-		testlog.Secret(t, password)
-	}
-	w.micros.Store(start.UnixMicro())
-	box, err := seal.New(seal.NewKey())
-	if err != nil {
-		t.Fatal(err)
-	}
-	log := testlog.New(t)
-	w.tokens = tokens.New(tokens.Deps{DB: db, Box: box, Signers: signing, Keys: signing, Now: w.now, Log: log, Retention: time.Hour})
-	w.clients = clients.New(clients.Deps{DB: db, Box: box, Revoker: w.tokens, Now: w.now, WebApp: func(_ context.Context, id string) (string, error) {
-		return tenant(id).OAuthURL("/webapp/callback"), nil
-	}})
-	w.codes = codes.New(codes.Deps{DB: db, Revoker: w.tokens, Now: w.now, Log: log})
-	w.devices = device.New(db, w.now)
-	w.settings = tenantconfig.New(tenantconfig.Deps{
-		DB: db, Box: box, Now: w.now, Log: log,
-		LDAP: tenantconfig.LDAP{CheckFilter: directory.CheckFilter, CheckDN: directory.CheckDN},
+	f.Registry().Change("lab", authtest.Object{"site_id": "main"})
+	f.EnsureKey("lab")
+	w.clients = clients.New(clients.Deps{
+		DB: f.DB, Box: f.Box, Tokens: w.tokens, GrantTypes: grants.Types(), Now: w.now,
+		WebApp: func(_ context.Context, id string) (string, error) {
+			return tenant(id).OAuthURL("/webapp/callback"), nil
+		},
 	})
-	w.mint = &faulty{Service: w.tokens}
-	w.Pipeline = grants.New(grants.Deps{
-		Clients: w.clients, Settings: w.settings, Mint: w.mint, Codes: w.codes, Devices: w.devices, Records: w.tokens, Now: w.now,
-		Guard: attempts.New(w.now),
-		Directories: func(context.Context, registryclient.Tenant) (grants.Directory, bool, error) {
+	w.codes = codes.New(codes.Deps{DB: f.DB, Revoker: w.tokens, Now: w.now, Log: f.Log})
+	guard := attempts.New(w.now)
+	known := people.New(people.Deps{
+		Kernel: f.Kernel(), Guard: guard,
+		Directories: func(context.Context, registryclient.Tenant) (people.Directory, bool, error) {
 			return w.people, true, nil
 		},
 	})
-	engine, err := httpapi.New(httpapi.Options{Version: "test", Log: log})
-	if err != nil {
-		t.Fatal(err)
-	}
-	group := engine.Group("/v3/oauth2", httpapi.OAuthErrors, httpapi.NoStore, func(c *gin.Context) {
-		if found, ok := byHost[c.Request.Host]; ok {
-			c.Request = c.Request.WithContext(tenancy.With(c.Request.Context(), found))
-		}
+	w.Pipeline = grants.New(grants.Deps{
+		Clients: w.clients, Settings: w.settings, People: known, Tokens: w.tokens, Codes: w.codes, Devices: w.devices,
+		Guard: guard, Now: w.now,
 	})
-	grants.NewHandler(w.Pipeline, oidc.New(func(context.Context, registryclient.Tenant) (oidc.Directory, bool, error) {
-		return w.people, true, nil
-	}, w.mint), nil).Mount(group)
-	grants.NewInspector(w.Pipeline, byHost).Mount(engine.Group("/v3/oauth2", httpapi.OAuthErrors, httpapi.NoStore, authn.Optional(w.service)))
-	w.handler = engine
+	callers := authtest.Callers{"files": authtest.ServiceAccount("files", "admin", "main"), "ada": authtest.Person("ada", "dev")}
+	w.Server = authtest.Serve(f.T, func(r *gin.Engine) {
+		group := r.Group("/v3/oauth2", httpapi.OAuthErrors, httpapi.NoStore)
+		grants.NewInspector(w.Pipeline, f.Client()).Mount(group.Group("", authn.Optional(callers.Check)))
+		grants.NewHandler(w.Pipeline, userinfo.New(known, w.tokens), nil).Mount(group.Group("", tenancy.Middleware(f.Client())))
+	}, documents...)
 	return w
 }
 
 // each runs test on every database.
 func each(t *testing.T, test func(t *testing.T, w *world)) {
 	t.Helper()
-	testdb.Each(t, migrations.Authenticator, func(t *testing.T, db *database.DB) { test(t, newWorld(t, db)) })
+	authtest.Each(t, func(t *testing.T, f *authtest.Fixture) { test(t, newWorld(f, "authenticator")) })
 }
 
 // onSQLite is for tests in which the database does not matter.
 func onSQLite(t *testing.T) *world {
 	t.Helper()
-	return newWorld(t, testdb.New(t, migrations.Authenticator))
+	return newWorld(authtest.OnSQLite(t), "authenticator")
 }
 
 // register makes a client of ada in dev.
@@ -270,19 +161,7 @@ func (w *world) allow(in registryclient.Tenant, grantTypes ...string) {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	w.configure(in, `{"allowable_grant_types":`+string(sent)+`}`)
-}
-
-// configure changes the configuration of a tenant.
-func (w *world) configure(in registryclient.Tenant, change string) {
-	w.t.Helper()
-	var c tenantconfig.Change
-	if err := json.Unmarshal([]byte(change), &c); err != nil {
-		w.t.Fatal(err)
-	}
-	if _, err := w.settings.Update(w.t.Context(), in.ID, "ada", c); err != nil {
-		w.t.Fatal(err)
-	}
+	w.fixture.Configure(in.ID, `{"allowable_grant_types":`+string(sent)+`}`)
 }
 
 // The code verifier of RFC 7636 appendix B, and its challenge.
@@ -378,21 +257,21 @@ func (w *world) post(host, path string, p params) reply {
 
 func (w *world) send(host, path string, header http.Header, body string) reply {
 	w.t.Helper()
-	req := httptest.NewRequestWithContext(w.t.Context(), http.MethodPost, "/v3/oauth2"+path, strings.NewReader(body))
-	req.Host = host
-	req.Header = header
-	recorder := httptest.NewRecorder()
-	w.handler.ServeHTTP(recorder, req)
-	out := reply{status: recorder.Code, header: recorder.Result().Header, raw: recorder.Body.String()}
-	if err := json.Unmarshal(recorder.Body.Bytes(), &out.body); err != nil {
-		w.t.Errorf("no JSON: %.200s", out.raw)
+	headers := []string{"Host", host}
+	if _, inside := header["Host"]; !strings.Contains(host, ":") && !inside {
+		headers[1] = host + ".tapis.io"
 	}
-	for _, kind := range []string{"access_token", "refresh_token", "device_code"} {
-		if value := out.text(kind); value != "" {
-			testlog.Secret(w.t, value)
-		}
+	if header.Get("Content-Type") == "" {
+		headers = append(headers, "Content-Type", "")
 	}
-	return out
+	for name := range header {
+		headers = append(headers, name, header.Get(name))
+	}
+	sent := w.Send(http.MethodPost, "/v3/oauth2"+path, body, headers...)
+	if sent.Body == nil {
+		w.t.Errorf("no JSON: %.200s", sent.Raw)
+	}
+	return reply{status: sent.Status, header: sent.Header, raw: sent.Raw, body: sent.Body}
 }
 
 // token sends a token request to dev.
@@ -411,17 +290,5 @@ func (w *world) stands(access string) bool {
 // claims decodes a token's claims without checking it.
 func claims(t *testing.T, token string) map[string]any {
 	t.Helper()
-	parts := strings.Split(token, ".")
-	if len(parts) != 3 {
-		t.Fatal("not a compact JWT")
-	}
-	text, err := base64.RawURLEncoding.DecodeString(parts[1])
-	if err != nil {
-		t.Fatal(err)
-	}
-	var c map[string]any
-	if err := json.Unmarshal(text, &c); err != nil {
-		t.Fatal(err)
-	}
-	return c
+	return authtest.Claims(t, token)
 }

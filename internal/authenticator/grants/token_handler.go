@@ -9,9 +9,9 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"gatehouse/internal/apierr"
+	"gatehouse/internal/authenticator/oauth2"
 	"gatehouse/internal/authenticator/tenancy"
-	"gatehouse/internal/authenticator/tenantconfig"
-	"gatehouse/internal/authenticator/tokens"
+	"gatehouse/internal/authenticator/userinfo"
 	"gatehouse/internal/httpapi"
 	"gatehouse/internal/registryclient"
 )
@@ -20,24 +20,18 @@ import (
 // device codes.
 type Handler struct {
 	pipeline *Pipeline
-	ids      IDTokens
+	ids      *userinfo.Service
 	count    func(grantType, outcome string)
-}
-
-// IDTokens makes the ID token that goes with an access token made for r, or
-// "" where none is due.
-type IDTokens interface {
-	IDToken(ctx context.Context, tenant registryclient.Tenant, r tokens.Request, accessToken string) (string, error)
 }
 
 // NewHandler returns a Handler that tells count of every request: its grant
 // type, or other, and ok or the OAuth error code. count may be nil.
-func NewHandler(p *Pipeline, ids IDTokens, count func(grantType, outcome string)) *Handler {
+func NewHandler(p *Pipeline, ids *userinfo.Service, count func(grantType, outcome string)) *Handler {
 	return &Handler{pipeline: p, ids: ids, count: count}
 }
 
 // Mount registers the routes on r, below which the tenant is known.
-func (h *Handler) Mount(r gin.IRoutes) {
+func (h *Handler) Mount(r gin.IRouter) {
 	r.POST("/tokens", httpapi.Handle(h.create))
 	r.POST("/tokens/oidc", httpapi.Handle(h.createFlat))
 	r.POST("/tokens/revoke", httpapi.Handle(h.revoke))
@@ -113,7 +107,7 @@ func (h *Handler) grant(c *gin.Context) (Outcome, grantedJSON, error) {
 	if granted.IDToken, err = h.ids.IDToken(ctx, tenant, out.Request, out.Access.Value); err != nil {
 		return Outcome{}, grantedJSON{}, err
 	}
-	if scope != "" || params["scope"] != "" || out.askedBefore() {
+	if scope != "" || params["scope"] != "" || out.approved {
 		granted.Scope = &scope // unknown scopes are ignored, and that is said
 	}
 	return out, granted, nil
@@ -126,10 +120,10 @@ func (h *Handler) exchange(ctx context.Context, tenant registryclient.Tenant, re
 		return out, err
 	}
 	grantType, outcome := req.GrantType, "ok"
-	if grantType == tenantconfig.DeviceCodeURN {
-		grantType = tenantconfig.DeviceCode
+	if grantType == oauth2.DeviceCodeURN {
+		grantType = oauth2.DeviceCode
 	}
-	if !h.pipeline.knows(grantType) {
+	if !known(grantType) {
 		grantType = "other"
 	}
 	if err != nil {

@@ -52,7 +52,7 @@ func NewHandler(d HandlerDeps) *Handler {
 
 // Mount registers the routes on r, a group at /v3/security. check says who a
 // caller is.
-func (h *Handler) Mount(r *gin.RouterGroup, check authn.Check) {
+func (h *Handler) Mount(r gin.IRouter, check authn.Check) {
 	httpapi.Get(r, "/healthcheck", h.alive)
 	httpapi.Get(r, "/readycheck", h.ready)
 	r = r.Group("", httpapi.NoStore, authn.Require(check), httpapi.Handle(h.sameTenant))

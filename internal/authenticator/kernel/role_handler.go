@@ -14,7 +14,7 @@ import (
 	"gatehouse/internal/httpapi"
 )
 
-func (h *Handler) mountRoles(r *gin.RouterGroup) {
+func (h *Handler) mountRoles(r gin.IRouter) {
 	r.POST("/role", httpapi.Handle(h.createRole))
 	httpapi.Get(r, "/role", h.roleNames)
 	httpapi.Get(r, "/role/:roleName", h.role)

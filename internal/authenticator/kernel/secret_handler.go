@@ -17,7 +17,7 @@ import (
 	"gatehouse/internal/httpapi"
 )
 
-func (h *Handler) mountSecrets(r *gin.RouterGroup) {
+func (h *Handler) mountSecrets(r gin.IRouter) {
 	vault := r.Group("/vault/secret")
 	vault.POST("/validateServicePassword/:secretName", httpapi.Handle(h.validatePassword))
 	httpapi.Get(vault, "/:secretType/:secretName", h.readSecret)

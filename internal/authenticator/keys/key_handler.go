@@ -45,7 +45,7 @@ func NewHandler(r *Rotator, roles Roles, owners Owners, siteID string) *Handler 
 
 // Mount registers the route on r, below which only callers with an access
 // token come.
-func (h *Handler) Mount(r gin.IRoutes) {
+func (h *Handler) Mount(r gin.IRouter) {
 	r.PUT("/keys", httpapi.Handle(h.rotate))
 }
 

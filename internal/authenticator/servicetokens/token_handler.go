@@ -25,7 +25,7 @@ func NewHandler(s *Service, check authn.Check) *Handler {
 }
 
 // Mount registers the routes on r. The host of a request says nothing here.
-func (h *Handler) Mount(r gin.IRoutes) {
+func (h *Handler) Mount(r gin.IRouter) {
 	r.POST("/v3/tokens", httpapi.NoStore, h.authenticate, httpapi.Handle(h.create))
 	r.PUT("/v3/tokens", httpapi.NoStore, httpapi.Handle(h.refresh))
 	r.POST("/v3/tokens/revoke", httpapi.NoStore, httpapi.Handle(h.revoke))

@@ -35,7 +35,7 @@ func NewHandler(s *Service, a Admins, own Own) *Handler {
 
 // Mount registers the routes on r, below which the caller and the tenant that
 // the request is about are known.
-func (h *Handler) Mount(r gin.IRoutes) {
+func (h *Handler) Mount(r gin.IRouter) {
 	httpapi.Get(r, "/admin/config", h.get)
 	r.PUT("/admin/config", httpapi.Handle(h.update))
 }

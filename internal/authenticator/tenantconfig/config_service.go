@@ -29,11 +29,11 @@ const (
 
 // Deps are what a Service uses.
 type Deps struct {
-	DB   *database.DB
-	Box  *seal.Box
-	LDAP LDAP
-	Now  func() time.Time
-	Log  *slog.Logger
+	DB         *database.DB
+	Box        *seal.Box
+	GrantTypes []string // that there are
+	Now        func() time.Time
+	Log        *slog.Logger
 }
 
 // Service reads, keeps and changes the settings of all tenants.
@@ -59,7 +59,7 @@ type kept struct {
 func New(d Deps) *Service {
 	return &Service{
 		store: store{d.DB}, vault: vault{d.Box}, now: d.Now, log: d.Log, kept: map[string]kept{},
-		schema: sync.OnceValues(func() (*jsonschema.Schema, error) { return compile(d.LDAP) }),
+		schema: sync.OnceValues(func() (*jsonschema.Schema, error) { return compile(d.GrantTypes) }),
 	}
 }
 

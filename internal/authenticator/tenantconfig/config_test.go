@@ -10,7 +10,8 @@ import (
 	"time"
 
 	"gatehouse/internal/apierr"
-	"gatehouse/internal/authenticator/directory"
+	"gatehouse/internal/authenticator/grants"
+	"gatehouse/internal/authenticator/oauth2"
 	"gatehouse/internal/authenticator/tenantconfig"
 	"gatehouse/internal/database"
 	"gatehouse/internal/seal"
@@ -46,7 +47,7 @@ func deps(t *testing.T, db *database.DB, c *clock, box *seal.Box) tenantconfig.D
 	t.Helper()
 	return tenantconfig.Deps{
 		DB: db, Box: box, Now: c.now, Log: testlog.New(t),
-		LDAP: tenantconfig.LDAP{CheckFilter: directory.CheckFilter, CheckDN: directory.CheckDN},
+		GrantTypes: grants.Types(),
 	}
 }
 
@@ -101,7 +102,7 @@ const day = 24 * time.Hour
 // ours differs from the defaults in much.
 func ours() tenantconfig.Settings {
 	s := tenantconfig.Defaults()
-	s.GrantTypes, s.RotateRefresh = []string{tenantconfig.Password, tenantconfig.Implicit}, true
+	s.GrantTypes, s.RotateRefresh = []string{oauth2.Password, oauth2.Implicit}, true
 	s.AccessTTL, s.RefreshTTL, s.MaxAccessTTL, s.MaxRefreshTTL = time.Hour, 2*day, 3*time.Hour, 4*day
 	return s
 }
@@ -155,7 +156,7 @@ func TestSettingsOfOneTenantAreNotThoseOfAnother(t *testing.T) {
 		c := newClock()
 		s := newService(t, db, c)
 		two := tenantconfig.Defaults()
-		two.GrantTypes = []string{tenantconfig.DeviceCode}
+		two.GrantTypes = []string{oauth2.DeviceCode}
 		update(t, s, "one", oursSent)
 		update(t, s, "two", `{"allowable_grant_types":["device_code"]}`)
 		for _, service := range []*tenantconfig.Service{s, newService(t, db, c)} {
@@ -295,7 +296,7 @@ func TestReadersAndWritersMayMeet(t *testing.T) {
 		for range 4 {
 			all.Go(func() {
 				for range 20 {
-					if got, err := s.For(t.Context(), "dev"); err != nil || !got.Allows(tenantconfig.Password) {
+					if got, err := s.For(t.Context(), "dev"); err != nil || !got.Allows(oauth2.Password) {
 						t.Errorf("got %+v, %v", got, err)
 					}
 					c.advance(time.Second)

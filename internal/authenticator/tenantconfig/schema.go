@@ -13,16 +13,11 @@ import (
 	"github.com/santhosh-tekuri/jsonschema/v6/kind"
 
 	"gatehouse/internal/apierr"
+	"gatehouse/internal/authenticator/people/directory"
 )
 
 //go:embed schemas/*.json
 var schemas embed.FS
-
-// LDAP checks what only the directory's language can say.
-type LDAP struct {
-	CheckFilter func(text string) error // an LDAP filter, RFC 4515
-	CheckDN     func(text string) error // a distinguished name, RFC 4514
-}
 
 // formats are the forms of text that JSON Schema knows nothing of, and how an
 // error says what is wanted. Values are never repeated: they may be secrets
@@ -34,8 +29,8 @@ var formats = map[string]string{
 	"ldap-dn":            "a distinguished name, as ou=Groups,dc=example,dc=org",
 }
 
-// compile reads the schemas.
-func compile(l LDAP) (*jsonschema.Schema, error) {
+// compile reads the schemas, in which the grant types are those that there are.
+func compile(grantTypes []string) (*jsonschema.Schema, error) {
 	c := jsonschema.NewCompiler()
 	c.AssertFormat()
 	c.UseLoader(jsonschema.SchemeURLLoader{}) // nothing is ever fetched
@@ -43,7 +38,7 @@ func compile(l LDAP) (*jsonschema.Schema, error) {
 		if !strings.HasPrefix(text, "(") || !strings.HasSuffix(text, ")") {
 			return errors.New("not in parentheses")
 		}
-		return l.CheckFilter(text)
+		return directory.CheckFilter(text)
 	}
 	for name, check := range map[string]func(string) error{
 		"https-url":   checkURL,
@@ -54,7 +49,7 @@ func compile(l LDAP) (*jsonschema.Schema, error) {
 			}
 			return filter(text)
 		},
-		"ldap-dn": l.CheckDN,
+		"ldap-dn": directory.CheckDN,
 	} {
 		c.RegisterFormat(&jsonschema.Format{Name: name, Validate: func(v any) error {
 			if text, ok := v.(string); ok {
@@ -62,6 +57,13 @@ func compile(l LDAP) (*jsonschema.Schema, error) {
 			}
 			return nil // the type is said elsewhere
 		}})
+	}
+	names := []any{}
+	for _, name := range grantTypes {
+		names = append(names, name)
+	}
+	if err := c.AddResource("urn:gatehouse:grant_type", map[string]any{"enum": names}); err != nil {
+		return nil, fmt.Errorf("schema grant_type: %w", err)
 	}
 	for _, name := range []string{"tenant_config", "mfa_config", "custom_idp_configuration"} {
 		raw, err := schemas.ReadFile("schemas/" + name + ".json")

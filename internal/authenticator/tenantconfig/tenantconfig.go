@@ -11,16 +11,8 @@ package tenantconfig
 import (
 	"slices"
 	"time"
-)
 
-// The grant types that exist, by the names that Tapis tokens carry.
-const (
-	Password          = "password"
-	RefreshToken      = "refresh_token"
-	AuthorizationCode = "authorization_code"
-	DeviceCode        = "device_code"
-	Implicit          = "implicit"
-	ClientCredentials = "client_credentials"
+	"gatehouse/internal/authenticator/oauth2"
 )
 
 // LDAPSource is the identity source whose people are in an LDAP directory.
@@ -34,9 +26,6 @@ const (
 	InFragment    = "fragment"
 	InQuery       = "query"
 )
-
-// DeviceCodeURN is what RFC 8628 calls the grant type DeviceCode.
-const DeviceCodeURN = "urn:ietf:params:oauth:grant-type:device_code"
 
 // Settings are what one tenant permits.
 type Settings struct {
@@ -78,7 +67,7 @@ type People struct {
 // Defaults returns the settings of a tenant that has none of its own.
 func Defaults() Settings {
 	return Settings{
-		GrantTypes: []string{Password, AuthorizationCode, RefreshToken, DeviceCode},
+		GrantTypes: []string{oauth2.Password, oauth2.AuthorizationCode, oauth2.RefreshToken, oauth2.DeviceCode},
 		AccessTTL:  4 * time.Hour, RefreshTTL: 365 * 24 * time.Hour,
 		MaxAccessTTL: 365 * 24 * time.Hour, MaxRefreshTTL: 2 * 365 * 24 * time.Hour,
 		UseTokenWebapp: true, ProfileVisibility: FullProfiles, ImplicitResponseMode: InFragment,

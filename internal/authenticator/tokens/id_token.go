@@ -34,7 +34,7 @@ type IDRequest struct {
 // IDToken signs an ID token with the tenant's key. It is recorded nowhere:
 // nothing accepts it but the client that it is for.
 func (s *Service) IDToken(ctx context.Context, r IDRequest) (string, error) {
-	key, err := s.signers.Active(ctx, r.Request.Tenant.ID)
+	key, err := s.keys.Active(ctx, r.Request.Tenant.ID)
 	if err != nil {
 		return "", err
 	}

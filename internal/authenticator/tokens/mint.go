@@ -11,11 +11,6 @@ import (
 	"gatehouse/internal/authn"
 )
 
-// Signers finds the key that signs for a tenant now.
-type Signers interface {
-	Active(ctx context.Context, tenantID string) (*keys.Key, error)
-}
-
 // Tenant is what the mint needs to know of a tenant.
 type Tenant struct {
 	ID     string
@@ -65,6 +60,9 @@ type Login struct {
 	Nonce    string    // of the authorization request
 	AuthTime time.Time // when the person signed in; zero: not in a browser
 	AMR      []string  // how, RFC 8176
+	// GrantType is that of the grant with which a family of tokens began, which
+	// its refreshes do not tell. Empty: recorded before it was kept.
+	GrantType string
 }
 
 // Token is one signed token and what its reply and its row say.
@@ -100,7 +98,7 @@ type Issued struct {
 
 // Mint signs the tokens of a Request.
 func (s *Service) Mint(ctx context.Context, r Request) (*Issued, error) {
-	key, err := s.signers.Active(ctx, r.Tenant.ID)
+	key, err := s.keys.Active(ctx, r.Tenant.ID)
 	if err != nil {
 		return nil, err
 	}

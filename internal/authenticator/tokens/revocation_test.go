@@ -216,7 +216,7 @@ func (w *world) replica(t *testing.T, db *database.DB) *tokens.Service {
 		t.Fatal(err)
 	}
 	return tokens.New(tokens.Deps{
-		DB: db, Box: box, Signers: signing, Keys: signing, Now: w.clock.now, Log: slog.New(slog.DiscardHandler), Retention: retention,
+		DB: db, Box: box, Keys: signing, Now: w.clock.now, Log: slog.New(slog.DiscardHandler), Retention: retention,
 	})
 }
 

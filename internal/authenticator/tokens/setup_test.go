@@ -95,7 +95,7 @@ func newWorld(t testing.TB, db *database.DB) *world {
 	// A fraction of a second, so that rounding shows.
 	w.clock.micros.Store(time.Date(2020, 7, 18, 15, 10, 56, 789_123_000, time.UTC).UnixMicro())
 	w.Service = tokens.New(tokens.Deps{
-		DB: db, Box: box, Signers: signing, Keys: signing, Now: w.clock.now, Log: testlog.New(t), Retention: retention,
+		DB: db, Box: box, Keys: signing, Now: w.clock.now, Log: testlog.New(t), Retention: retention,
 	})
 	return w
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"gatehouse/internal/apierr"
+	"gatehouse/internal/authenticator/keys"
 	"gatehouse/internal/authn"
 	"gatehouse/internal/database"
 	"gatehouse/internal/recent"
@@ -41,8 +42,7 @@ var (
 type Deps struct {
 	DB        *database.DB
 	Box       *seal.Box
-	Signers   Signers
-	Keys      authn.Keys
+	Keys      *keys.Service
 	Now       func() time.Time
 	Log       *slog.Logger
 	Retention time.Duration // how long records outlive their tokens
@@ -52,8 +52,7 @@ type Deps struct {
 type Service struct {
 	store     store
 	box       *seal.Box
-	signers   Signers
-	keys      authn.Keys
+	keys      *keys.Service
 	verifier  *authn.Verifier
 	now       func() time.Time
 	log       *slog.Logger
@@ -64,7 +63,7 @@ type Service struct {
 // New returns a Service.
 func New(d Deps) *Service {
 	return &Service{
-		store: store{d.DB}, box: d.Box, signers: d.Signers, keys: d.Keys, verifier: authn.NewVerifier(d.Keys, d.Now),
+		store: store{d.DB}, box: d.Box, keys: d.Keys, verifier: authn.NewVerifier(d.Keys, d.Now),
 		now: d.Now, log: d.Log, retention: d.Retention, standings: recent.New[record, string](maxStandings, believedFor),
 	}
 }

@@ -34,14 +34,20 @@ type loginRow struct {
 	Nonce    string
 	AuthTime database.Micros
 	AMR      string // separated by spaces
+	// FirstGrant is Login.GrantType.
+	FirstGrant string
 }
 
 func newLoginRow(l Login) loginRow {
-	return loginRow{Scope: l.Scope, Nonce: l.Nonce, AuthTime: database.At(l.AuthTime), AMR: strings.Join(l.AMR, " ")}
+	return loginRow{
+		Scope: l.Scope, Nonce: l.Nonce, AuthTime: database.At(l.AuthTime), AMR: strings.Join(l.AMR, " "), FirstGrant: l.GrantType,
+	}
 }
 
 func (r loginRow) login() Login {
-	return Login{Scope: r.Scope, Nonce: r.Nonce, AuthTime: r.AuthTime.Time(), AMR: strings.Fields(r.AMR)}
+	return Login{
+		Scope: r.Scope, Nonce: r.Nonce, AuthTime: r.AuthTime.Time(), AMR: strings.Fields(r.AMR), GrantType: r.FirstGrant,
+	}
 }
 
 // TableName names the table for GORM.
@@ -86,7 +92,7 @@ const marked = `m.tenant_id = t.tenant_id
 
 const standingQuery = `
 SELECT t.token_type, t.family_id, t.family_end, t.username, t.client_id, t.grant_type, t.create_time, t.revoke_time, t.rotate_time, t.successor,
-       t.scope, t.nonce, t.auth_time, t.amr,
+       t.scope, t.nonce, t.auth_time, t.amr, t.first_grant,
        (SELECT COALESCE(MAX(m.issued_before), 0) FROM revocation_marks m WHERE ` + marked + `) AS issued_before
   FROM issued_tokens t
  WHERE t.expiry_time = ? AND t.jti = ? AND t.tenant_id = ?`
@@ -113,7 +119,7 @@ func (s store) standing(ctx context.Context, token record) (standing, bool, erro
 	var r standing
 	found, err := s.db.QueryRow(ctx, standingQuery, []any{int64(token.expiry), token.jti, token.tenantID}, &r.TokenType, &r.FamilyID, &r.FamilyEnd, &r.Username,
 		&r.ClientID, &r.GrantType, &r.CreateTime, &r.RevokeTime, &r.RotateTime, &r.Successor,
-		&r.Scope, &r.Nonce, &r.AuthTime, &r.AMR, &r.IssuedBefore)
+		&r.Scope, &r.Nonce, &r.AuthTime, &r.AMR, &r.FirstGrant, &r.IssuedBefore)
 	if err != nil {
 		return standing{}, false, fmt.Errorf("read token record: %w", err)
 	}
@@ -134,10 +140,10 @@ func (s store) stands(ctx context.Context, token record) (clientID string, found
 const (
 	insertQuery = `
 INSERT INTO issued_tokens (tenant_id, jti, token_type, family_id, family_end, username, client_id, grant_type, create_time, expiry_time,
-  scope, nonce, auth_time, amr)
+  scope, nonce, auth_time, amr, first_grant)
 VALUES ` + insertValues
 	insertPairQuery = insertQuery + `, ` + insertValues
-	insertValues    = `(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
+	insertValues    = `(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
 )
 
 // insertTokens records one token, or the two of a pair, in one statement.
@@ -146,10 +152,10 @@ func (s store) insertTokens(ctx context.Context, rows []tokenRow) error {
 	if len(rows) == 2 {
 		query = insertPairQuery
 	}
-	args := make([]any, 0, 28)
+	args := make([]any, 0, 30)
 	for _, r := range rows {
 		args = append(args, r.TenantID, r.JTI, r.TokenType, r.FamilyID, int64(r.FamilyEnd), r.Username, r.ClientID,
-			r.GrantType, int64(r.CreateTime), int64(r.ExpiryTime), r.Scope, r.Nonce, int64(r.AuthTime), r.AMR)
+			r.GrantType, int64(r.CreateTime), int64(r.ExpiryTime), r.Scope, r.Nonce, int64(r.AuthTime), r.AMR, r.FirstGrant)
 	}
 	if _, err := s.db.Exec(ctx, query, args...); err != nil {
 		return fmt.Errorf("record tokens: %w", err)

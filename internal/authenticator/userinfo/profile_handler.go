@@ -1,8 +1,3 @@
-// Package userinfo shows people what the tenant's directory says of them, and
-// of each other as far as the tenant lets it be seen.
-//
-// Reading the directory belongs to directory, knowing who asks to authn, which
-// tenant it is about to tenancy.
 package userinfo
 
 import (
@@ -14,7 +9,8 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"gatehouse/internal/apierr"
-	"gatehouse/internal/authenticator/directory"
+	"gatehouse/internal/authenticator/kernel"
+	"gatehouse/internal/authenticator/people"
 	"gatehouse/internal/authenticator/tenancy"
 	"gatehouse/internal/authenticator/tenantconfig"
 	"gatehouse/internal/authn"
@@ -29,40 +25,23 @@ const (
 	maxOffset = 1_000_000
 )
 
-// Directory reads the profiles of a tenant's people.
-type Directory interface {
-	Profile(ctx context.Context, username string) (directory.Profile, error)
-	List(ctx context.Context, offset, limit int) ([]directory.Profile, error)
-}
-
-// Directories finds the directory of a tenant; false when it has none.
-type Directories func(ctx context.Context, tenant registryclient.Tenant) (Directory, bool, error)
-
-// Settings finds what a tenant lets be seen.
-type Settings interface {
-	For(ctx context.Context, tenantID string) (tenantconfig.Settings, error)
-}
-
-// Admins knows who administers a tenant.
-type Admins interface {
-	IsAdmin(ctx context.Context, tenantID, username string) (bool, error)
-}
-
-// Handler serves /v3/oauth2/userinfo and /v3/oauth2/profiles.
+// Handler serves /v3/oauth2/userinfo, /v3/oauth2/profiles and OpenID Connect's
+// UserInfo endpoint.
 type Handler struct {
-	directories Directories
-	settings    Settings
-	admins      Admins
+	claims   *Service
+	people   *people.Service
+	settings *tenantconfig.Service
+	kernel   *kernel.Service // knows who administers a tenant
 }
 
 // NewHandler returns a Handler.
-func NewHandler(d Directories, s Settings, a Admins) *Handler {
-	return &Handler{directories: d, settings: s, admins: a}
+func NewHandler(c *Service, s *tenantconfig.Service, k *kernel.Service) *Handler {
+	return &Handler{claims: c, people: c.people, settings: s, kernel: k}
 }
 
 // Mount registers the routes on r, below which the caller, a person or a
 // service on a person's behalf, and the tenant are known.
-func (h *Handler) Mount(r gin.IRoutes) {
+func (h *Handler) Mount(r gin.IRouter) {
 	httpapi.Get(r, "/userinfo", h.userinfo)
 	httpapi.Get(r, "/profiles", h.list)
 	httpapi.Get(r, "/profiles/:username", h.get)
@@ -83,7 +62,7 @@ type profileJSON struct {
 	Created     *string `json:"create_time"`
 }
 
-func newProfileJSON(p directory.Profile) profileJSON {
+func newProfileJSON(p people.Profile) profileJSON {
 	j := profileJSON{
 		Username: p.Username, Name: said(p.Name), DN: said(p.DN), GivenName: said(p.GivenName), LastName: said(p.LastName),
 		Email: said(p.Email), Phone: said(p.Phone), MobilePhone: said(p.MobilePhone), UID: said(p.UID),
@@ -107,8 +86,7 @@ func said(s string) *string {
 // asked is who wants to see profiles, and of which tenant.
 type asked struct {
 	tenant   registryclient.Tenant
-	username string    // the person who asks, or for whom a service does
-	people   Directory // nil: the tenant has no directory
+	username string // the person who asks, or for whom a service does
 }
 
 func (h *Handler) asked(ctx context.Context) (asked, error) {
@@ -124,25 +102,21 @@ func (h *Handler) asked(ctx context.Context) (asked, error) {
 	if caller.Service() {
 		a.username = caller.OnBehalfOf.Username
 	}
-	people, found, err := h.directories(ctx, tenant)
-	if found {
-		a.people = people
-	}
-	return a, err
+	return a, nil
 }
 
 // shown returns how much of others' profiles the one who asks may see.
-func (h *Handler) shown(ctx context.Context, a asked, settings tenantconfig.Settings) (func(directory.Profile) profileJSON, error) {
+func (h *Handler) shown(ctx context.Context, a asked, settings tenantconfig.Settings) (func(people.Profile) profileJSON, error) {
 	if settings.ProfileVisibility == tenantconfig.FullProfiles {
 		return newProfileJSON, nil
 	}
-	admin, err := h.admins.IsAdmin(ctx, a.tenant.ID, a.username)
+	admin, err := h.kernel.IsAdmin(ctx, a.tenant.ID, a.username)
 	if err != nil {
 		return nil, apierr.Away(err, "The security kernel")
 	}
-	return func(p directory.Profile) profileJSON {
+	return func(p people.Profile) profileJSON {
 		if !admin && p.Username != a.username {
-			p = directory.Profile{Username: p.Username, Name: p.Name, GivenName: p.GivenName, LastName: p.LastName}
+			p = people.Profile{Username: p.Username, Name: p.Name, GivenName: p.GivenName, LastName: p.LastName}
 		}
 		return newProfileJSON(p)
 	}, nil
@@ -154,15 +128,14 @@ func (h *Handler) userinfo(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	person := directory.Profile{Username: a.username}
-	if a.people != nil {
-		person, err = a.people.Profile(ctx, a.username)
-		if errors.Is(err, directory.ErrNotFound) || errors.Is(err, directory.ErrRefused) {
-			return apierr.New(apierr.NotFound, "Your account is not, or no longer, in the directory of tenant %s.", a.tenant.ID)
-		}
-		if err != nil {
-			return err
-		}
+	person, err := h.people.Find(ctx, a.tenant, a.username)
+	switch {
+	case errors.Is(err, people.ErrNoDirectory):
+		person = people.Profile{Username: a.username}
+	case errors.Is(err, people.ErrNotFound):
+		return apierr.New(apierr.NotFound, "Your account is not, or no longer, in the directory of tenant %s.", a.tenant.ID)
+	case err != nil:
+		return err
 	}
 	return httpapi.Reply(c, http.StatusOK, newProfileJSON(person), "User profile retrieved successfully.")
 }
@@ -173,14 +146,6 @@ func (h *Handler) get(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	username := c.Param("username")
-	unknown := apierr.New(apierr.NotFound, "There is no such person in tenant %s.", a.tenant.ID)
-	if a.people == nil {
-		if username != a.username {
-			return unknown
-		}
-		return httpapi.Reply(c, http.StatusOK, newProfileJSON(directory.Profile{Username: a.username}), "User profile retrieved successfully.")
-	}
 	settings, err := h.settings.For(ctx, a.tenant.ID)
 	if err != nil {
 		return err
@@ -189,11 +154,14 @@ func (h *Handler) get(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	person, err := a.people.Profile(ctx, username)
-	if errors.Is(err, directory.ErrNotFound) || errors.Is(err, directory.ErrRefused) {
-		return unknown
-	}
-	if err != nil {
+	username := c.Param("username")
+	person, err := h.people.Find(ctx, a.tenant, username)
+	switch {
+	case errors.Is(err, people.ErrNoDirectory) && username == a.username:
+		person = people.Profile{Username: a.username}
+	case errors.Is(err, people.ErrNoDirectory), errors.Is(err, people.ErrNotFound):
+		return apierr.New(apierr.NotFound, "There is no such person in tenant %s.", a.tenant.ID)
+	case err != nil:
 		return err
 	}
 	return httpapi.Reply(c, http.StatusOK, show(person), "User profile retrieved successfully.")
@@ -225,22 +193,20 @@ func (h *Handler) list(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	found := []directory.Profile{}
+	found, err := h.people.List(ctx, a.tenant, offset, limit)
 	switch {
-	case a.people != nil:
-		if found, err = a.people.List(ctx, offset, limit); err != nil {
-			return err
-		}
-	case offset == 0:
-		found = append(found, directory.Profile{Username: a.username})
+	case errors.Is(err, people.ErrNoDirectory) && offset == 0:
+		found = []people.Profile{{Username: a.username}}
+	case err != nil && !errors.Is(err, people.ErrNoDirectory):
+		return err
 	}
-	people := make([]profileJSON, 0, len(found))
+	profiles := make([]profileJSON, 0, len(found))
 	for _, p := range found {
-		people = append(people, show(p))
+		profiles = append(profiles, show(p))
 	}
-	c.Header("X-Tapis-Offset", strconv.Itoa(offset+len(people)))
-	envelope := httpapi.Success(ctx, people, "Profiles retrieved successfully.")
-	envelope.Metadata = pageJSON{RecordCount: len(people), RecordLimit: limit, RecordsSkipped: offset, TotalCount: -1}
+	c.Header("X-Tapis-Offset", strconv.Itoa(offset+len(profiles)))
+	envelope := httpapi.Success(ctx, profiles, "Profiles retrieved successfully.")
+	envelope.Metadata = pageJSON{RecordCount: len(profiles), RecordLimit: limit, RecordsSkipped: offset, TotalCount: -1}
 	return httpapi.JSON(c, http.StatusOK, envelope)
 }
 

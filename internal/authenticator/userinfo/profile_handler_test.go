@@ -1,12 +1,9 @@
 package userinfo_test
 
 import (
-	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"net/http"
-	"net/http/httptest"
 	"slices"
 	"strings"
 	"testing"
@@ -14,112 +11,66 @@ import (
 
 	"github.com/gin-gonic/gin"
 
-	"gatehouse/internal/apitest"
-	"gatehouse/internal/authenticator/directory"
+	"gatehouse/internal/authenticator/authtest"
+	"gatehouse/internal/authenticator/kernel"
 	"gatehouse/internal/authenticator/tenancy"
-	"gatehouse/internal/authenticator/tenantconfig"
 	"gatehouse/internal/authenticator/userinfo"
 	"gatehouse/internal/authn"
 	"gatehouse/internal/devldap"
 	"gatehouse/internal/httpapi"
 	"gatehouse/internal/registryclient"
 	"gatehouse/internal/seal"
-	"gatehouse/internal/testlog"
 )
 
 // world is a tenant dev with ada, who administers it, and bob in its
 // directory, and a tenant lab whose people are in none.
 type world struct {
-	t           *testing.T
-	people      *directory.Directory
-	server      *devldap.Server
-	settings    tenantconfig.Settings
-	kernelFails bool
-	handler     http.Handler
-}
+	*authtest.Fixture
+	*authtest.Server
 
-func (w *world) For(context.Context, string) (tenantconfig.Settings, error) { return w.settings, nil }
-
-func (w *world) IsAdmin(_ context.Context, tenantID, username string) (bool, error) {
-	if w.kernelFails {
-		return true, errors.New("gone")
-	}
-	return tenantID == "dev" && username == "ada", nil
-}
-
-func callers() map[string]authn.Caller {
-	user := func(name string) authn.Caller {
-		return authn.Caller{Username: name, TenantID: "dev", AccountType: authn.UserAccount}
-	}
-	service := user("files")
-	service.AccountType, service.TenantID, service.OnBehalfOf = authn.ServiceAccount, "admin", authn.Subject{TenantID: "dev", Username: "bob"}
-	return map[string]authn.Caller{"ada": user("ada"), "bob": user("bob"), "gone": user("gone"), "files for bob": service}
+	directory *devldap.Server
 }
 
 func newWorld(t *testing.T, people ...devldap.Person) *world {
 	t.Helper()
-	w := &world{t: t, settings: tenantconfig.Defaults()}
-	password := seal.NewSecret()
-	testlog.Secret(t, password)
+	f := authtest.OnSQLite(t)
+	f.Clock.Advance(time.Date(2020, 7, 2, 23, 45, 16, 0, time.UTC).Sub(f.Clock.Now()))
 	for _, name := range []string{"ada", "bob"} {
 		people = append(people, devldap.Person{
-			Username: name, Password: password, GivenName: "Given", LastName: strings.ToUpper(name), Email: name + "@example.org",
+			Username: name, Password: authtest.Secret(t), GivenName: "Given", LastName: strings.ToUpper(name), Email: name + "@example.org",
 		})
 	}
-	var err error
-	w.server, err = devldap.Start(devldap.Config{
-		BaseDN: "dc=test", BindDN: "cn=reader,dc=test", BindPassword: password, People: map[string][]devldap.Person{"dev": people},
-		Now: func() time.Time { return time.Date(2020, 7, 2, 23, 45, 16, 0, time.UTC) },
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = w.server.Close() })
-	w.people, err = directory.New(directory.Config{
-		URL: w.server.URL(), AllowPlaintext: true, UserDN: w.server.UserDN("dev"), BindDN: "cn=reader,dc=test", BindPassword: password,
-	}, testlog.New(t))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = w.people.Close() })
-	engine, err := httpapi.New(httpapi.Options{Version: "test", Log: testlog.New(t)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	check := func(_ context.Context, raw string, _ authn.Subject) (authn.Caller, error) {
-		caller, ok := callers()[raw]
-		if !ok {
-			return caller, authn.ErrSignature
-		}
-		return caller, nil
+	w := &world{Fixture: f, directory: f.Directory(people, "dev")}
+	f.Grant("dev", "ada", kernel.AdminRole)
+	files := authtest.ServiceAccount("files", "admin", "main")
+	files.OnBehalfOf = authn.Subject{TenantID: "dev", Username: "bob"}
+	callers := authtest.Callers{
+		"ada": authtest.Person("ada", "dev"), "bob": authtest.Person("bob", "dev"), "gone": authtest.Person("gone", "dev"), "files for bob": files,
 	}
 	tenant := func(c *gin.Context) {
-		c.Request = c.Request.WithContext(tenancy.With(c.Request.Context(), registryclient.Tenant{ID: c.Request.Host}))
+		tenant := registryclient.Tenant{ID: c.Request.Host}
+		if tenant.ID == "dev" {
+			tenant = f.Tenant("dev")
+		}
+		c.Request = c.Request.WithContext(tenancy.With(c.Request.Context(), tenant))
 	}
-	directories := func(_ context.Context, t registryclient.Tenant) (userinfo.Directory, bool, error) {
-		return w.people, t.ID == "dev", nil
-	}
-	userinfo.NewHandler(directories, w, w).Mount(engine.Group("/v3/oauth2", httpapi.OAuthErrors, httpapi.NoStore, authn.Require(check), tenant))
-	w.handler = apitest.New(t, engine, "authenticator")
+	w.Server = authtest.Serve(t, func(r *gin.Engine) {
+		userinfo.NewHandler(userinfo.New(f.People(), f.Tokens()), f.Settings(), f.Kernel()).Mount(
+			r.Group("/v3/oauth2", httpapi.OAuthErrors, httpapi.NoStore, authn.Require(callers.Check), tenant))
+	}, "authenticator")
 	return w
 }
 
 // get asks as somebody in a tenant.
-func (w *world) get(token, tenant, path string) *httptest.ResponseRecorder {
-	w.t.Helper()
-	r := httptest.NewRequestWithContext(w.t.Context(), http.MethodGet, "/v3/oauth2"+path, nil)
-	r.Host = tenant
-	r.Header.Set("X-Tapis-Token", token)
-	answer := httptest.NewRecorder()
-	w.handler.ServeHTTP(answer, r)
-	return answer
+func (w *world) get(token, tenant, path string) authtest.Reply {
+	w.Fixture.T.Helper()
+	return w.Send(http.MethodGet, "/v3/oauth2"+path, nil, "Host", tenant, "X-Tapis-Token", token)
 }
 
-func (w *world) wantResult(answer *httptest.ResponseRecorder, want string) {
-	w.t.Helper()
-	var envelope struct{ Result json.RawMessage }
-	if err := json.Unmarshal(answer.Body.Bytes(), &envelope); err != nil || answer.Code != 200 || string(envelope.Result) != strings.ReplaceAll(want, "\n", "") {
-		w.t.Errorf("\n got %d %s, %v\nwant %s", answer.Code, answer.Body, err, want)
+func (w *world) wantResult(answer authtest.Reply, want string) {
+	w.Fixture.T.Helper()
+	if answer.Status != 200 || answer.Result() != strings.ReplaceAll(want, "\n", "") {
+		w.Fixture.T.Errorf("\n got %d %s\nwant %s", answer.Status, answer.Raw, want)
 	}
 }
 
@@ -146,12 +97,12 @@ func TestAProfileIsOfWhomItWasAskedFor(t *testing.T) {
 	w.wantResult(w.get("files for bob", "dev", "/userinfo"), bobFull)
 	w.wantResult(w.get("ada", "dev", "/userinfo"), adaFull)
 	for _, name := range []string{"nobody", "*", "a*", "ada)(uid=*", "%20", "ada%00", "a%2Cou=dev", strings.Repeat("x", 300)} {
-		if answer := w.get("ada", "dev", "/profiles/"+name); answer.Code != 404 {
-			t.Errorf("%s: got %d %s", name, answer.Code, answer.Body)
+		if answer := w.get("ada", "dev", "/profiles/"+name); answer.Status != 404 {
+			t.Errorf("%s: got %d %s", name, answer.Status, answer.Raw)
 		}
 	}
-	if answer := w.get("gone", "dev", "/userinfo"); answer.Code != 404 {
-		t.Errorf("somebody who left: got %d", answer.Code)
+	if answer := w.get("gone", "dev", "/userinfo"); answer.Status != 404 {
+		t.Errorf("somebody who left: got %d", answer.Status)
 	}
 }
 
@@ -163,8 +114,8 @@ func TestWithoutADirectoryEverybodySeesHimselfAlone(t *testing.T) {
 	w.wantResult(w.get("ada", "lab", "/profiles"), "["+adaAlone+"]")
 	w.wantResult(w.get("ada", "lab", "/profiles?offset=1"), "[]")
 	w.wantResult(w.get("files for bob", "lab", "/profiles"), "["+bobAlone+"]")
-	if answer := w.get("ada", "lab", "/profiles/bob"); answer.Code != 404 {
-		t.Errorf("got %d %s", answer.Code, answer.Body)
+	if answer := w.get("ada", "lab", "/profiles/bob"); answer.Status != 404 {
+		t.Errorf("got %d %s", answer.Status, answer.Raw)
 	}
 }
 
@@ -187,7 +138,7 @@ func TestPeopleAreListedInWindows(t *testing.T) {
 			Result   []struct{ Username string }
 			Metadata struct{ RecordCount, RecordsSkipped, RecordLimit, TotalCount int }
 		}
-		if err := json.Unmarshal(answer.Body.Bytes(), &got); err != nil {
+		if err := json.Unmarshal([]byte(answer.Raw), &got); err != nil {
 			t.Fatal(err)
 		}
 		var listed []string
@@ -195,36 +146,38 @@ func TestPeopleAreListedInWindows(t *testing.T) {
 			listed = append(listed, p.Username)
 		}
 		if !slices.Equal(listed, want) || got.Metadata.RecordCount != len(want) || got.Metadata.TotalCount != -1 ||
-			answer.Header().Get("X-Tapis-Offset") != fmt.Sprint(got.Metadata.RecordsSkipped+len(want)) {
-			t.Errorf("%s: got %d people, %+v, offset %s", query, len(listed), got.Metadata, answer.Header().Get("X-Tapis-Offset"))
+			answer.Header.Get("X-Tapis-Offset") != fmt.Sprint(got.Metadata.RecordsSkipped+len(want)) {
+			t.Errorf("%s: got %d people, %+v, offset %s", query, len(listed), got.Metadata, answer.Header.Get("X-Tapis-Offset"))
 		}
 	}
-	w.settings.People.PageLimit = 3
-	if answer := w.get("ada", "dev", "/profiles"); strings.Count(answer.Body.String(), `"username"`) != 3 {
-		t.Errorf("got %s with a page limit of 3", answer.Body)
+	w.Configure("dev", `{"custom_idp_configuration":{"ldap":{"default_page_limit":3}}}`)
+	if answer := w.get("ada", "dev", "/profiles"); strings.Count(answer.Raw, `"username"`) != 3 {
+		t.Errorf("got %s with a page limit of 3", answer.Raw)
 	}
 	for _, query := range []string{
 		"limit=0", "limit=-1", "limit=1001", "limit=x", "limit=1.5", "limit=1&limit=2", "offset=-1", "offset=x", "offset=1000001", "offset=99999999999999999999", "limit=%zz",
 	} {
-		if answer := w.get("ada", "dev", "/profiles?"+query); answer.Code != 400 || !strings.Contains(answer.Body.String(), `"invalid_request"`) {
-			t.Errorf("%s: got %d %s", query, answer.Code, answer.Body)
+		if answer := w.get("ada", "dev", "/profiles?"+query); answer.Status != 400 || !strings.Contains(answer.Raw, `"invalid_request"`) {
+			t.Errorf("%s: got %d %s", query, answer.Status, answer.Raw)
 		}
 	}
 }
 
 func TestBasicProfilesShowOthersTheNameOnly(t *testing.T) {
 	w := newWorld(t)
-	w.settings.ProfileVisibility = tenantconfig.BasicProfiles
+	w.Configure("dev", `{"profile_visibility":"basic"}`)
 	w.wantResult(w.get("bob", "dev", "/profiles/ada"), adaBasic)
 	w.wantResult(w.get("bob", "dev", "/profiles"), "["+adaBasic+","+bobFull+"]")
 	w.wantResult(w.get("files for bob", "dev", "/profiles"), "["+adaBasic+","+bobFull+"]")
 	w.wantResult(w.get("bob", "dev", "/profiles/bob"), bobFull)
 	w.wantResult(w.get("bob", "dev", "/userinfo"), bobFull)
 	w.wantResult(w.get("ada", "dev", "/profiles"), "["+adaFull+","+bobFull+"]") // who administers the tenant
-	w.kernelFails = true
+	if err := w.DB.Conn(t.Context()).Exec(`ALTER TABLE role_grants RENAME TO away`).Error; err != nil {
+		t.Fatal(err)
+	}
 	for _, path := range []string{"/profiles", "/profiles/ada"} {
-		if answer := w.get("bob", "dev", path); answer.Code != 503 || strings.Contains(answer.Body.String(), "ada@") {
-			t.Errorf("%s without a security kernel: got %d %s", path, answer.Code, answer.Body)
+		if answer := w.get("bob", "dev", path); answer.Status != 503 || strings.Contains(answer.Raw, "ada@") {
+			t.Errorf("%s without a security kernel: got %d %s", path, answer.Status, answer.Raw)
 		}
 	}
 }
@@ -232,16 +185,16 @@ func TestBasicProfilesShowOthersTheNameOnly(t *testing.T) {
 func TestWithoutATokenOrDirectoryNothingIsShown(t *testing.T) {
 	w := newWorld(t)
 	for _, path := range []string{"/userinfo", "/profiles", "/profiles/ada"} {
-		if answer := w.get("nobody", "dev", path); answer.Code != 401 {
-			t.Errorf("%s without a token: got %d", path, answer.Code)
+		if answer := w.get("nobody", "dev", path); answer.Status != 401 {
+			t.Errorf("%s without a token: got %d", path, answer.Status)
 		}
 	}
-	if err := w.server.Close(); err != nil {
+	if err := w.directory.Close(); err != nil {
 		t.Error(err)
 	}
 	for _, path := range []string{"/userinfo", "/profiles", "/profiles/ada"} {
-		if answer := w.get("ada", "dev", path); answer.Code != 503 {
-			t.Errorf("%s without the directory: got %d %s", path, answer.Code, answer.Body)
+		if answer := w.get("ada", "dev", path); answer.Status != 503 {
+			t.Errorf("%s without the directory: got %d %s", path, answer.Status, answer.Raw)
 		}
 	}
 }

@@ -1,0 +1,78 @@
+package authtest
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+	"strconv"
+
+	"gatehouse/internal/authenticator/attempts"
+	"gatehouse/internal/authenticator/kernel"
+	"gatehouse/internal/authenticator/people"
+	"gatehouse/internal/authenticator/serviceaccount"
+	"gatehouse/internal/devldap"
+)
+
+// LDAP finds the directories that Serve has put into the registry.
+func (f *Fixture) LDAP() *people.LDAP {
+	return f.ldap.get(func() *people.LDAP {
+		l := people.NewLDAP(people.LDAPDeps{
+			Registry: f.Client(), Settings: f.Settings(), Kernel: f.Kernel(), AllowPlaintext: true, Now: f.Clock.Now, Log: f.Log,
+			Authorize: func(_ context.Context, r *http.Request) error {
+				r.Header.Set("X-Tapis-Token", "of the authenticator")
+				return nil
+			},
+		})
+		f.T.Cleanup(func() { _ = l.Close() })
+		return l
+	})
+}
+
+// People are those of LDAP's directories.
+func (f *Fixture) People() *people.Service {
+	return f.people.get(func() *people.Service {
+		return people.New(people.Deps{Directories: f.LDAP().For, Kernel: f.Kernel(), Guard: attempts.New(f.Clock.Now)})
+	})
+}
+
+// Directory starts an LDAP server with people and makes it the directory of
+// tenants, by a connection whose id is people.
+func (f *Fixture) Directory(persons []devldap.Person, tenants ...string) *devldap.Server {
+	f.T.Helper()
+	const bindDN = "cn=reader,dc=test"
+	bind := Secret(f.T)
+	s, err := devldap.Start(devldap.Config{
+		BaseDN: "dc=test", BindDN: bindDN, BindPassword: bind, Now: f.Clock.Now, People: map[string][]devldap.Person{"dev": persons},
+	})
+	if err != nil {
+		f.T.Fatal(err)
+	}
+	f.T.Cleanup(func() { _ = s.Close() })
+	u, err := url.Parse(s.URL())
+	if err != nil {
+		f.T.Fatal(err)
+	}
+	port, err := strconv.Atoi(u.Port())
+	if err != nil {
+		f.T.Fatal(err)
+	}
+	credential := "ldap." + u.Port()
+	if err := f.Kernel().SetSecret(f.T.Context(), BindPassword(credential), map[string]string{"password": bind}); err != nil {
+		f.T.Fatal(err)
+	}
+	f.Registry().ChangeLDAP("people", Object{
+		"url": "ldap://" + u.Hostname(), "port": port, "user_dn": s.UserDN("dev"), "bind_dn": bindDN, "bind_credential": credential,
+	})
+	for _, id := range tenants {
+		f.Registry().Change(id, Object{"user_ldap_connection_id": "people"})
+	}
+	if err := f.Client().Refresh(f.T.Context()); err != nil {
+		f.T.Fatal(err)
+	}
+	return s
+}
+
+// BindPassword is where the password of a connection's bind credential is kept.
+func BindPassword(credential string) kernel.SecretAddress {
+	return kernel.SecretAddress{TenantID: "admin", Type: kernel.UserSecret, Account: serviceaccount.Name, Name: credential}
+}

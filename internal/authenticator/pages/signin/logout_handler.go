@@ -1,0 +1,168 @@
+package signin
+
+import (
+	"errors"
+	"net/http"
+	"net/url"
+	"slices"
+
+	"gatehouse/internal/apierr"
+	"gatehouse/internal/authenticator/clients"
+	"gatehouse/internal/authenticator/pages/browser"
+)
+
+const logoutPath = "/logout"
+
+// logoutParameters are those of OpenID Connect RP-Initiated Logout section 2.
+var logoutParameters = []string{"id_token_hint", "client_id", "post_logout_redirect_uri", "state"}
+
+// maxHint bounds id_token_hint, in bytes: a token has as many groups as its
+// person.
+const maxHint = 16 << 10
+
+// logoutPage asks whether to log out.
+type logoutPage struct {
+	browser.Common
+
+	Destination string // where one goes then; empty: nowhere
+}
+
+// showLogout asks whether to log out, and says so when nobody is signed in. A
+// client may send the person here and want them back.
+func (h *Handler) showLogout(v *browser.Visit) error {
+	f, err := h.logoutRequest(v)
+	if err != nil {
+		return err
+	}
+	switch {
+	case !v.Session.SignedIn() && f != nil:
+		return h.goAfterLogout(v, f)
+	case !v.Session.SignedIn():
+		return v.Tell(browser.Message{Title: "Logged out", Text: "You have been logged out. Nobody is signed in in this browser."})
+	case f == nil:
+		return v.Show(http.StatusOK, "logout", logoutPage{Common: v.Common("")})
+	}
+	if f.id, err = v.Begin(kind, f); err != nil {
+		return err
+	}
+	words, _ := destination(f.Target)
+	return v.Show(http.StatusOK, "logout", logoutPage{Common: v.Common(f.id), Destination: words}, formTarget(f.Target)...)
+}
+
+// askLogout sends the browser of a person whom a client posts here to the page.
+// The client's name stands for the token that it posted, which tells much of
+// the person and might not fit into a URL.
+func (h *Handler) askLogout(v *browser.Visit) error {
+	query := url.Values{}
+	for name, value := range v.Form {
+		query.Set(name, value)
+	}
+	id, err := h.logoutClient(v, parameters{query})
+	if err != nil {
+		return err
+	}
+	to := browser.Base + logoutPath
+	query.Del(browser.FlowField)
+	query.Del("id_token_hint")
+	if id != "" {
+		query.Set("client_id", id)
+	}
+	if len(query) > 0 {
+		to += "?" + query.Encode()
+	}
+	return v.Redirect(to)
+}
+
+// logoutClient returns the id of the client that sends a person here, "" when
+// none does, and makes sure that the parameters can be read.
+func (h *Handler) logoutClient(v *browser.Visit, p parameters) (string, error) {
+	for _, name := range logoutParameters {
+		limit := maxParameter
+		if name == "id_token_hint" {
+			limit = maxHint
+		}
+		if _, ok := p.upTo(limit, name); !ok {
+			return "", apierr.Invalidf("The parameter %s is given more than once, is too long, or is not text.", name)
+		}
+	}
+	id := p.text("client_id")
+	raw, _ := p.upTo(maxHint, "id_token_hint")
+	if raw == "" {
+		return id, nil
+	}
+	hint, err := h.tokens.ReadIDHint(v.Context(), v.Tenant.ID, v.Tenant.OAuthURL(""), raw)
+	if err != nil {
+		return "", err
+	}
+	if id != "" && id != hint.ClientID {
+		return "", apierr.Invalidf("The parameters client_id and id_token_hint are of different clients.")
+	}
+	return hint.ClientID, nil
+}
+
+// logoutRequest reads what a client wants; nil when no client does. It may
+// have people sent only to its redirect URIs.
+func (h *Handler) logoutRequest(v *browser.Visit) (*flow, error) {
+	p, ok := parseParameters(v.Query())
+	if !ok {
+		return nil, apierr.Invalidf("The query of the URL is not well-formed.")
+	}
+	id, err := h.logoutClient(v, p)
+	if err != nil {
+		return nil, err
+	}
+	target := p.text("post_logout_redirect_uri")
+	if target == "" {
+		return nil, nil // nobody is sent anywhere
+	}
+	client, err := h.clients.Find(v.Context(), v.Tenant.ID, id)
+	if err != nil && !errors.Is(err, clients.ErrUnknown) {
+		return nil, err
+	}
+	if err != nil || !slices.Contains(client.RedirectURIs, target) {
+		return nil, apierr.Invalidf("The application that sent you here wants you back at an address that is not registered for it: " +
+			"post_logout_redirect_uri must be one of its redirect URIs, and client_id or id_token_hint must name it.")
+	}
+	return &flow{For: forLogout, Target: target, Request: request{ClientID: id, State: p.text("state")}, CreateTime: h.begun()}, nil
+}
+
+// logout ends the session here, so that no copy of its cookie is good for
+// anything.
+func (h *Handler) logout(v *browser.Visit) error {
+	var f *flow
+	if id := v.Form[browser.FlowField]; id != "" {
+		var err error
+		if f, err = h.load(v, id); err != nil {
+			return err
+		}
+		if f.For != forLogout {
+			return errExpired()
+		}
+	}
+	if v.Session.SignedIn() {
+		if err := h.webapp.End(v.Context(), v.Tenant, v.Session); err != nil {
+			return err
+		}
+	}
+	session, err := h.sessions.SignOut(v.Context(), v.Session)
+	if err != nil {
+		return err
+	}
+	v.Become(session)
+	if f != nil {
+		return h.goAfterLogout(v, f)
+	}
+	return v.Redirect(browser.Base + logoutPath) // which says that nobody is signed in
+}
+
+func (h *Handler) goAfterLogout(v *browser.Visit, f *flow) error {
+	answer := url.Values{}
+	if f.Request.State != "" {
+		answer.Set("state", f.Request.State)
+	}
+	to, err := location(f.Target, "query", answer)
+	if err != nil {
+		return err
+	}
+	return v.Redirect(to)
+}
