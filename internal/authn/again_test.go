@@ -46,12 +46,15 @@ func TestASecondLookAtATokenReadsTheSameClaims(t *testing.T) {
 func TestATokenThatWasSeenIsStillCheckedForAllElse(t *testing.T) {
 	raw := signed(t, header(nil), claims(nil))
 	away := errors.New("away")
+	same := func(*changing) {}
+	otherTenant, otherIssuer, otherType := wanted, wanted, wanted
+	otherTenant.TenantID, otherIssuer.Issuer, otherType.TokenType = "other", "x", authn.RefreshToken
 	for name, test := range map[string]struct {
 		change func(c *changing)
 		expect authn.Expect
 		want   error
 	}{
-		"nothing changed":       {func(*changing) {}, wanted, nil},
+		"nothing changed":       {same, wanted, nil},
 		"it expired":            {func(c *changing) { c.now = now.Add(time.Hour) }, wanted, authn.ErrExpired},
 		"another second":        {func(c *changing) { c.now = now.Add(time.Second) }, wanted, nil},
 		"its key is gone":       {func(c *changing) { c.err = authn.ErrUnknownKey }, wanted, authn.ErrUnknownKey},
@@ -61,21 +64,9 @@ func TestATokenThatWasSeenIsStillCheckedForAllElse(t *testing.T) {
 			again := *c.key
 			c.key = &again
 		}, wanted, nil},
-		"another tenant": {
-			func(*changing) {},
-			authn.Expect{TenantID: "other", Issuer: issuer, TokenType: authn.AccessToken},
-			authn.ErrTenant,
-		},
-		"another issuer": {
-			func(*changing) {},
-			authn.Expect{TenantID: "dev", Issuer: "x", TokenType: authn.AccessToken},
-			authn.ErrIssuer,
-		},
-		"another type": {
-			func(*changing) {},
-			authn.Expect{TenantID: "dev", Issuer: issuer, TokenType: authn.RefreshToken},
-			authn.ErrTokenType,
-		},
+		"another tenant": {same, otherTenant, authn.ErrTenant},
+		"another issuer": {same, otherIssuer, authn.ErrIssuer},
+		"another type":   {same, otherType, authn.ErrTokenType},
 	} {
 		c := newChanging()
 		v := c.verifier()

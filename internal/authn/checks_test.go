@@ -2,6 +2,7 @@ package authn_test
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/rsa"
 	"errors"
@@ -97,140 +98,94 @@ func service(t testing.TB, tenant, targetSite string, changes object) string {
 	return user(t, tenant, changed(c, changes))
 }
 
+func ada(tenant string) authn.Subject { return authn.Subject{TenantID: tenant, Username: "ada"} }
+
 func TestAGoodTokenMakesItsHolderTheCaller(t *testing.T) {
-	ada := func(tenant string) authn.Subject { return authn.Subject{TenantID: tenant, Username: "ada"} }
-	files := func(tenant, site string, behalf authn.Subject) authn.Caller {
-		return authn.Caller{Username: "files", TenantID: tenant, SiteID: site, AccountType: "service", OnBehalfOf: behalf}
-	}
 	for name, test := range map[string]struct {
-		site, service string
-		token         string
-		behalf        authn.Subject
-		want          authn.Caller
+		site, service, tenant string
+		changes               object
+		want                  authn.Caller
 	}{
-		"a user": {
-			"main", "tenants", user(t, "dev", nil),
-			authn.Subject{},
-			authn.Caller{Username: "testuser1", TenantID: "dev", SiteID: "main", AccountType: "user"},
-		},
-		"a user through a client": {
-			"main", "tenants", user(t, "dev", object{"tapis/client_id": "portal"}),
-			authn.Subject{},
-			authn.Caller{Username: "testuser1", TenantID: "dev", SiteID: "main", AccountType: "user", ClientID: "portal"},
-		},
+		"a user":           {"main", "tenants", "dev", nil, authn.Caller{SiteID: "main"}},
+		"through a client": {"main", "tenants", "dev", object{"tapis/client_id": "x"}, authn.Caller{SiteID: "main", ClientID: "x"}},
 		"a user named as a service, with its target": {
-			"main", "tenants", user(t, "dev", object{"tapis/username": "tenants", "tapis/target_site": "main"}),
-			authn.Subject{},
-			authn.Caller{Username: "tenants", TenantID: "dev", SiteID: "main", AccountType: "user"},
+			"main", "tenants", "dev",
+			object{"tapis/username": "tenants", "tapis/target_site": "main"},
+			authn.Caller{SiteID: "main", Username: "tenants"},
 		},
-		"a user of an associate's tenant": {
-			"east", "files", user(t, "east-one", nil),
-			authn.Subject{},
-			authn.Caller{Username: "testuser1", TenantID: "east-one", SiteID: "east", AccountType: "user"},
-		},
-		"a service for a user of its site": {
-			"main", "tenants", service(t, "admin", "main", nil), ada("dev"),
-			files("admin", "main", ada("dev")),
-		},
-		"a service for itself": {
-			"main", "tenants", service(t, "admin", "main", nil),
-			authn.Subject{TenantID: "admin", Username: "files"},
-			files("admin", "main",
-				authn.Subject{TenantID: "admin", Username: "files"}),
-		},
-		"the primary's service for an associate": {
-			"main", "tenants", service(t, "admin", "main", nil), ada("east-one"),
-			files("admin", "main", ada("east-one")),
-		},
-		"the primary's service at an associate": {
-			"east", "files", service(t, "admin", "east", nil), ada("east-one"),
-			files("admin", "main", ada("east-one")),
-		},
-		"an associate's service at home": {
-			"east", "files", service(t, "east-admin", "east", nil), ada("east-one"),
-			files("east-admin", "east", ada("east-one")),
-		},
-		"an associate's service at the primary": {
-			"main", "tenants", service(t, "east-admin", "main", nil), ada("east-one"),
-			files("east-admin", "east", ada("east-one")),
-		},
-		"a site that runs only other services": {
-			"main", "files", service(t, "west-admin", "main", nil), ada("west-one"),
-			files("west-admin", "west", ada("west-one")),
-		},
-		"a site that runs the service, at itself": {
-			"west", "tenants", service(t, "west-admin", "west", nil), ada("west-one"),
-			files("west-admin", "west", ada("west-one")),
-		},
+		"a user of an associate's tenant": {"east", "files", "east-one", nil, authn.Caller{SiteID: "east"}},
 	} {
-		got, err := world{}.at(test.site, test.service).Caller(t.Context(), test.token, test.behalf)
-		test.want.TokenID, test.want.TokenExpiry = "5b1f9f0c-8b4f-4f6e-9a53-0d3f5e7d1c11", now.Add(time.Hour)
-		if err != nil || got != test.want {
-			t.Errorf("%s: %+v, %v\nwant %+v", name, got, err, test.want)
-		}
+		test.want.Username, test.want.TenantID, test.want.AccountType = cmp.Or(test.want.Username, "testuser1"), test.tenant, "user"
+		wantCaller(t, name, world{}.at(test.site, test.service), user(t, test.tenant, test.changes), test.want)
+	}
+	self := authn.Subject{TenantID: "admin", Username: "files"}
+	for name, test := range map[string]struct {
+		site, service, tenant, tenantSite string
+		behalf                            authn.Subject
+	}{
+		"a service for a user of its site":        {"main", "tenants", "admin", "main", ada("dev")},
+		"a service for itself":                    {"main", "tenants", "admin", "main", self},
+		"the primary's service for an associate":  {"main", "tenants", "admin", "main", ada("east-one")},
+		"the primary's service at an associate":   {"east", "files", "admin", "main", ada("east-one")},
+		"an associate's service at home":          {"east", "files", "east-admin", "east", ada("east-one")},
+		"an associate's service at the primary":   {"main", "tenants", "east-admin", "east", ada("east-one")},
+		"a site that runs only other services":    {"main", "files", "west-admin", "west", ada("west-one")},
+		"a site that runs the service, at itself": {"west", "tenants", "west-admin", "west", ada("west-one")},
+	} {
+		wantCaller(t, name, world{}.at(test.site, test.service), service(t, test.tenant, test.site, nil), authn.Caller{
+			Username: "files", TenantID: test.tenant, SiteID: test.tenantSite, AccountType: "service", OnBehalfOf: test.behalf,
+		})
+	}
+}
+
+// wantCaller asserts who a token is taken for, on behalf of whom want says.
+func wantCaller(t *testing.T, name string, checks *authn.Checks, token string, want authn.Caller) {
+	t.Helper()
+	want.TokenID, want.TokenExpiry = "5b1f9f0c-8b4f-4f6e-9a53-0d3f5e7d1c11", now.Add(time.Hour)
+	if got, err := checks.Caller(t.Context(), token, want.OnBehalfOf); err != nil || got != want {
+		t.Errorf("%s: %+v, %v\nwant %+v", name, got, err, want)
 	}
 }
 
 func TestATokenOrRequestThatBreaksARuleIsRefused(t *testing.T) {
-	none, ada := authn.Subject{}, authn.Subject{TenantID: "dev", Username: "ada"}
+	none, ada := authn.Subject{}, ada("dev")
+	dev := func(changes object) string { return user(t, "dev", changes) }
+	files := func(changes object) string { return service(t, "admin", "main", changes) }
+	foreign := func(changes object) string {
+		return compact(t, jwt.SigningMethodRS256, otherKey(), header(changes), claims(nil))
+	}
 	for name, test := range map[string]struct {
 		site, token string
 		behalf      authn.Subject
 		want        error
 	}{
 		"a tenant that is unknown or not active": {"main", user(t, "old", nil), none, authn.ErrTenant},
-		"a tenant in capitals":                   {"main", user(t, "dev", object{"tapis/tenant_id": "DEV"}), none, authn.ErrTenant},
-		"the key of another tenant": {
-			"main", compact(t, jwt.SigningMethodRS256, otherKey(), header(nil), claims(nil)),
-			none, authn.ErrSignature,
-		},
-		"the key id of another tenant": {
-			"main",
-			compact(t, jwt.SigningMethodRS256, otherKey(), header(object{"kid": "admin-1"}), claims(nil)), none, authn.ErrUnknownKey,
-		},
-		"no signature": {"main", withoutSignature(user(t, "dev", nil)), none, authn.ErrSignature},
-		"expired":      {"main", user(t, "dev", object{"exp": now.Unix()}), none, authn.ErrExpired},
-		"a refresh token": {
-			"main", user(t, "dev", object{"tapis/token_type": "refresh"}), none,
-			authn.ErrTokenType,
-		},
-		"another issuer": {"main", user(t, "dev", object{"iss": issuerOf("admin")}), none, authn.ErrIssuer},
-		"an audience":    {"main", user(t, "dev", object{"aud": "portal"}), none, authn.ErrMalformed},
-		"no username":    {"main", user(t, "dev", object{"tapis/username": nil}), none, authn.ErrMalformed},
-		"an empty username": {
-			"main", service(t, "admin", "main", object{"tapis/username": ""}), ada,
-			authn.ErrMalformed,
-		},
-		"no account type": {"main", user(t, "dev", object{"tapis/account_type": nil}), none, authn.ErrMalformed},
-		"an unknown account type": {
-			"main", service(t, "admin", "main", object{"tapis/account_type": "Service"}), ada,
-			authn.ErrMalformed,
-		},
+		"a tenant in capitals":                   {"main", dev(object{"tapis/tenant_id": "DEV"}), none, authn.ErrTenant},
+		"the key of another tenant":              {"main", foreign(nil), none, authn.ErrSignature},
+		"the key id of another tenant":           {"main", foreign(object{"kid": "admin-1"}), none, authn.ErrUnknownKey},
+		"no signature":                           {"main", withoutSignature(dev(nil)), none, authn.ErrSignature},
+		"expired":                                {"main", dev(object{"exp": now.Unix()}), none, authn.ErrExpired},
+		"a refresh token":                        {"main", dev(object{"tapis/token_type": "refresh"}), none, authn.ErrTokenType},
+		"another issuer":                         {"main", dev(object{"iss": issuerOf("admin")}), none, authn.ErrIssuer},
+		"an audience":                            {"main", dev(object{"aud": "portal"}), none, authn.ErrMalformed},
+		"no username":                            {"main", dev(object{"tapis/username": nil}), none, authn.ErrMalformed},
+		"an empty username":                      {"main", files(object{"tapis/username": ""}), ada, authn.ErrMalformed},
+		"no account type":                        {"main", dev(object{"tapis/account_type": nil}), none, authn.ErrMalformed},
+		"an unknown account type":                {"main", files(object{"tapis/account_type": "Service"}), ada, authn.ErrMalformed},
 
-		"a user on behalf of another": {"main", user(t, "dev", nil), ada, authn.ErrBehalf},
-		"a user with a tenant header": {"main", user(t, "dev", nil), authn.Subject{TenantID: "dev"}, authn.ErrBehalf},
-		"a user with a user header":   {"main", user(t, "dev", nil), authn.Subject{Username: "testuser1"}, authn.ErrBehalf},
+		"a user on behalf of another": {"main", dev(nil), ada, authn.ErrBehalf},
+		"a user with a tenant header": {"main", dev(nil), authn.Subject{TenantID: "dev"}, authn.ErrBehalf},
+		"a user with a user header":   {"main", dev(nil), authn.Subject{Username: "testuser1"}, authn.ErrBehalf},
 
 		"a service of an ordinary tenant":            {"main", service(t, "dev", "main", nil), ada, authn.ErrTenant},
 		"a service's token for another site":         {"main", service(t, "admin", "east", nil), ada, authn.ErrTargetSite},
 		"a service's token for the site in capitals": {"main", service(t, "admin", "MAIN", nil), ada, authn.ErrTargetSite},
-		"a service's token for no site": {
-			"main", service(t, "admin", "main", object{"tapis/target_site": nil}), ada,
-			authn.ErrTargetSite,
-		},
-		"a service for nobody": {"main", service(t, "admin", "main", nil), none, authn.ErrBehalf},
-		"a service without a user header": {
-			"main", service(t, "admin", "main", nil),
-			authn.Subject{TenantID: "dev"},
-			authn.ErrBehalf,
-		},
-		"a service without a tenant header": {
-			"main", service(t, "admin", "main", nil),
-			authn.Subject{Username: "ada"},
-			authn.ErrBehalf,
-		},
+		"a service's token for no site":              {"main", files(object{"tapis/target_site": nil}), ada, authn.ErrTargetSite},
+		"a service for nobody":                       {"main", files(nil), none, authn.ErrBehalf},
+		"a service without a user header":            {"main", files(nil), authn.Subject{TenantID: "dev"}, authn.ErrBehalf},
+		"a service without a tenant header":          {"main", files(nil), authn.Subject{Username: "ada"}, authn.ErrBehalf},
 		"a service for a tenant that is not active": {
-			"main", service(t, "admin", "main", nil),
+			"main", files(nil),
 			authn.Subject{TenantID: "old", Username: "ada"},
 			authn.ErrBehalf,
 		},
@@ -247,7 +202,7 @@ func TestATokenOrRequestThatBreaksARuleIsRefused(t *testing.T) {
 			authn.ErrBehalf,
 		},
 		"a tenant whose site runs the service": {
-			"main", service(t, "admin", "main", nil),
+			"main", files(nil),
 			authn.Subject{TenantID: "west-one", Username: "ada"},
 			authn.ErrBehalf,
 		},
@@ -359,20 +314,18 @@ func openDoor(t testing.TB, w world, log io.Writer) func(header ...string) answe
 
 func TestAnOptionalTokenTellsWhoAsks(t *testing.T) {
 	dev, files := user(t, "dev", nil), service(t, "admin", "main", nil)
+	behalf := []string{"X-Tapis-Tenant", "dev", "X-Tapis-User", "ada"}
 	for name, test := range map[string]struct {
 		header []string
 		want   string
 	}{
 		"X-Tapis-Token": {[]string{"X-Tapis-Token", dev}, "user testuser1@dev for "},
 		"Bearer":        {[]string{"Authorization", "bearer " + dev}, "user testuser1@dev for "},
-		"a service": {
-			[]string{"X-Tapis-Token", files, "X-Tapis-Tenant", "dev", "X-Tapis-User", "ada"},
-			"service files@admin for ada",
-		},
-		"no token":     {nil, "nobody"},
-		"an empty one": {[]string{"X-Tapis-Token", ""}, "nobody"},
-		"a client":     {[]string{"Authorization", "Basic Y2xpZW50OmtleQ=="}, "nobody"},
-		"only headers": {[]string{"X-Tapis-Tenant", "dev", "X-Tapis-User", "ada"}, "nobody"},
+		"a service":     {append(behalf, "X-Tapis-Token", files), "service files@admin for ada"},
+		"no token":      {nil, "nobody"},
+		"an empty one":  {[]string{"X-Tapis-Token", ""}, "nobody"},
+		"a client":      {[]string{"Authorization", "Basic Y2xpZW50OmtleQ=="}, "nobody"},
+		"only headers":  {behalf, "nobody"},
 	} {
 		var log bytes.Buffer
 		got := openDoor(t, world{}, &log)(test.header...)

@@ -143,14 +143,12 @@ func TestARequestWithoutATokenIsChallengedWithoutAnErrorCode(t *testing.T) {
 func TestATokenThatIsNotGoodIsRefusedByTheMiddleware(t *testing.T) {
 	good := signed(t, header(nil), claims(nil))
 	const notValid, expired = "The access token is not valid for this request.", "The access token has expired."
+	const wrongType = "The token is not an access token."
 	for name, test := range map[string]struct{ token, message string }{
-		"expired":           {signed(t, header(nil), claims(object{"exp": 1})), expired},
-		"revoked":           {signed(t, header(nil), claims(object{"jti": "revoked"})), "The access token has been revoked."},
-		"of another tenant": {signed(t, header(nil), claims(object{"tapis/tenant_id": "other"})), notValid},
-		"a refresh token": {
-			signed(t, header(nil), claims(object{"tapis/token_type": "refresh"})),
-			"The token is not an access token.",
-		},
+		"expired":             {signed(t, header(nil), claims(object{"exp": 1})), expired},
+		"revoked":             {signed(t, header(nil), claims(object{"jti": "revoked"})), "The access token has been revoked."},
+		"of another tenant":   {signed(t, header(nil), claims(object{"tapis/tenant_id": "other"})), notValid},
+		"a refresh token":     {signed(t, header(nil), claims(object{"tapis/token_type": "refresh"})), wrongType},
 		"expired and foreign": {signed(t, header(nil), claims(object{"exp": 1, "tapis/tenant_id": "other"})), notValid},
 		"tampered with":       {good[:len(good)-20] + "AAAA" + good[len(good)-16:], notValid},
 		"no token at all":     {"None", "The access token is malformed; was it cut, or sent with more than the token?"},

@@ -66,69 +66,57 @@ func run(p command.Program, args ...string) (status int, stdout, stderr string) 
 }
 
 func TestTheLongestNameThatFitsIsRun(t *testing.T) {
-	tests := []struct {
-		args []string
-		want []string
-	}{
-		{[]string{"serve", "-config", "x"}, []string{"serve", "x", "A=b"}},
-		{[]string{"config", "print"}, []string{"config print"}},
-		{[]string{"config", "check", "-x", "help"}, []string{"config check", "-x", "help"}},
-		{[]string{"service-password", "set", "tokens"}, []string{"service-password set", "tokens"}},
-		{[]string{"keys"}, []string{"keys"}},
-		{[]string{"keys", "init"}, []string{"keys init"}},
-		{[]string{"keys", "other"}, []string{"keys", "other"}},
-	}
-	for _, tt := range tests {
-		t.Run(strings.Join(tt.args, " "), func(t *testing.T) {
+	for line, want := range map[string][]string{
+		"serve -config x":             {"serve", "x", "A=b"},
+		"config print":                {"config print"},
+		"config check -x help":        {"config check", "-x", "help"},
+		"service-password set tokens": {"service-password set", "tokens"},
+		"keys":                        {"keys"},
+		"keys init":                   {"keys init"},
+		"keys other":                  {"keys", "other"},
+	} {
+		for _, reversed := range []bool{false, true} { // the order of the commands does not matter
 			var ran []string
-			status, _, stderr := run(program(&ran), tt.args...)
-			if status != 0 || stderr != "" || !slices.Equal(ran, tt.want) {
-				t.Errorf("status %d, %q ran, stderr %q, want %q", status, ran, stderr, tt.want)
+			p := program(&ran)
+			if reversed {
+				slices.Reverse(p.Commands)
 			}
-		})
-	}
-}
-
-func TestTheOrderOfTheCommandsDoesNotMatter(t *testing.T) {
-	var ran []string
-	p := program(&ran)
-	slices.Reverse(p.Commands)
-	if status, _, _ := run(p, "keys", "init"); status != 0 || !slices.Equal(ran, []string{"keys init"}) {
-		t.Errorf("status %d, %q ran, want keys init", status, ran)
+			status, _, stderr := run(p, strings.Fields(line)...)
+			if status != 0 || stderr != "" || !slices.Equal(ran, want) {
+				t.Errorf("%s: status %d, %q ran, stderr %q, want %q", line, status, ran, stderr, want)
+			}
+		}
 	}
 }
 
 func TestErrorsAreOneLineWithTheProgramsName(t *testing.T) {
-	tests := []struct {
-		args   []string
+	for _, tt := range []struct {
+		line   string
 		status int
 		want   string
 	}{
-		{[]string{"fail"}, 1, "gate: first thing\ngate: second thing\n"},
-		{[]string{"serve", "-x"}, 2, "gate: flag provided but not defined: -x\n"},
-		{[]string{"serve", "x"}, 2, "gate: wrapped: too many arguments\n"},
-		{[]string{"raw", "-x"}, 1, "gate: flag provided but not defined: -x\n"},
-		{[]string{"version", "x"}, 2, "gate: version takes no arguments\n"},
-		{[]string{"sevre"}, 2, "gate: unknown command \"sevre\"; did you mean \"serve\"?\n"},
-		{[]string{"confg", "print"}, 2, "gate: unknown command \"confg\"; did you mean \"config print\"?\n"},
-		{[]string{"kesy", "init"}, 2, "gate: unknown command \"kesy\"; did you mean \"keys init\"?\n"},
-		{[]string{"config"}, 2, "gate: command \"config\" goes on with print or check\n"},
-		{[]string{"config", "pirnt", "x"}, 2, "gate: command \"config\" goes on with print or check; did you mean \"config print\"?\n"},
-		{[]string{"service-password", "hunter2"}, 2, "gate: command \"service-password\" goes on with set\n"},
-		{[]string{"nothing", "like", "that"}, 2, "gate: unknown command \"nothing\"; see \"gate help\"\n"},
-		{[]string{"-config", "x", "serve"}, 2, "gate: flags come after the command; see \"gate help\"\n"},
-		{[]string{"--version"}, 2, "gate: unknown command \"--version\"; did you mean \"version\"?\n"},
-		{[]string{""}, 2, "gate: unknown command \"\"; see \"gate help\"\n"},
-		{[]string{"help", "sevre"}, 2, "gate: unknown command \"sevre\"; did you mean \"serve\"?\n"},
-	}
-	for _, tt := range tests {
-		t.Run(strings.Join(tt.args, " "), func(t *testing.T) {
-			var ran []string
-			status, stdout, stderr := run(program(&ran), tt.args...)
-			if status != tt.status || stderr != tt.want || stdout != "" || ran != nil {
-				t.Errorf("status %d, stdout %q, stderr %q, ran %q\nwant %d, %q", status, stdout, stderr, ran, tt.status, tt.want)
-			}
-		})
+		{"fail", 1, "gate: first thing\ngate: second thing\n"},
+		{"serve -x", 2, "gate: flag provided but not defined: -x\n"},
+		{"serve x", 2, "gate: wrapped: too many arguments\n"},
+		{"raw -x", 1, "gate: flag provided but not defined: -x\n"},
+		{"version x", 2, "gate: version takes no arguments\n"},
+		{"sevre", 2, "gate: unknown command \"sevre\"; did you mean \"serve\"?\n"},
+		{"confg print", 2, "gate: unknown command \"confg\"; did you mean \"config print\"?\n"},
+		{"kesy init", 2, "gate: unknown command \"kesy\"; did you mean \"keys init\"?\n"},
+		{"config", 2, "gate: command \"config\" goes on with print or check\n"},
+		{"config pirnt x", 2, "gate: command \"config\" goes on with print or check; did you mean \"config print\"?\n"},
+		{"service-password hunter2", 2, "gate: command \"service-password\" goes on with set\n"},
+		{"nothing like that", 2, "gate: unknown command \"nothing\"; see \"gate help\"\n"},
+		{"-config x serve", 2, "gate: flags come after the command; see \"gate help\"\n"},
+		{"--version", 2, "gate: unknown command \"--version\"; did you mean \"version\"?\n"},
+		{"", 2, "gate: unknown command \"\"; see \"gate help\"\n"},
+		{"help sevre", 2, "gate: unknown command \"sevre\"; did you mean \"serve\"?\n"},
+	} {
+		var ran []string
+		status, stdout, stderr := run(program(&ran), strings.Split(tt.line, " ")...)
+		if status != tt.status || stderr != tt.want || stdout != "" || ran != nil {
+			t.Errorf("%s: status %d, stdout %q, stderr %q, ran %q\nwant %d, %q", tt.line, status, stdout, stderr, ran, tt.status, tt.want)
+		}
 	}
 }
 
@@ -161,25 +149,19 @@ See "gate help COMMAND" for one of them, or give it -h.
 }
 
 func TestHelpOnACommandShowsItsUsageAndWithHItsFlags(t *testing.T) {
-	tests := []struct {
-		args []string
-		want string
-	}{
-		{[]string{"help", "serve"}, "Usage: gate serve [-config FILE]\n\nAnswer requests.\n"},
-		{[]string{"help", "keys", "init"}, "Usage: gate keys init\n\nMake keys.\n"},
-		{[]string{"serve", "-h"}, "Usage: gate serve [-config FILE]\n\nAnswer requests.\n\nFlags:\n  -config FILE\n    \tread FILE\n"},
-		{[]string{"serve", "-config", "x", "--help"}, "Usage: gate serve [-config FILE]\n\nAnswer requests.\n\nFlags:\n  -config " +
-			"FILE\n    \tread FILE\n"},
-		{[]string{"raw", "-h"}, "Usage: gate raw\n\nParse flags without Parse.\n"},
-	}
-	for _, tt := range tests {
-		t.Run(strings.Join(tt.args, " "), func(t *testing.T) {
-			var ran []string
-			status, stdout, stderr := run(program(&ran), tt.args...)
-			if status != 0 || stdout != tt.want || stderr != "" || ran != nil {
-				t.Errorf("status %d, stderr %q, stdout\n%s\nwant\n%s", status, stderr, stdout, tt.want)
-			}
-		})
+	const serve, flags = "Usage: gate serve [-config FILE]\n\nAnswer requests.\n", "\nFlags:\n  -config FILE\n    \tread FILE\n"
+	for line, want := range map[string]string{
+		"help serve":             serve,
+		"help keys init":         "Usage: gate keys init\n\nMake keys.\n",
+		"serve -h":               serve + flags,
+		"serve -config x --help": serve + flags,
+		"raw -h":                 "Usage: gate raw\n\nParse flags without Parse.\n",
+	} {
+		var ran []string
+		status, stdout, stderr := run(program(&ran), strings.Fields(line)...)
+		if status != 0 || stdout != want || stderr != "" || ran != nil {
+			t.Errorf("%s: status %d, stderr %q, stdout\n%s\nwant\n%s", line, status, stderr, stdout, want)
+		}
 	}
 }
 

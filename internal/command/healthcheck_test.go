@@ -25,43 +25,33 @@ func healthcheck(t *testing.T, listen string, err error) error {
 }
 
 func TestHealthcheckTellsReadyFromNotReady(t *testing.T) {
-	tests := []struct {
-		name   string
+	const notReady = "not ready: the server answers "
+	for name, tt := range map[string]struct {
 		status int
 		body   string
 		want   string // empty: ready
 	}{
-		{"ready", http.StatusOK, "", ""},
-		{
-			"not ready", http.StatusServiceUnavailable, `{"message":"The service is not ready."}`,
-			"not ready: the server answers 503 Service Unavailable: The service is not ready.",
-		},
-		{"no envelope", http.StatusBadGateway, "<html>", "not ready: the server answers 502 Bad Gateway"},
-		{
-			"a hostile message", http.StatusServiceUnavailable, `{"message":"a\u001b[2J"}`,
-			"not ready: the server answers 503 Service Unavailable",
-		},
-		{"another page", http.StatusFound, "", "not ready: the server answers 302 Found"},
-		{"an empty answer", http.StatusNoContent, "", "not ready: the server answers 204 No Content"},
-	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-				if r.Method != http.MethodGet || r.URL.Path != "/readyz" {
-					t.Errorf("got %s %s, want GET /readyz", r.Method, r.URL.Path)
-				}
-				w.Header().Set("Location", "/elsewhere")
-				w.WriteHeader(tt.status)
-				if tt.body != "" {
-					_, _ = w.Write([]byte(tt.body))
-				}
-			}))
-			defer server.Close()
-			err := healthcheck(t, server.Listener.Addr().String(), nil)
-			if got := text(err); got != tt.want {
-				t.Errorf("healthcheck = %q, want %q", got, tt.want)
+		"ready":             {200, "", ""},
+		"not ready":         {503, `{"message":"Not yet."}`, notReady + "503 Service Unavailable: Not yet."},
+		"no envelope":       {502, "<html>", notReady + "502 Bad Gateway"},
+		"a hostile message": {503, `{"message":"a\u001b[2J"}`, notReady + "503 Service Unavailable"},
+		"another page":      {302, "", notReady + "302 Found"},
+		"an empty answer":   {204, "", notReady + "204 No Content"},
+	} {
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if r.Method != http.MethodGet || r.URL.Path != "/readyz" {
+				t.Errorf("got %s %s, want GET /readyz", r.Method, r.URL.Path)
 			}
-		})
+			w.Header().Set("Location", "/elsewhere")
+			w.WriteHeader(tt.status)
+			if tt.body != "" {
+				_, _ = w.Write([]byte(tt.body))
+			}
+		}))
+		if got := text(healthcheck(t, server.Listener.Addr().String(), nil)); got != tt.want {
+			t.Errorf("%s: %q, want %q", name, got, tt.want)
+		}
+		server.Close()
 	}
 }
 

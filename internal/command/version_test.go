@@ -7,34 +7,19 @@ import (
 )
 
 func TestTheVersionIsTheModulesOrTheCommits(t *testing.T) {
-	setting := func(key, value string) debug.BuildSetting { return debug.BuildSetting{Key: key, Value: value} }
-	tests := []struct {
-		name     string
-		module   string
-		settings []debug.BuildSetting
-		want     string
-	}{
-		{"a released module", "v1.2.3", []debug.BuildSetting{setting("vcs.revision", "0123456789abcdef")}, "v1.2.3"},
-		{
-			"a commit", "(devel)",
-			[]debug.BuildSetting{setting("vcs.revision", "0123456789abcdef"), setting("vcs.modified", "false")},
-			"0123456789ab",
-		},
-		{
-			"a changed commit", "",
-			[]debug.BuildSetting{setting("vcs.modified", "true"), setting("vcs.revision", "0123456789abcdef")},
-			"0123456789ab-dirty",
-		},
-		{"a short revision", "", []debug.BuildSetting{setting("vcs.revision", "42")}, "42"},
-		{"nothing known", "(devel)", []debug.BuildSetting{setting("vcs.modified", "true")}, "unknown"},
-	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			info := &debug.BuildInfo{Main: debug.Module{Version: tt.module}, Settings: tt.settings}
-			if got := versionOf(info); got != tt.want {
-				t.Errorf("versionOf = %q, want %q", got, tt.want)
-			}
-		})
+	for name, test := range map[string]struct{ module, revision, modified, want string }{
+		"a released module": {"v1.2.3", "0123456789abcdef", "", "v1.2.3"},
+		"a commit":          {"(devel)", "0123456789abcdef", "false", "0123456789ab"},
+		"a changed commit":  {"", "0123456789abcdef", "true", "0123456789ab-dirty"},
+		"a short revision":  {"", "42", "", "42"},
+		"nothing known":     {"(devel)", "", "true", "unknown"},
+	} {
+		info := &debug.BuildInfo{Main: debug.Module{Version: test.module}, Settings: []debug.BuildSetting{
+			{Key: "vcs.modified", Value: test.modified}, {Key: "vcs.revision", Value: test.revision},
+		}}
+		if got := versionOf(info); got != test.want {
+			t.Errorf("%s: %q, want %q", name, got, test.want)
+		}
 	}
 }
 

@@ -279,16 +279,13 @@ func TestAMissingRowAndADoubledOneAreTold(t *testing.T) {
 			err                 error
 			notFound, duplicate bool
 		}{
-			"no row":       {db.Conn(ctx).First(&note{}, 7).Error, true, false},
-			"no rows":      {db.Conn(ctx).Find(&[]note{}, 7).Error, false, false},
-			"key twice":    {insert(ctx, db, 1, "b"), false, true},
-			"unique twice": {insert(ctx, db, 2, "a"), false, true},
-			"unique twice, raw": {
-				db.Conn(ctx).Exec("INSERT INTO notes (id, name, at) VALUES (?, ?, ?)", 3, "a", 0).Error, false,
-				true,
-			},
-			"wrapped":          {fmt.Errorf("insert: %w", insert(ctx, db, 1, "b")), false, true},
-			"in a transaction": {db.InTx(ctx, func(ctx context.Context) error { return insert(ctx, db, 1, "b") }), false, true},
+			"no row":            {db.Conn(ctx).First(&note{}, 7).Error, true, false},
+			"no rows":           {db.Conn(ctx).Find(&[]note{}, 7).Error, false, false},
+			"key twice":         {insert(ctx, db, 1, "b"), false, true},
+			"unique twice":      {insert(ctx, db, 2, "a"), false, true},
+			"unique twice, raw": {db.Conn(ctx).Exec("INSERT INTO notes (id, name, at) VALUES (?, ?, ?)", 3, "a", 0).Error, false, true},
+			"wrapped":           {fmt.Errorf("insert: %w", insert(ctx, db, 1, "b")), false, true},
+			"in a transaction":  {db.InTx(ctx, func(ctx context.Context) error { return insert(ctx, db, 1, "b") }), false, true},
 			"updated to a double": {errors.Join(insert(ctx, db, 4, "d"),
 				db.Conn(ctx).Exec("UPDATE notes SET name = ? WHERE id = ?", "a", 4).Error), false, true},
 			"a foreign key":          {db.Conn(ctx).Create(&note{ID: 5, Name: "e", ParentID: &missing}).Error, false, false},
