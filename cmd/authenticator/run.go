@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"gatehouse/internal/authenticator"
-	"gatehouse/internal/authenticator/pages"
 	"gatehouse/internal/authenticator/servicetokens"
 	"gatehouse/internal/command"
 	"gatehouse/internal/database"
@@ -103,7 +102,7 @@ func serve(ctx context.Context, std command.IO, args []string) error {
 	defer o.close()
 	return program.Server{
 		Name: "authenticator", Version: version, Settings: o.settings.Settings, Log: o.log, DB: o.db, Metrics: o.metrics,
-		IsPage: pages.IsPage,
+		IsPage: o.IsPage,
 	}.Serve(ctx, o.Service)
 }
 

@@ -12,7 +12,6 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"gatehouse/internal/authenticator"
-	"gatehouse/internal/authenticator/pages"
 	"gatehouse/internal/database"
 	"gatehouse/internal/devldap"
 	"gatehouse/internal/httpapi"
@@ -61,7 +60,7 @@ func openSite(ctx context.Context, dir dataDir, p plan, log *slog.Logger, now fu
 	if err != nil {
 		return nil, err
 	}
-	if s.engine, err = httpapi.New(httpapi.Options{Version: version, Log: log, IsPage: pages.IsPage}); err != nil {
+	if s.engine, err = httpapi.New(httpapi.Options{Version: version, Log: log, IsPage: func(path string) bool { return s.authenticator.IsPage(path) }}); err != nil {
 		return nil, err
 	}
 	password, isNew, err := dir.servicePassword()

@@ -25,7 +25,6 @@ import (
 	"gatehouse/internal/apitest"
 	"gatehouse/internal/authenticator"
 	"gatehouse/internal/authenticator/grants"
-	"gatehouse/internal/authenticator/pages"
 	"gatehouse/internal/authenticator/tenantconfig"
 	"gatehouse/internal/database"
 	"gatehouse/internal/devldap"
@@ -132,7 +131,7 @@ func newWorld(t *testing.T, db *database.DB) *world {
 	if err := w.SetBindPassword(t.Context(), "admin", "ldap.test", bindPassword); err != nil {
 		t.Fatal(err)
 	}
-	engine, err := httpapi.New(httpapi.Options{Version: "test", Log: log, IsPage: pages.IsPage})
+	engine, err := httpapi.New(httpapi.Options{Version: "test", Log: log, IsPage: w.IsPage})
 	if err != nil {
 		t.Fatal(err)
 	}

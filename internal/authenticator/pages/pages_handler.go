@@ -10,7 +10,6 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"strings"
 	"time"
 
 	"github.com/gin-gonic/gin"
@@ -101,21 +100,8 @@ func (p *Pages) Sweep(ctx context.Context) error {
 	return errors.Join(p.sessions.Sweep(ctx), p.consents.Sweep(ctx))
 }
 
-// IsPage reports of a path whether people visit it in a browser.
-func IsPage(path string) bool {
-	below, found := strings.CutPrefix(path, browser.Base+"/")
-	if !found {
-		return false
-	}
-	first, rest, _ := strings.Cut(below, "/")
-	switch first {
-	case "login", "consent", "logout", "authorize", "authorizations", "webapp":
-		return true
-	case "device":
-		return rest != "code" // which devices ask for
-	}
-	return false
-}
+// Serves reports of a path whether people visit it in a browser.
+func (p *Pages) Serves(path string) bool { return p.browser.Serves(path) }
 
 // AssetPath is the path below which pages find their style sheet.
 const AssetPath = browser.AssetPath

@@ -36,6 +36,7 @@ type Pages struct {
 	guard    *attempts.Guard // keeps strangers from filling the database
 	renderer *page.Renderer
 	assets   *page.Assets
+	paths    map[string]bool // of the pages that are mounted
 }
 
 // New returns Pages that can show the named templates.
@@ -48,8 +49,12 @@ func New(s *sessions.Service, g *attempts.Guard, names ...string) (*Pages, error
 	if err != nil {
 		return nil, err
 	}
-	return &Pages{sessions: s, guard: g, renderer: renderer, assets: assets}, nil
+	return &Pages{sessions: s, guard: g, renderer: renderer, assets: assets, paths: map[string]bool{}}, nil
 }
+
+// Serves reports whether a page is mounted at a path, or what pages consist of.
+// The scripts of other origins are kept out of both.
+func (p *Pages) Serves(path string) bool { return p.paths[path] || strings.HasPrefix(path, AssetPath) }
 
 // Middleware makes errors pages; it stands before the one that finds the tenant.
 func (p *Pages) Middleware() gin.HandlerFunc { return httpapi.ErrorPages(p.fail) }
@@ -66,6 +71,7 @@ func (p *Pages) MountAssets(r gin.IRoutes) {
 
 // Get serves a page.
 func (p *Pages) Get(r gin.IRoutes, path string, serve func(v *Visit) error) {
+	p.paths[Base+path] = true
 	httpapi.Get(r, path, func(c *gin.Context) error {
 		v, err := p.visit(c)
 		if err != nil {
