@@ -14,15 +14,14 @@ import (
 type provisioning struct {
 	records     *registryclient.Records
 	rotator     *keys.Rotator
-	handler     *keys.Handler
 	provisioner *provision.Provisioner
 }
 
 func (s *Service) newProvisioning(d Deps, self *serviceaccount.Account) provisioning {
 	records := s.registry.Records(self.Authorize)
-	rotator := keys.NewRotator(s.keys, records, s.tokens, d.Log)
+	rotator := keys.NewRotator(s.keys, records, s.tokens.LastExpiry, d.Log)
 	return provisioning{
-		records: records, rotator: rotator, handler: keys.NewHandler(rotator, s.accounts, records, d.SiteID),
+		records: records, rotator: rotator,
 		provisioner: provision.New(provision.Deps{Records: records, Keys: rotator, Roles: s.accounts, Poll: d.RegistryPoll, Log: d.Log}),
 	}
 }

@@ -134,8 +134,8 @@ func New(d Deps) (*Service, error) {
 	s.inspector = grants.NewInspector(s.pipeline, s.registry)
 	s.discovery = discovery.NewHandler(s.keys, settings, s.pipeline)
 	s.services = servicetokens.NewHandler(servicetokens.New(servicetokens.Deps{
-		Registry: s.registry, Accounts: s.accounts, Settings: settings, Tokens: s.tokens, Guard: guard,
-		Lifetimes: d.TokenLifetimes, Log: d.Log,
+		Registry: s.registry, Records: s.provisioning.records, Accounts: s.accounts, Settings: settings, Tokens: s.tokens,
+		Rotator: s.provisioning.rotator, Guard: guard, Lifetimes: d.TokenLifetimes, Log: d.Log,
 	}), s.callers.For("tokens"))
 	var err error
 	s.pages, err = pages.New(pages.Deps{
@@ -179,7 +179,6 @@ func (s *Service) Mount(r gin.IRouter) {
 		{"", middlewares{httpapi.OAuthErrors, tenant}, s.discovery.MountRoot},
 		{"", nil, s.pages.Mount},
 		{"", nil, s.services.Mount},
-		{direct, middlewares{httpapi.NoStore, authn.Require(s.callers.For("tokens"))}, s.provisioning.handler.Mount},
 		{security, nil, func(r gin.IRouter) { s.kernel.Mount(r, s.callers.For("security")) }},
 	} {
 		part.mount(r.Group(part.prefix, part.behind...))

@@ -12,14 +12,9 @@ import (
 	"gatehouse/internal/registryclient/registrytest"
 )
 
-func asSomebody(_ context.Context, req *http.Request) error {
-	req.Header.Set("X-Tapis-Token", "somebody")
-	return nil
-}
-
 func TestOwnListsTheTenantsOfThisSiteWithDrafts(t *testing.T) {
 	f := onSQLite(t)
-	records := f.Records(asSomebody)
+	records := f.Records(registrytest.Authorize)
 	site, list, changed, err := records.Own(t.Context())
 	if err != nil || site.ID != "main" || site.AdminTenant != "admin" || !site.Primary || !changed {
 		t.Fatalf("got %+v, changed %t, %v", site, changed, err)
@@ -53,7 +48,7 @@ func TestOwnListsTheTenantsOfThisSiteWithDrafts(t *testing.T) {
 
 func TestOneRecordIsAskedForNow(t *testing.T) {
 	f := onSQLite(t)
-	records := f.Records(asSomebody)
+	records := f.Records(registrytest.Authorize)
 	f.registry.Change("draft", object{"public_key": "PEM"})
 	if site, err := records.SiteOf(t.Context(), "draft"); err != nil || site != "main" {
 		t.Errorf("got %q, %v", site, err)
@@ -94,7 +89,7 @@ func TestAPublicKeyIsPublishedInTheNameOfTheAccount(t *testing.T) {
 		got = req.URL.EscapedPath() + " " + header.Get("X-Tapis-Token") + " " + header.Get("Content-Type") + " " + string(body)
 		return status
 	})
-	records := f.Records(asSomebody)
+	records := f.Records(registrytest.Authorize)
 	if err := records.PublishKey(t.Context(), "dev", "a\nb"); err != nil {
 		t.Fatal(err)
 	}
@@ -123,7 +118,7 @@ func TestAConnectionThatTheRegistryTellsUsNoMoreIsTheOneLastSeen(t *testing.T) {
 	f := onSQLite(t)
 	ask := func() string {
 		t.Helper()
-		got, err := f.LDAPConnection(t.Context(), "people", asSomebody)
+		got, err := f.LDAPConnection(t.Context(), "people", registrytest.Authorize)
 		if err != nil {
 			return err.Error()
 		}

@@ -113,6 +113,16 @@ func (f *Fixture) Client() *registryclient.Client {
 	return f.client.get(func() *registryclient.Client { return f.Registry().Client(f.T, f.DB, f.Clock.Now) })
 }
 
+// Records are the registry's, changed as somebody.
+func (f *Fixture) Records() *registryclient.Records {
+	return f.Client().Records(registrytest.Authorize)
+}
+
+// Rotator rotates the signing keys.
+func (f *Fixture) Rotator() *keys.Rotator {
+	return keys.NewRotator(f.Keys(), f.Records(), f.Tokens().LastExpiry, f.Log)
+}
+
 // Keys are the signing keys of the site's tenants.
 func (f *Fixture) Keys() *keys.Service {
 	return f.keys.get(func() *keys.Service {

@@ -40,7 +40,7 @@ type Service struct {
 	faults  []error // of keys that could not be loaded; whoever watches logs them
 	loading singleflight.Group
 
-	looking looking
+	refreshing refreshing
 }
 
 // ring is what is loaded of one tenant; it is never changed, only replaced.
@@ -156,7 +156,7 @@ func (s *Service) PublicKey(ctx context.Context, tenantID, kid string) (*rsa.Pub
 	if key, ok := r.byID[kid]; ok {
 		return key.Public, nil
 	}
-	if err := s.look(ctx); err != nil {
+	if err := s.refreshShared(ctx); err != nil {
 		return nil, apierr.Away(err, "The database")
 	}
 	if r, err = s.ring(ctx, tenantID); err != nil {
@@ -173,7 +173,7 @@ func (s *Service) PublicKey(ctx context.Context, tenantID, kid string) (*rsa.Pub
 // that did not make the last change, because readers ask for it when they
 // meet a key that they do not know.
 func (s *Service) JWKS(ctx context.Context, tenantID string) ([]JWK, error) {
-	_ = s.look(ctx) // while the database is away, what is known serves
+	_ = s.refreshShared(ctx) // while the database is away, what is known serves
 	r, err := s.ring(ctx, tenantID)
 	if err != nil {
 		return nil, err

@@ -47,7 +47,7 @@ func (s store) of(ctx context.Context, tenantID string) ([]row, error) {
 // tenants returns all that have a key.
 func (s store) tenants(ctx context.Context) ([]string, error) {
 	var ids []string
-	err := s.db.Conn(ctx).Raw("SELECT DISTINCT tenant_id FROM signing_keys ORDER BY tenant_id").Scan(&ids).Error
+	err := s.db.Conn(ctx).Model(&row{}).Distinct().Order("tenant_id").Pluck("tenant_id", &ids).Error
 	if err != nil {
 		return nil, fmt.Errorf("read tenants of signing keys: %w", err)
 	}
@@ -57,20 +57,20 @@ func (s store) tenants(ctx context.Context) ([]string, error) {
 // due returns the keys whose state is to change by the given time.
 func (s store) due(ctx context.Context, now, settled database.Micros) ([]row, error) {
 	var rows []row
-	err := s.db.Conn(ctx).Raw(
-		`SELECT tenant_id, kid, state, activate_time, retire_time, leave_time FROM signing_keys
-		  WHERE state IN ('next', 'retiring') -- as the index says
-		    AND ((state = 'next' AND switch_time <= ?)
-		     OR (state = 'retiring' AND ((leave_time = 0 AND retire_time <= ?) OR (leave_time > 0 AND leave_time <= ?))))
-		  ORDER BY tenant_id, kid`, now, settled, now).Scan(&rows).Error
+	err := s.db.Conn(ctx).Select("tenant_id", "kid", "state", "activate_time", "retire_time", "leave_time").
+		Where("state IN ('next', 'retiring')"). // as the index says
+		Where(`(state = 'next' AND switch_time <= ?)
+			OR (state = 'retiring' AND leave_time = 0 AND retire_time <= ?)
+			OR (state = 'retiring' AND leave_time > 0 AND leave_time <= ?)`, now, settled, now).
+		Order("tenant_id, kid").Find(&rows).Error
 	if err != nil {
 		return nil, fmt.Errorf("read signing keys that are due: %w", err)
 	}
 	return rows, nil
 }
 
-// change of a tenant's key.
-type change struct {
+// versioned is a tenant one of whose keys has changed.
+type versioned struct {
 	TenantID string
 	Version  int64
 }
@@ -78,9 +78,9 @@ type change struct {
 // changedSince returns the changes after a version. It reads an index of which
 // there is hardly ever anything to read; grouping would tempt the database to
 // read the table.
-func (s store) changedSince(ctx context.Context, version int64) ([]change, error) {
-	var changed []change
-	err := s.db.Conn(ctx).Raw("SELECT tenant_id, version FROM signing_keys WHERE version > ?", version).Scan(&changed).Error
+func (s store) changedSince(ctx context.Context, version int64) ([]versioned, error) {
+	var changed []versioned
+	err := s.db.Conn(ctx).Model(&row{}).Where("version > ?", version).Find(&changed).Error
 	if err != nil {
 		return nil, fmt.Errorf("read changes of signing keys: %w", err)
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 
 	"gatehouse/internal/apierr"
+	"gatehouse/internal/authenticator/authtest"
 	"gatehouse/internal/authenticator/keys"
 	"gatehouse/internal/authn"
 	"gatehouse/internal/database"
@@ -23,13 +24,11 @@ import (
 	"gatehouse/migrations"
 )
 
-func newBox(t testing.TB) *seal.Box {
-	t.Helper()
-	box, err := seal.New(seal.NewKey())
-	if err != nil {
-		t.Fatal(err)
-	}
-	return box
+// generate makes different keys for all services of these tests.
+var generate = authtest.Generator()
+
+func newKeys(db *database.DB, box *seal.Box) *keys.Service {
+	return keys.New(keys.Deps{DB: db, Box: box, Now: time.Now, Generate: generate})
 }
 
 func ensure(t testing.TB, s *keys.Service, tenantID string) string {
@@ -43,8 +42,8 @@ func ensure(t testing.TB, s *keys.Service, tenantID string) string {
 
 func TestEachTenantHasAKeyOfItsOwnAndNothingCrosses(t *testing.T) {
 	testdb.Each(t, migrations.Authenticator, func(t *testing.T, db *database.DB) {
-		box := newBox(t)
-		s := keys.New(keys.Deps{DB: db, Box: box, Now: time.Now})
+		box := authtest.Box(t)
+		s := newKeys(db, box)
 		one, two := ensure(t, s, "one"), ensure(t, s, "two")
 		if one == two {
 			t.Fatal("two tenants share a key")
@@ -63,7 +62,7 @@ func TestEachTenantHasAKeyOfItsOwnAndNothingCrosses(t *testing.T) {
 		if _, err := s.Active(t.Context(), "three"); !apierr.Is(err, apierr.NotFound) {
 			t.Errorf("a tenant without a key got one: %v", err)
 		}
-		again := keys.New(keys.Deps{DB: db, Box: box, Now: time.Now})
+		again := newKeys(db, box)
 		if got := ensure(t, again, "one"); got != one {
 			t.Error("a restart changed the key")
 		}
@@ -72,7 +71,7 @@ func TestEachTenantHasAKeyOfItsOwnAndNothingCrosses(t *testing.T) {
 
 func TestPrivateKeysAreSealedAtRest(t *testing.T) {
 	db := testdb.New(t, migrations.Authenticator)
-	ensure(t, keys.New(keys.Deps{DB: db, Box: newBox(t), Now: time.Now}), "one")
+	ensure(t, newKeys(db, authtest.Box(t)), "one")
 	var stored string
 	if err := db.Conn(t.Context()).Raw("SELECT private_key FROM signing_keys").Scan(&stored).Error; err != nil {
 		t.Fatal(err)
@@ -80,31 +79,31 @@ func TestPrivateKeysAreSealedAtRest(t *testing.T) {
 	if !strings.HasPrefix(stored, "v1.") || strings.Contains(stored, "PRIVATE") {
 		t.Errorf("the stored key is not sealed: %.20s", stored)
 	}
-	if _, err := keys.New(keys.Deps{DB: db, Box: newBox(t), Now: time.Now}).Active(t.Context(), "one"); err == nil {
+	if _, err := newKeys(db, authtest.Box(t)).Active(t.Context(), "one"); err == nil {
 		t.Error("another master key opened the signing key")
 	}
 }
 
 func TestASealedKeyMovedToAnotherTenantDoesNotOpen(t *testing.T) {
 	db := testdb.New(t, migrations.Authenticator)
-	box := newBox(t)
-	ensure(t, keys.New(keys.Deps{DB: db, Box: box, Now: time.Now}), "one")
+	box := authtest.Box(t)
+	ensure(t, newKeys(db, box), "one")
 	if err := db.Conn(t.Context()).Exec("UPDATE signing_keys SET tenant_id = 'two'").Error; err != nil {
 		t.Fatal(err)
 	}
-	if _, err := keys.New(keys.Deps{DB: db, Box: box, Now: time.Now}).Active(t.Context(), "two"); err == nil {
+	if _, err := newKeys(db, box).Active(t.Context(), "two"); err == nil {
 		t.Error("the key of one signs for two")
 	}
 }
 
 func TestParallelFirstStartsAgreeOnOneKey(t *testing.T) {
 	testdb.Each(t, migrations.Authenticator, func(t *testing.T, db *database.DB) {
-		box := newBox(t)
+		box := authtest.Box(t)
 		pems := make([]string, 4)
 		var wg sync.WaitGroup
 		for i := range pems {
 			wg.Go(func() {
-				pem, err := keys.New(keys.Deps{DB: db, Box: box, Now: time.Now}).Ensure(context.WithoutCancel(t.Context()), "one")
+				pem, err := newKeys(db, box).Ensure(context.WithoutCancel(t.Context()), "one")
 				if err != nil {
 					t.Error(err)
 				}
@@ -121,7 +120,7 @@ func TestParallelFirstStartsAgreeOnOneKey(t *testing.T) {
 }
 
 func TestThePublicKeyIsOneUnwrappedLine(t *testing.T) {
-	pem := ensure(t, keys.New(keys.Deps{DB: testdb.New(t, migrations.Authenticator), Box: newBox(t), Now: time.Now}), "one")
+	pem := ensure(t, newKeys(testdb.New(t, migrations.Authenticator), authtest.Box(t)), "one")
 	lines := strings.Split(pem, "\n")
 	if len(lines) != 3 || lines[0] != "-----BEGIN PUBLIC KEY-----" || lines[2] != "-----END PUBLIC KEY-----" {
 		t.Errorf("got %q", pem)
@@ -129,7 +128,7 @@ func TestThePublicKeyIsOneUnwrappedLine(t *testing.T) {
 }
 
 func TestSignedTokensVerifyWithThePublishedJWK(t *testing.T) {
-	s := keys.New(keys.Deps{DB: testdb.New(t, migrations.Authenticator), Box: newBox(t), Now: time.Now})
+	s := newKeys(testdb.New(t, migrations.Authenticator), authtest.Box(t))
 	ensure(t, s, "one")
 	key, err := s.Active(t.Context(), "one")
 	if err != nil {
@@ -159,7 +158,8 @@ func TestSignedTokensVerifyWithThePublishedJWK(t *testing.T) {
 func TestTheThumbprintIsThatOfTheRFC(t *testing.T) {
 	jwk := keys.JWK{
 		Modulus: "0vx7agoebGcQSuuPiLJXZptN9nndrQmbXEps2aiAFbWhM78LhWx4cbbfAAtVT86zwu1RK7aPFFxuhDR1L6tSoc_BJECPebWKRXjBZCiFV4n3oknjhMs" +
-			"tn64tZ_2W-5JsGY4Hc5n9yBXArwl93lqt7_RN5w6Cf0h4QyQ5v-65YGjQR0_FDW2QvzqY368QQMicAtaSqzs8KJZgnYb9c7d0zgdAZHzu6qMQvRL5hajrn1n91CbOpbI" +
+			"tn64tZ_2W-5JsGY4Hc5n9yBXArwl93lqt7_RN5w6Cf0h4QyQ5v-65YGjQR0_FDW2QvzqY368QQMicAtaSqzs8KJZgnYb9c7d0zg" +
+			"dAZHzu6qMQvRL5hajrn1n91CbOpbI" +
 			"SD08qNLyrdkt-bFTWhAI4vMQFh6WeZu0fM4lFd2NcRwr3XPksINHaQ-G_xBniIqbw0Ls1jF44-csFCur-kEgU8awapJzKnqDKgw",
 		Exponent: "AQAB",
 	}

@@ -36,9 +36,9 @@ func keySet(t *testing.T, tenantID string, replicas ...replica) string {
 // Three rotations, while replicas sign without pause and a reader of the JWK
 // Set and each replica verify: nothing fails.
 func TestRotationsCostNoVerification(t *testing.T) {
-	each(t, func(t *testing.T, w *world) {
-		one := w.started("dev")
-		two := w.replica()
+	each(t, func(t *testing.T, f *fixture) {
+		one := f.started("dev")
+		two := f.replica()
 		reader := oidc.NewRemoteKeySet(t.Context(), keySet(t, "dev", one, two))
 		var verified atomic.Int64
 		var kids sync.Map
@@ -108,7 +108,7 @@ func TestRotationsCostNoVerification(t *testing.T) {
 		for _, r := range []replica{one, two, one} {
 			if r == two {
 				done := rotate(t, r, "dev", keys.Graceful)
-				w.clock.advance(done.SwitchTime.Sub(w.clock.now()))
+				f.Clock.Advance(done.SwitchTime.Sub(f.Clock.Now()))
 				used(done.KeyID)
 			} else {
 				used(rotate(t, r, "dev", keys.Now).KeyID)
@@ -116,6 +116,6 @@ func TestRotationsCostNoVerification(t *testing.T) {
 		}
 		time.Sleep(200 * time.Millisecond) // some more of the last one
 		t.Logf("%d tokens verified", verified.Load())
-		w.wantConsistent(one, "dev")
+		f.wantConsistent(one, "dev")
 	})
 }

@@ -14,6 +14,7 @@ import (
 	"gatehouse/internal/apierr"
 	"gatehouse/internal/authn"
 	"gatehouse/internal/database"
+	"gatehouse/internal/registryclient"
 )
 
 // Mode says how a rotation goes.
@@ -26,35 +27,20 @@ const (
 	Emergency Mode = "emergency" // switch at once; the old key ends
 )
 
-// Registry is where services that read no JWK Set find the one public key of
-// each tenant.
-type Registry interface {
-	// PublishedKey returns what the registry publishes, PEM; empty: nothing.
-	PublishedKey(ctx context.Context, tenantID string) (string, error)
-	// PublishKey replaces it.
-	PublishKey(ctx context.Context, tenantID, public string) error
-	// SiteAdmin reports whether the tenant is the one whose key signs our own
-	// requests to the registry.
-	SiteAdmin(tenantID string) (bool, error)
-}
-
-// Issued knows what was signed.
-type Issued interface {
-	// LastExpiry returns when the last of the access and ID tokens expires that
-	// a tenant's key signed between two times; zero: there is none.
-	LastExpiry(ctx context.Context, tenantID string, from, to time.Time) (time.Time, error)
-}
+// LastExpiry says when the last of the access and ID tokens expires that a
+// tenant's key signed between two times; zero: there is none.
+type LastExpiry func(ctx context.Context, tenantID string, from, to time.Time) (time.Time, error)
 
 // Rotator moves keys through their states. All of its state is in the
 // database: several may run at once, and what one leaves undone another, or
 // the next start, completes.
 type Rotator struct {
-	keys     *Service
-	registry Registry
-	issued   Issued
-	log      *slog.Logger
+	keys       *Service
+	registry   *registryclient.Records // where services that read no JWK Set find a tenant's one public key
+	lastExpiry LastExpiry
+	log        *slog.Logger
 
-	standbys ration
+	standbys limiter
 
 	asking  singleflight.Group
 	ticking sync.Mutex
@@ -62,8 +48,8 @@ type Rotator struct {
 }
 
 // NewRotator returns a Rotator of s's keys.
-func NewRotator(s *Service, r Registry, i Issued, log *slog.Logger) *Rotator {
-	return &Rotator{keys: s, registry: r, issued: i, log: log, waiting: map[string]backoff{}}
+func NewRotator(s *Service, registry *registryclient.Records, last LastExpiry, log *slog.Logger) *Rotator {
+	return &Rotator{keys: s, registry: registry, lastExpiry: last, log: log, waiting: map[string]backoff{}}
 }
 
 const (
@@ -113,15 +99,15 @@ func (r *Rotator) rotate(ctx context.Context, tenantID string, mode Mode) (Rotat
 		}
 		return r.signing(ctx, tenantID, Active)
 	}
-	p := plan{mode: mode, asked: asked, seen: active.KID, now: database.At(r.keys.now())}
+	wanted := request{mode: mode, asked: asked, seen: active.KID, now: database.At(r.keys.now())}
 	if next == nil || mode == Emergency {
-		if p.fresh, err = r.keys.generate(tenantID); err != nil {
+		if wanted.fresh, err = r.keys.generate(tenantID); err != nil {
 			return Rotation{}, apierr.Wrap(err, "rotate")
 		}
 	}
 	began := false
 	if err := r.change(ctx, tenantID, func(rows []row) []row {
-		changed := p.begin(rows)
+		changed := wanted.begin(rows)
 		began = len(changed) > 0
 		return changed
 	}); err != nil {

@@ -1,22 +1,23 @@
 package keys_test
 
 import (
-	"errors"
+	"net/http"
 	"slices"
 	"sync"
 	"testing"
 	"time"
 
 	"gatehouse/internal/apierr"
+	"gatehouse/internal/authenticator/authtest"
 	"gatehouse/internal/authenticator/keys"
 )
 
 func TestAGracefulRotationPublishesTheKeyTwiceAsLongAsReadersKeepTheOldSet(t *testing.T) {
-	each(t, func(t *testing.T, w *world) {
-		r := w.started("dev", "lab")
+	each(t, func(t *testing.T, f *fixture) {
+		r := f.started("dev", "lab")
 		old, lab := active(t, r, "dev"), active(t, r, "lab")
 		done := rotate(t, r, "dev", keys.Graceful)
-		if want := w.clock.now().Add(2 * keys.JWKSMaxAge); !done.SwitchTime.Equal(want) || done.KeyID == old.ID {
+		if want := f.Clock.Now().Add(2 * keys.JWKSMaxAge); !done.SwitchTime.Equal(want) || done.KeyID == old.ID {
 			t.Fatalf("got %+v; want the switch of a new key at %s", done, want)
 		}
 		if again := rotate(t, r, "dev", keys.Graceful); again != done {
@@ -24,7 +25,7 @@ func TestAGracefulRotationPublishesTheKeyTwiceAsLongAsReadersKeepTheOldSet(t *te
 		}
 		step := func(after time.Duration, signs string, set ...string) {
 			t.Helper()
-			w.clock.advance(after)
+			f.Clock.Advance(after)
 			r.Tick(t.Context())
 			if got := active(t, r, "dev").ID; got != signs {
 				t.Errorf("after %s %s signs; want %s", after, got, signs)
@@ -35,32 +36,32 @@ func TestAGracefulRotationPublishesTheKeyTwiceAsLongAsReadersKeepTheOldSet(t *te
 		}
 		step(0, old.ID, old.ID, done.KeyID)
 		step(2*keys.JWKSMaxAge-time.Second, old.ID, old.ID, done.KeyID)
-		if w.registry.published("dev") != pemOf(t, old) {
+		if f.registry.PublicKey("dev") != pemOf(t, old) {
 			t.Error("the registry knows the new key before it signs")
 		}
 		step(time.Second, done.KeyID, old.ID, done.KeyID)
-		if w.registry.published("dev") != done.PublicKey {
+		if f.registry.PublicKey("dev") != done.PublicKey {
 			t.Error("the registry does not know the new key")
 		}
-		last := w.clock.now().Add(4 * time.Hour)
-		w.issued.last.Store(&last)
+		last := f.Clock.Now().Add(4 * time.Hour)
+		f.last = last
 		step(2*time.Minute, done.KeyID, old.ID, done.KeyID) // now it is known when the last token expires
 		step(4*time.Hour-2*time.Minute, done.KeyID, old.ID, done.KeyID)
 		step(time.Minute, done.KeyID, done.KeyID)
-		if !verifies(t, r, "dev", old.ID) || !verifies(t, w.replica(), "dev", old.ID) {
+		if !verifies(t, r, "dev", old.ID) || !verifies(t, f.replica(), "dev", old.ID) {
 			t.Error("a retired key does not verify refresh tokens any more")
 		}
 		if got := active(t, r, "lab").ID; got != lab.ID || !slices.Equal(published(t, r, "lab"), []string{lab.ID}) ||
 			verifies(t, r, "lab", done.KeyID) {
 			t.Error("another tenant's keys have changed")
 		}
-		w.wantConsistent(r, "dev")
+		f.wantConsistent(r, "dev")
 	})
 }
 
 func TestARotationAtOnceReturnsTheKeyThatSignsFromThenOn(t *testing.T) {
-	each(t, func(t *testing.T, w *world) {
-		r := w.started("dev")
+	each(t, func(t *testing.T, f *fixture) {
+		r := f.started("dev")
 		for range 2 { // the second time with a key that was scheduled
 			old := active(t, r, "dev")
 			done := rotate(t, r, "dev", keys.Now)
@@ -71,7 +72,7 @@ func TestARotationAtOnceReturnsTheKeyThatSignsFromThenOn(t *testing.T) {
 			if !verifies(t, r, "dev", old.ID) || !slices.Contains(published(t, r, "dev"), old.ID) {
 				t.Error("the old key verifies nothing any more")
 			}
-			w.wantConsistent(r, "dev")
+			f.wantConsistent(r, "dev")
 			scheduled := rotate(t, r, "dev", keys.Graceful)
 			if done := rotate(t, r, "dev", keys.Now); done.KeyID != scheduled.KeyID {
 				t.Errorf("%s was scheduled and %s signs", scheduled.KeyID, done.KeyID)
@@ -81,24 +82,29 @@ func TestARotationAtOnceReturnsTheKeyThatSignsFromThenOn(t *testing.T) {
 }
 
 func TestTheFirstRotationOfATenantMakesItsKey(t *testing.T) {
-	w := newWorld(t, newDB(t))
-	r := w.replica()
+	f := onSQLite(t)
+	r := f.replica()
 	done := rotate(t, r, "dev", keys.Now)
 	if active(t, r, "dev").ID != done.KeyID {
 		t.Errorf("got %+v", done)
 	}
-	w.wantConsistent(r, "dev")
+	f.wantConsistent(r, "dev")
 }
 
 // At once is what begins before the new key signs; whoever asks after that gets
 // another.
 func TestTwentyRotationsAtOnceAreOne(t *testing.T) {
-	each(t, func(t *testing.T, w *world) {
-		w.clock.runs.Store(true)
-		w.registry.before = func() error { time.Sleep(time.Second / 2); return nil }
+	each(t, func(t *testing.T, f *fixture) {
+		f.now = time.Now
+		f.registry.Before(func(r *http.Request) int {
+			if r.Method == http.MethodPut {
+				time.Sleep(time.Second / 2)
+			}
+			return 0
+		})
 		for _, mode := range []keys.Mode{keys.Now, keys.Emergency, keys.Graceful} {
 			tenant := string(mode)
-			replicas := []replica{w.started(tenant), w.replica(), w.replica(), w.replica()}
+			replicas := []replica{f.started(tenant), f.replica(), f.replica(), f.replica()}
 			first := active(t, replicas[0], tenant).ID
 			got := make([]keys.Rotation, 20)
 			var wg sync.WaitGroup
@@ -127,7 +133,7 @@ func TestTwentyRotationsAtOnceAreOne(t *testing.T) {
 				}
 			}
 			if mode != keys.Graceful {
-				w.wantConsistent(replicas[0], tenant)
+				f.wantConsistent(replicas[0], tenant)
 			}
 		}
 	})
@@ -136,42 +142,48 @@ func TestTwentyRotationsAtOnceAreOne(t *testing.T) {
 // Every crash leaves what the next process completes, and tokens of both keys
 // verify all the time.
 func TestACrashAtAnyStepIsCompletedByTheNextProcess(t *testing.T) {
-	crash := errors.New("crash")
+	lose := func(f *fixture) int {
+		if err := f.DB.Conn(f.T.Context()).Exec("ALTER TABLE signing_key_changes RENAME TO elsewhere").Error; err != nil {
+			f.T.Error(err)
+		}
+		return 0
+	}
 	for name, c := range map[string]struct {
-		arm     func(w *world)
+		arm     func(f *fixture)
 		rotated bool // whether the crashed process had got as far as to promise a new key
 	}{
-		"before the registry is asked":               {func(w *world) { w.registry.away = crash }, true},
-		"before the registry is told":                {func(w *world) { w.registry.before = func() error { return crash } }, true},
-		"when the registry knows, before the switch": {func(w *world) { w.registry.after = func() error { return crash } }, true},
-		"when the database goes behind the registry": {func(w *world) {
-			w.registry.after = func() error {
-				return w.db.Conn(w.t.Context()).Exec("ALTER TABLE signing_key_changes RENAME TO elsewhere").Error
-			}
+		"before the registry is asked":               {func(f *fixture) { f.registry.Fail(http.StatusBadGateway) }, true},
+		"before the registry is told":                {func(f *fixture) { f.registry.Before(failing(http.MethodPut)) }, true},
+		"when the registry knows, before the switch": {func(f *fixture) { f.registry.After(failing(http.MethodPut)) }, true},
+		"when the database goes behind the registry": {func(f *fixture) {
+			f.registry.After(func(r *http.Request) int {
+				if r.Method == http.MethodPut {
+					return lose(f)
+				}
+				return 0
+			})
 		}, true},
-		"when the database goes before all": {func(w *world) {
-			if err := w.db.Conn(w.t.Context()).Exec("ALTER TABLE signing_key_changes RENAME TO elsewhere").Error; err != nil {
-				w.t.Fatal(err)
-			}
-		}, false},
+		"when the database goes before all": {func(f *fixture) { lose(f) }, false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			each(t, func(t *testing.T, w *world) {
+			each(t, func(t *testing.T, f *fixture) {
 				for _, tenant := range []string{"dev", "admin"} {
-					r := w.started(tenant)
+					r := f.started(tenant)
 					old := active(t, r, tenant)
-					w.registry.set(func() { c.arm(w) })
+					c.arm(f)
 					if done, err := r.Rotate(t.Context(), tenant, keys.Now); err == nil {
 						t.Fatalf("the crash did not come: %+v", done)
 					}
 					if got := active(t, r, tenant).ID; got != old.ID {
 						t.Errorf("the key %s signs after a failed rotation", got)
 					}
-					w.registry.set(func() { w.registry.away, w.registry.before, w.registry.after = nil, nil, nil })
-					_ = w.db.Conn(t.Context()).Exec("ALTER TABLE elsewhere RENAME TO signing_key_changes").Error // where it is gone
-					next := w.replica()
+					f.registry.Fail(0)
+					f.registry.Before(nil)
+					f.registry.After(nil)
+					_ = f.DB.Conn(t.Context()).Exec("ALTER TABLE elsewhere RENAME TO signing_key_changes").Error // where it is gone
+					next := f.replica()
 					next.Tick(t.Context())
-					w.wantConsistent(next, tenant)
+					f.wantConsistent(next, tenant)
 					if got := active(t, next, tenant).ID; (got != old.ID) != c.rotated {
 						t.Errorf("the key %s signs; it was %s", got, old.ID)
 					}
@@ -185,48 +197,48 @@ func TestACrashAtAnyStepIsCompletedByTheNextProcess(t *testing.T) {
 }
 
 func TestARotationWithTheRegistryAwayWaitsAndGoesOnByItself(t *testing.T) {
-	each(t, func(t *testing.T, w *world) {
-		r := w.started("dev")
+	each(t, func(t *testing.T, f *fixture) {
+		r := f.started("dev")
 		old := active(t, r, "dev")
-		w.registry.set(func() { w.registry.away = errAway() })
+		f.registry.Fail(http.StatusBadGateway)
 		_, err := r.Rotate(t.Context(), "dev", keys.Now)
 		wantAway(t, err)
 		for range 5 {
 			r.Tick(t.Context())
-			w.clock.advance(10 * time.Second)
+			f.Clock.Advance(10 * time.Second)
 		}
 		pending := published(t, r, "dev")
 		if active(t, r, "dev").ID != old.ID || len(pending) != 2 {
 			t.Fatalf("signing with %s, published %v", active(t, r, "dev").ID, pending)
 		}
-		w.registry.set(func() { w.registry.away = nil })
+		f.registry.Fail(0)
 		for range 12 { // it rests for a minute of ticks at most
 			r.Tick(t.Context())
 		}
 		if got := active(t, r, "dev").ID; got != pending[1] {
 			t.Errorf("%s signs; want %s", got, pending[1])
 		}
-		w.wantConsistent(r, "dev")
+		f.wantConsistent(r, "dev")
 	})
 }
 
 func TestATenantThatFailsKeepsNobodyElseWaiting(t *testing.T) {
-	w := newWorld(t, newDB(t))
-	r := w.started("bad", "good", "worse")
+	f := onSQLite(t)
+	r := f.started("bad", "good", "worse")
 	old, other := active(t, r, "bad"), active(t, r, "good")
 	for _, tenant := range []string{"bad", "good"} {
 		rotate(t, r, tenant, keys.Graceful)
 	}
-	if err := w.db.Conn(t.Context()).Exec(
+	if err := f.DB.Conn(t.Context()).Exec(
 		"UPDATE signing_keys SET private_key = 'broken' WHERE tenant_id = 'bad' AND state = 'next'").Error; err != nil {
 		t.Fatal(err)
 	}
-	if err := w.db.Conn(t.Context()).Exec(
+	if err := f.DB.Conn(t.Context()).Exec(
 		"UPDATE signing_keys SET private_key = 'broken' WHERE tenant_id = 'worse'").Error; err != nil {
 		t.Fatal(err)
 	}
-	w.clock.advance(time.Hour)
-	next := w.replica()
+	f.Clock.Advance(time.Hour)
+	next := f.replica()
 	next.Tick(t.Context())
 	if active(t, next, "good").ID == other.ID {
 		t.Error("the good tenant's key was not rotated")
@@ -240,15 +252,15 @@ func TestATenantThatFailsKeepsNobodyElseWaiting(t *testing.T) {
 	// An emergency needs nothing of the keys that were there.
 	for _, tenant := range []string{"bad", "worse"} {
 		rotate(t, next, tenant, keys.Emergency)
-		w.wantConsistent(next, tenant)
+		f.wantConsistent(next, tenant)
 		active(t, next, tenant)
 	}
 }
 
 func TestAnEmergencyEndsTheOldKeyAtOnce(t *testing.T) {
-	each(t, func(t *testing.T, w *world) {
+	each(t, func(t *testing.T, f *fixture) {
 		for _, tenant := range []string{"dev", "admin"} {
-			r, other := w.started(tenant), w.replica()
+			r, other := f.started(tenant), f.replica()
 			old := active(t, r, tenant)
 			active(t, other, tenant)
 			scheduled := rotate(t, r, tenant, keys.Graceful)
@@ -259,7 +271,7 @@ func TestAnEmergencyEndsTheOldKeyAtOnce(t *testing.T) {
 			if err := other.Refresh(t.Context()); err != nil {
 				t.Fatal(err)
 			}
-			for _, r := range []replica{r, other, w.replica()} {
+			for _, r := range []replica{r, other, f.replica()} {
 				if verifies(t, r, tenant, old.ID) || verifies(t, r, tenant, scheduled.KeyID) || !verifies(t, r, tenant, done.KeyID) {
 					t.Error("the old keys verify, or the new one does not")
 				}
@@ -267,9 +279,9 @@ func TestAnEmergencyEndsTheOldKeyAtOnce(t *testing.T) {
 					t.Errorf("published are %v", got)
 				}
 			}
-			w.wantConsistent(r, tenant)
+			f.wantConsistent(r, tenant)
 			var sealed string
-			err := w.db.Conn(t.Context()).Raw("SELECT private_key FROM signing_keys WHERE tenant_id = ? AND kid = ?", tenant,
+			err := f.DB.Conn(t.Context()).Raw("SELECT private_key FROM signing_keys WHERE tenant_id = ? AND kid = ?", tenant,
 				old.ID).Scan(&sealed).Error
 			if err != nil || sealed != "" {
 				t.Errorf("the ended key is kept: %.10s, %v", sealed, err)
@@ -279,10 +291,10 @@ func TestAnEmergencyEndsTheOldKeyAtOnce(t *testing.T) {
 }
 
 func TestAnEmergencyDoesNotWaitForTheRegistryUnlessItsKeySpeaksToIt(t *testing.T) {
-	each(t, func(t *testing.T, w *world) {
-		r := w.started("dev", "admin")
+	each(t, func(t *testing.T, f *fixture) {
+		r := f.started("dev", "admin")
 		dev, admin := active(t, r, "dev"), active(t, r, "admin")
-		w.registry.set(func() { w.registry.away = errAway() })
+		f.registry.Fail(http.StatusBadGateway)
 		done := rotate(t, r, "dev", keys.Emergency)
 		if active(t, r, "dev").ID != done.KeyID || verifies(t, r, "dev", dev.ID) {
 			t.Error("the old key still counts")
@@ -292,14 +304,14 @@ func TestAnEmergencyDoesNotWaitForTheRegistryUnlessItsKeySpeaksToIt(t *testing.T
 		if active(t, r, "admin").ID != admin.ID {
 			t.Error("the site's own key was replaced before the registry knows the new one")
 		}
-		w.registry.set(func() { w.registry.away = nil })
-		next := w.replica()
+		f.registry.Fail(0)
+		next := f.replica()
 		next.Tick(t.Context())
-		if err := next.Reconcile(t.Context(), "dev", w.registry.published("dev")); err != nil {
+		if err := next.Reconcile(t.Context(), "dev", f.registry.PublicKey("dev")); err != nil {
 			t.Fatal(err)
 		}
-		w.wantConsistent(next, "dev")
-		w.wantConsistent(next, "admin")
+		f.wantConsistent(next, "dev")
+		f.wantConsistent(next, "admin")
 		if verifies(t, next, "admin", admin.ID) {
 			t.Error("the old key of the site still counts")
 		}
@@ -307,8 +319,8 @@ func TestAnEmergencyDoesNotWaitForTheRegistryUnlessItsKeySpeaksToIt(t *testing.T
 }
 
 func TestKeysAreRetiredByHand(t *testing.T) {
-	w := newWorld(t, newDB(t))
-	r := w.started("dev", "lab")
+	f := onSQLite(t)
+	r := f.started("dev", "lab")
 	first := active(t, r, "dev").ID
 	second := rotate(t, r, "dev", keys.Now).KeyID
 	if err := r.Retire(t.Context(), "dev", first, false); err != nil {
@@ -348,32 +360,33 @@ func TestKeysAreRetiredByHand(t *testing.T) {
 }
 
 func TestReconcileMendsWhatTheRegistryHas(t *testing.T) {
-	each(t, func(t *testing.T, w *world) {
-		r := w.started("dev")
-		puts := w.registry.puts
-		if err := r.Reconcile(t.Context(), "dev", w.registry.published("dev")); err != nil || w.registry.puts != puts {
+	each(t, func(t *testing.T, f *fixture) {
+		r := f.started("dev")
+		const put = "PUT /v3/tenants/dev"
+		puts := f.registry.Asked(put)
+		if err := r.Reconcile(t.Context(), "dev", f.registry.PublicKey("dev")); err != nil || f.registry.Asked(put) != puts {
 			t.Errorf("told the registry what it knew: %v", err)
 		}
 		for _, published := range []string{"", "something else"} { // as after a restored backup
-			w.registry.set(func() { w.registry.keys["dev"] = published })
+			f.registry.Change("dev", authtest.Object{"public_key": published})
 			if err := r.Reconcile(t.Context(), "dev", published); err != nil {
 				t.Fatal(err)
 			}
-			w.wantConsistent(r, "dev")
+			f.wantConsistent(r, "dev")
 		}
 		// What was read before a rotation does not undo it.
-		old := w.registry.published("dev")
+		old := f.registry.PublicKey("dev")
 		rotate(t, r, "dev", keys.Now)
 		if err := r.Reconcile(t.Context(), "dev", old); err != nil {
 			t.Fatal(err)
 		}
-		w.wantConsistent(r, "dev")
+		f.wantConsistent(r, "dev")
 		// A tenant whose key somebody else has is not taken from them.
-		w.registry.set(func() { w.registry.keys["foreign"] = old })
+		f.registry.Change("foreign", authtest.Object{"public_key": old})
 		if err := r.Reconcile(t.Context(), "foreign", old); !apierr.Is(err, apierr.Conflict) {
 			t.Errorf("got %v", err)
 		}
-		if w.registry.published("foreign") != old {
+		if f.registry.PublicKey("foreign") != old {
 			t.Error("the foreign key was replaced")
 		}
 	})

@@ -2,114 +2,31 @@ package keys_test
 
 import (
 	"context"
-	"crypto/rand"
 	"crypto/rsa"
 	"errors"
 	"fmt"
-	"sync"
-	"sync/atomic"
+	"net/http"
 	"testing"
 	"time"
 
 	"gatehouse/internal/apierr"
+	"gatehouse/internal/authenticator/authtest"
 	"gatehouse/internal/authenticator/keys"
 	"gatehouse/internal/authn"
-	"gatehouse/internal/database"
-	"gatehouse/internal/seal"
-	"gatehouse/internal/testdb"
-	"gatehouse/internal/testlog"
-	"gatehouse/migrations"
+	"gatehouse/internal/registryclient"
+	"gatehouse/internal/registryclient/registrytest"
 )
 
-// clock is a time that only tests move, unless it runs.
-type clock struct {
-	micros atomic.Int64
-	runs   atomic.Bool
-}
+// fixture is one database, one registry, which is to know a tenant before it
+// has a key, one clock, and any number of replicas.
+type fixture struct {
+	*authtest.Fixture
 
-func (c *clock) now() time.Time {
-	if c.runs.Load() {
-		return time.Now()
-	}
-	return time.UnixMicro(c.micros.Load()).UTC()
-}
-
-func (c *clock) advance(d time.Duration) { c.micros.Add(d.Microseconds()) }
-
-// registry plays the registry: one public key for each tenant. A hook stands
-// before or behind each change of it and may fail it.
-type registry struct {
-	admin string
-
-	mu     sync.Mutex
-	keys   map[string]string
-	puts   int
-	away   error
-	before func() error
-	after  func() error
-}
-
-func (r *registry) PublishedKey(ctx context.Context, tenantID string) (string, error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.keys[tenantID], errors.Join(r.away, ctx.Err())
-}
-
-func (r *registry) PublishKey(ctx context.Context, tenantID, public string) error {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if err := errors.Join(r.away, ctx.Err(), hook(r.before)); err != nil {
-		return err
-	}
-	r.keys[tenantID] = public
-	r.puts++
-	return hook(r.after)
-}
-
-func hook(h func() error) error {
-	if h == nil {
-		return nil
-	}
-	return h()
-}
-
-func (r *registry) SiteAdmin(tenantID string) (bool, error) { return tenantID == r.admin, nil }
-
-func (r *registry) published(tenantID string) string {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.keys[tenantID]
-}
-
-func (r *registry) set(how func()) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	how()
-}
-
-// issued plays what was signed: one expiry for all.
-type issued struct{ last atomic.Pointer[time.Time] }
-
-func (i *issued) LastExpiry(_ context.Context, _ string, from, to time.Time) (time.Time, error) {
-	if !from.Before(to) {
-		return time.Time{}, fmt.Errorf("asked for the time from %s to %s", from, to)
-	}
-	if last := i.last.Load(); last != nil {
-		return *last, nil
-	}
-	return time.Time{}, nil
-}
-
-// world is one database, one registry and one clock, and any number of
-// replicas.
-type world struct {
-	t        *testing.T
-	made     atomic.Int64
-	db       *database.DB
-	box      *seal.Box
-	clock    *clock
-	registry *registry
-	issued   *issued
+	registry *registrytest.Registry
+	records  *registryclient.Records
+	generate func() (*rsa.PrivateKey, error)
+	now      func() time.Time
+	last     time.Time // when the last token expires that was signed
 }
 
 // replica is one process.
@@ -118,64 +35,63 @@ type replica struct {
 	*keys.Rotator
 }
 
-func newWorld(t *testing.T, db *database.DB) *world {
+func newFixture(t *testing.T, stand *authtest.Fixture) *fixture {
 	t.Helper()
-	w := &world{
-		t: t, db: db, box: newBox(t), clock: &clock{}, registry: &registry{keys: map[string]string{}, admin: "admin"},
-		issued: &issued{},
-	}
-	w.clock.micros.Store(time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC).UnixMicro())
-	return w
+	f := &fixture{Fixture: stand, registry: registrytest.New(t), generate: authtest.Generator(), now: stand.Clock.Now}
+	f.records = f.registry.Client(t, f.DB, f.now).Records(registrytest.Authorize)
+	return f
 }
 
-func each(t *testing.T, test func(t *testing.T, w *world)) {
+// each runs test on every database.
+func each(t *testing.T, test func(t *testing.T, f *fixture)) {
 	t.Helper()
-	testdb.Each(t, migrations.Authenticator, func(t *testing.T, db *database.DB) { test(t, newWorld(t, db)) })
+	authtest.Each(t, func(t *testing.T, stand *authtest.Fixture) { test(t, newFixture(t, stand)) })
 }
 
-func (w *world) replica() replica {
-	s := keys.New(keys.Deps{DB: w.db, Box: w.box, Now: w.clock.now})
-	s.SetMake(w.ready)
-	return replica{s, keys.NewRotator(s, w.registry, w.issued, testlog.New(w.t))}
+// onSQLite is for tests in which the database does not matter.
+func onSQLite(t *testing.T) *fixture {
+	t.Helper()
+	return newFixture(t, authtest.OnSQLite(t))
 }
 
-// ready hands out keys that are made once for all tests, because that is slow.
-// A world that needs more makes them.
-func (w *world) ready() (*rsa.PrivateKey, error) {
-	n := int(w.made.Add(1)) - 1
-	if made := pool(); n < len(made) {
-		return made[n], nil
+func (f *fixture) replica() replica {
+	s := keys.New(keys.Deps{DB: f.DB, Box: f.Box, Now: f.now, Generate: f.generate})
+	return replica{s, keys.NewRotator(s, f.records, f.lastExpiry, f.Log)}
+}
+
+func (f *fixture) lastExpiry(_ context.Context, _ string, from, to time.Time) (time.Time, error) {
+	if !from.Before(to) {
+		return time.Time{}, fmt.Errorf("asked for the time from %s to %s", from, to)
 	}
-	return rsa.GenerateKey(rand.Reader, keys.Bits)
+	return f.last, nil
 }
 
-var pool = sync.OnceValue(func() []*rsa.PrivateKey {
-	made := make([]*rsa.PrivateKey, 16)
-	for i := range made {
-		key, err := rsa.GenerateKey(rand.Reader, keys.Bits)
-		if err != nil {
-			panic(err)
+// failing answers requests of a method with 502 instead.
+func failing(method string) func(*http.Request) int {
+	return func(r *http.Request) int {
+		if r.Method == method {
+			return http.StatusBadGateway
 		}
-		made[i] = key
+		return 0
 	}
-	return made
-})
+}
 
 // started is a replica with tenants whose keys are published.
-func (w *world) started(tenants ...string) replica {
-	w.t.Helper()
-	r := w.replica()
+func (f *fixture) started(tenants ...string) replica {
+	f.T.Helper()
+	r := f.replica()
 	for _, id := range tenants {
-		if err := r.Reconcile(w.t.Context(), id, w.registry.published(id)); err != nil {
-			w.t.Fatal(err)
+		f.registry.Change(id, nil)
+		if err := r.Reconcile(f.T.Context(), id, f.registry.PublicKey(id)); err != nil {
+			f.T.Fatal(err)
 		}
 	}
-	w.clock.advance(time.Second) // keys are listed by the time at which they were made
+	f.Clock.Advance(time.Second) // keys are listed by the time at which they were made
 	return r
 }
 
 // active returns the key that signs for a tenant at a replica.
-func active(t *testing.T, r replica, tenantID string) *keys.Key {
+func active(t testing.TB, r replica, tenantID string) *keys.Key {
 	t.Helper()
 	key, err := r.Active(t.Context(), tenantID)
 	if err != nil {
@@ -184,7 +100,7 @@ func active(t *testing.T, r replica, tenantID string) *keys.Key {
 	return key
 }
 
-func pemOf(t *testing.T, key *keys.Key) string {
+func pemOf(t testing.TB, key *keys.Key) string {
 	t.Helper()
 	text, err := authn.PublicPEM(key.Public)
 	if err != nil {
@@ -228,21 +144,21 @@ func verifies(t *testing.T, r replica, tenantID, kid string) bool {
 
 // wantConsistent fails unless exactly one key of the tenant is active, none is
 // to come, and the registry publishes the active one.
-func (w *world) wantConsistent(r replica, tenantID string) {
-	w.t.Helper()
-	list, err := r.List(w.t.Context(), tenantID)
+func (f *fixture) wantConsistent(r replica, tenantID string) {
+	f.T.Helper()
+	list, err := r.List(f.T.Context(), tenantID)
 	if err != nil {
-		w.t.Fatal(err)
+		f.T.Fatal(err)
 	}
 	counts := map[keys.State]int{}
 	for _, k := range list {
 		counts[k.State]++
-		if k.State == keys.Active && k.PublicKey != w.registry.published(tenantID) {
-			w.t.Errorf("the registry publishes another key than the active one, %s", k.KeyID)
+		if k.State == keys.Active && k.PublicKey != f.registry.PublicKey(tenantID) {
+			f.T.Errorf("the registry publishes another key than the active one, %s", k.KeyID)
 		}
 	}
 	if counts[keys.Active] != 1 || counts[keys.Next] != 0 {
-		w.t.Errorf("states %v; want one active and none to come", counts)
+		f.T.Errorf("states %v; want one active and none to come", counts)
 	}
 }
 
@@ -252,5 +168,3 @@ func wantAway(t *testing.T, err error) {
 		t.Errorf("got %v; want that something is away", err)
 	}
 }
-
-func errAway() error { return apierr.Away(errors.New("down"), "The tenant registry") }

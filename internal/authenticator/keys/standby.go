@@ -26,21 +26,21 @@ const (
 	standbyWindow  = time.Minute
 )
 
-// ration lets so much happen in a window of time.
-type ration struct {
+// limiter lets so much happen in a window of time.
+type limiter struct {
 	mu    sync.Mutex
 	since time.Time
 	taken int
 }
 
-func (r *ration) take(now time.Time) bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if now.Sub(r.since) >= standbyWindow {
-		r.since, r.taken = now, 0
+func (l *limiter) allow(now time.Time) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if now.Sub(l.since) >= standbyWindow {
+		l.since, l.taken = now, 0
 	}
-	r.taken++
-	return r.taken <= standbysAtOnce
+	l.taken++
+	return l.taken <= standbysAtOnce
 }
 
 // prepare makes the tenant's standby key if it has none and its active one has
@@ -48,7 +48,7 @@ func (r *ration) take(now time.Time) bool {
 // before readers could know another key in any case.
 func (r *Rotator) prepare(ctx context.Context, active row) error {
 	now := r.keys.now()
-	if now.Sub(active.ActivateTime.Time()) < lead || !r.standbys.take(now) {
+	if now.Sub(active.ActivateTime.Time()) < lead || !r.standbys.allow(now) {
 		return nil
 	}
 	fresh, err := r.keys.generate(active.TenantID)

@@ -55,10 +55,10 @@ func (r row) ended(now database.Micros) row {
 	return r
 }
 
-// plan decides what asking for a rotation changes. seen is the id of the key
-// that was active when it was asked for, and fresh the key made for it; nil
-// when none was needed.
-type plan struct {
+// request is one for a rotation, which decides what it changes. seen is the id
+// of the key that was active when it was asked for, and fresh the key made for
+// it; nil when none was needed.
+type request struct {
 	mode  Mode
 	asked database.Micros
 	seen  string
@@ -68,56 +68,56 @@ type plan struct {
 
 // begin returns the rows that change: none when somebody else has rotated
 // since the caller looked, or is about to.
-func (p plan) begin(rows []row) []row {
+func (q request) begin(rows []row) []row {
 	active, next := inState(rows, Active), inState(rows, Next)
 	if active == nil {
 		return nil
 	}
-	if p.mode == Emergency {
-		return p.beginEmergency(rows, next)
+	if q.mode == Emergency {
+		return q.beginEmergency(rows, next)
 	}
 	switch {
-	case active.KID != p.seen, active.ActivateTime > p.asked:
+	case active.KID != q.seen, active.ActivateTime > q.asked:
 		return nil
-	case next == nil && p.fresh != nil:
-		fresh := *p.fresh
-		fresh.SwitchTime = p.switchTime(fresh)
+	case next == nil && q.fresh != nil:
+		fresh := *q.fresh
+		fresh.SwitchTime = q.switchTime(fresh)
 		return []row{fresh}
-	case next != nil && next.SwitchTime > p.switchTime(*next):
+	case next != nil && next.SwitchTime > q.switchTime(*next):
 		sooner := *next
-		sooner.SwitchTime = p.switchTime(*next)
+		sooner.SwitchTime = q.switchTime(*next)
 		return []row{sooner}
 	}
 	return nil
 }
 
-func (p plan) beginEmergency(rows []row, next *row) []row {
-	seen := withID(rows, p.seen)
+func (q request) beginEmergency(rows []row, next *row) []row {
+	seen := withID(rows, q.seen)
 	shared := find(rows, func(r row) bool {
-		return r.EndTime != 0 && (r.KID == p.seen || r.ActivateTime != 0 && r.EndTime > p.asked)
+		return r.EndTime != 0 && (r.KID == q.seen || r.ActivateTime != 0 && r.EndTime > q.asked)
 	})
-	if shared != nil || (next != nil && next.Emergency) || p.fresh == nil {
+	if shared != nil || (next != nil && next.Emergency) || q.fresh == nil {
 		return nil
 	}
 	var changed []row
 	if seen != nil && seen.State != Active { // rotated meanwhile, but not for what the caller knows
-		changed = append(changed, seen.ended(p.now))
+		changed = append(changed, seen.ended(q.now))
 	}
 	if next != nil { // whoever has the active key may have this one
-		changed = append(changed, next.ended(p.now))
+		changed = append(changed, next.ended(q.now))
 	}
-	fresh := *p.fresh
-	fresh.SwitchTime, fresh.Emergency = p.now, true
+	fresh := *q.fresh
+	fresh.SwitchTime, fresh.Emergency = q.now, true
 	return append(changed, fresh)
 }
 
 // switchTime is when a key may begin to sign: with grace not before every
 // reader of the JWK Set must have seen it.
-func (p plan) switchTime(next row) database.Micros {
-	if p.mode == Graceful {
-		return max(p.now, database.At(next.CreateTime.Time().Add(lead)))
+func (q request) switchTime(next row) database.Micros {
+	if q.mode == Graceful {
+		return max(q.now, database.At(next.CreateTime.Time().Add(lead)))
 	}
-	return p.now
+	return q.now
 }
 
 // activate returns the rows of a switch to the key kid, or none when it is

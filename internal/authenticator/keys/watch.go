@@ -80,7 +80,7 @@ func (r *Rotator) step(ctx context.Context, found row) error {
 	case found.State == Next:
 		return r.tryAgain(ctx, found.TenantID)
 	case found.LeaveTime == 0:
-		last, err := r.issued.LastExpiry(ctx, found.TenantID, found.ActivateTime.Time().Add(-settle),
+		last, err := r.lastExpiry(ctx, found.TenantID, found.ActivateTime.Time().Add(-settle),
 			found.RetireTime.Time().Add(settle))
 		if err != nil {
 			return err

@@ -46,7 +46,7 @@ func TestATokenIsUsedUntilHalfOfItIsOverOrItsKeyWasRotated(t *testing.T) {
 	if second == first {
 		t.Error("kept although less than half was left")
 	}
-	rotator := keys.NewRotator(f.Keys(), f.Client().Records(account.Authorize), f.Tokens(), f.Log)
+	rotator := keys.NewRotator(f.Keys(), f.Client().Records(account.Authorize), f.Tokens().LastExpiry, f.Log)
 	for _, mode := range []keys.Mode{keys.Now, keys.Emergency} {
 		if _, err := rotator.Rotate(t.Context(), "admin", mode); err != nil {
 			t.Fatal(err)

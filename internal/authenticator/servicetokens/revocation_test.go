@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"gatehouse/internal/authenticator/authtest"
 	"gatehouse/internal/authn"
 	"gatehouse/internal/httpapi"
 	"gatehouse/internal/registryclient/registrytest"
@@ -90,7 +91,7 @@ func TestTheCheckAnswers401WhateverOldToolingWants(t *testing.T) {
 	f := onSQLite(t)
 	pair := f.User("dev", "ada")
 	f.send("POST", "/v3/tokens/revoke", nil, object{"token": pair.Access.Value}).Want(200, "")
-	f.serve(httpapi.Options{LegacyErrorCodes: true})
+	f.serve(httpapi.Options{LegacyErrorCodes: true}, authtest.Callers{}.Check)
 	got := f.send("GET", checkPath, tokenOfUser(pair.Access.Value), nil).Want(401, "revoked")
 	if got.Body["error"] != "invalid_token" {
 		t.Errorf("got %s", got.Raw)

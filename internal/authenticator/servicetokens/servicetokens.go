@@ -9,42 +9,13 @@ import (
 	"gatehouse/internal/apierr"
 	"gatehouse/internal/authenticator/attempts"
 	"gatehouse/internal/authenticator/kernel"
+	"gatehouse/internal/authenticator/keys"
 	"gatehouse/internal/authenticator/tenantconfig"
 	"gatehouse/internal/authenticator/tokens"
 	"gatehouse/internal/authn"
 	"gatehouse/internal/httpapi"
 	"gatehouse/internal/registryclient"
 )
-
-// Registry is the view of sites and tenants.
-type Registry interface {
-	Active(ctx context.Context, id string) (registryclient.Tenant, bool, error)
-	Site(id string) (registryclient.Site, error)
-	Self() (admin registryclient.Tenant, primarySite string, err error)
-}
-
-// Accounts knows the service accounts of the administrative tenant and who
-// holds which role in it.
-type Accounts interface {
-	PasswordMatches(ctx context.Context, tenantID, service, password string) (bool, error)
-	HasPassword(ctx context.Context, tenantID, service string) (bool, error)
-	HasRole(ctx context.Context, tenantID, username, role string) (bool, error)
-	IsSiteAdminUser(ctx context.Context, tenantID, username string) (bool, error)
-}
-
-// Settings finds what a tenant permits.
-type Settings interface {
-	For(ctx context.Context, tenantID string) (tenantconfig.Settings, error)
-}
-
-// Tokens makes, finds and ends tokens.
-type Tokens interface {
-	Issue(ctx context.Context, r tokens.Request) (tokens.Pair, error)
-	Renew(ctx context.Context, tenant tokens.Tenant, raw string) (tokens.Request, error)
-	AccessAs(ctx context.Context, raw string, tenantOf func(tenantID string) (tokens.Tenant, error)) (authn.Caller, error)
-	Find(ctx context.Context, tenant tokens.Tenant, raw string) (tokens.Recorded, error)
-	Revoke(ctx context.Context, r tokens.Recorded) error
-}
 
 // Lifetimes are those of tokens that nothing else decides.
 type Lifetimes struct {
@@ -67,10 +38,12 @@ func (l Lifetimes) orDefaults() Lifetimes {
 
 // Deps are what a Service uses.
 type Deps struct {
-	Registry  Registry
-	Accounts  Accounts
-	Settings  Settings
-	Tokens    Tokens
+	Registry  *registryclient.Client
+	Records   *registryclient.Records
+	Accounts  *kernel.Service
+	Settings  *tenantconfig.Service
+	Tokens    *tokens.Service
+	Rotator   *keys.Rotator
 	Guard     *attempts.Guard
 	Lifetimes Lifetimes
 	Log       *slog.Logger
@@ -85,34 +58,34 @@ func New(d Deps) *Service {
 	return &Service{d}
 }
 
-// Applicant is who asks for tokens: a service that showed its password, or the
+// Requester is who asks for tokens: a service that showed its password, or the
 // caller that a token names.
-type Applicant struct {
+type Requester struct {
 	Caller   authn.Caller
 	Password bool // Caller names the service, and no token was there
 }
 
 // SignIn checks the password of a service of this site, tried from an address.
-func (s *Service) SignIn(ctx context.Context, credentials httpapi.Basic, address string) (Applicant, error) {
+func (s *Service) SignIn(ctx context.Context, credentials httpapi.Basic, address string) (Requester, error) {
 	admin, err := s.admin()
 	if err != nil {
-		return Applicant{}, err
+		return Requester{}, err
 	}
 	attempt, err := s.Guard.Service(ctx, admin.ID, credentials.Name, address)
 	if err != nil {
-		return Applicant{}, err
+		return Requester{}, err
 	}
 	defer attempt.Cancel()
 	matches, err := s.Accounts.PasswordMatches(ctx, admin.ID, credentials.Name, credentials.Secret)
 	if err != nil {
-		return Applicant{}, err
+		return Requester{}, err
 	}
 	if !matches {
 		attempt.Fail()
-		return Applicant{}, needPassword("The name or the password of the service is wrong.")
+		return Requester{}, needPassword("The name or the password of the service is wrong.")
 	}
 	attempt.Succeed()
-	return Applicant{Password: true, Caller: authn.Caller{
+	return Requester{Password: true, Caller: authn.Caller{
 		Username: credentials.Name, TenantID: admin.ID, SiteID: admin.SiteID, AccountType: authn.ServiceAccount,
 	}}, nil
 }
@@ -132,42 +105,42 @@ func (s *Service) admin() (registryclient.Tenant, error) {
 	return admin, nil
 }
 
-// Create issues what was ordered, if the applicant may have it.
-func (s *Service) Create(ctx context.Context, who Applicant, o Order) (tokens.Pair, error) {
-	if err := o.check(); err != nil {
+// Create issues what was asked for, if the requester may have it.
+func (s *Service) Create(ctx context.Context, who Requester, req IssueRequest) (tokens.Pair, error) {
+	if err := req.check(); err != nil {
 		return tokens.Pair{}, err
 	}
-	tenant, found, err := s.Registry.Active(ctx, o.TenantID)
+	tenant, found, err := s.Registry.Active(ctx, req.TenantID)
 	if err != nil {
 		return tokens.Pair{}, err
 	}
 	if !found || !tenant.OwnedByThisOne {
 		return tokens.Pair{}, apierr.Invalidf("The field token_tenant_id names no active tenant of this site.")
 	}
-	if err := s.mayHave(ctx, who, tenant, o); err != nil {
+	if err := s.mayHave(ctx, who, tenant, req); err != nil {
 		return tokens.Pair{}, err
 	}
-	request, err := s.request(ctx, who, tenant, o)
+	request, err := s.mintRequest(ctx, who, tenant, req)
 	if err != nil {
 		return tokens.Pair{}, err
 	}
 	pair, err := s.Tokens.Issue(ctx, request)
-	if err == nil && o.Delegation {
+	if err == nil && req.Delegation {
 		s.Log.InfoContext(ctx, "delegation token issued", slog.String("by", who.Caller.Username), slog.String("tenant", tenant.ID),
-			slog.String("user", o.Username), slog.String("delegation_sub", request.DelegationSub), slog.String("jti", pair.Access.ID))
+			slog.String("user", req.Username), slog.String("delegation_sub", request.DelegationSub), slog.String("jti", pair.Access.ID))
 	}
 	return pair, err
 }
 
 // mayHave decides, by the rules of docs/tokens.md.
-func (s *Service) mayHave(ctx context.Context, who Applicant, tenant registryclient.Tenant, o Order) error {
+func (s *Service) mayHave(ctx context.Context, who Requester, tenant registryclient.Tenant, req IssueRequest) error {
 	admin, err := s.admin()
 	if err != nil {
 		return err
 	}
 	ours := who.Caller.Service() && who.Caller.TenantID == admin.ID
-	self := ours && !o.Delegation && o.AccountType == authn.ServiceAccount && tenant.ID == admin.ID &&
-		o.Username == who.Caller.Username
+	self := ours && !req.Delegation && req.AccountType == authn.ServiceAccount && tenant.ID == admin.ID &&
+		req.Username == who.Caller.Username
 	switch {
 	case !ours:
 		return forbidden("Only a service of this site can ask for tokens here; people get theirs at /v3/oauth2/tokens.")
@@ -177,8 +150,8 @@ func (s *Service) mayHave(ctx context.Context, who Applicant, tenant registrycli
 		return forbidden("With its password a service can ask for tokens of its own only: account_type is service, " +
 			"token_username its name, and token_tenant_id the administrative tenant of the site.")
 	}
-	if o.AccountType == authn.UserAccount {
-		if admitted, err := s.admits(ctx, tenant, o.Username); err != nil {
+	if req.AccountType == authn.UserAccount {
+		if admitted, err := s.admits(ctx, tenant, req.Username); err != nil {
 			return err
 		} else if !admitted {
 			return forbidden("The tenant administers its site; this person cannot get tokens in it.")
@@ -209,15 +182,17 @@ func (s *Service) admits(ctx context.Context, tenant registryclient.Tenant, user
 
 func forbidden(message string) error { return apierr.New(apierr.Forbidden, "%s", message) }
 
-// request says what the mint shall make of an order that was allowed.
-func (s *Service) request(ctx context.Context, who Applicant, tenant registryclient.Tenant, o Order) (tokens.Request, error) {
+// mintRequest says what the mint shall make of a request that was allowed.
+func (s *Service) mintRequest(
+	ctx context.Context, who Requester, tenant registryclient.Tenant, req IssueRequest,
+) (tokens.Request, error) {
 	r := tokens.Request{
-		Tenant: tokenTenant(tenant), Username: o.Username, AccountType: o.AccountType, TargetSite: o.TargetSite,
+		Tenant: tokenTenant(tenant), Username: req.Username, AccountType: req.AccountType, TargetSite: req.TargetSite,
 		GrantType: tokens.Direct,
 	}
 	var err error
-	if o.AccountType == authn.ServiceAccount {
-		if err := s.service(ctx, who, tenant, o); err != nil {
+	if req.AccountType == authn.ServiceAccount {
+		if err := s.service(ctx, who, tenant, req); err != nil {
 			return r, err
 		}
 		if r.TargetSite == "" {
@@ -231,34 +206,34 @@ func (s *Service) request(ctx context.Context, who Applicant, tenant registrycli
 			return r, err
 		}
 	}
-	if o.Delegation {
-		if r.DelegationSub, err = s.delegationSub(ctx, o); err != nil {
+	if req.Delegation {
+		if r.DelegationSub, err = s.delegationSub(ctx, req); err != nil {
 			return r, err
 		}
 	}
-	if r.Extra, err = tokens.ParseExtra(o.Claims); err != nil {
+	if r.Extra, err = tokens.ParseExtra(req.Claims); err != nil {
 		return r, err
 	}
-	longest, err := s.longest(ctx, tenant, o.AccountType)
+	longest, err := s.longest(ctx, tenant, req.AccountType)
 	if err != nil {
 		return r, err
 	}
-	r.AccessTTL = lifetime(o.AccessTTL, s.Lifetimes.Access, longest.access)
-	if o.Refresh {
-		r.RefreshTTL, r.FamilyTTL = lifetime(o.RefreshTTL, s.Lifetimes.Refresh, longest.refresh), longest.family
+	r.AccessTTL = lifetime(req.AccessTTL, s.Lifetimes.Access, longest.access)
+	if req.Refresh {
+		r.RefreshTTL, r.FamilyTTL = lifetime(req.RefreshTTL, s.Lifetimes.Refresh, longest.refresh), longest.family
 	}
 	return r, nil
 }
 
 // service refuses to make tokens for services that there are not.
-func (s *Service) service(ctx context.Context, who Applicant, tenant registryclient.Tenant, o Order) error {
+func (s *Service) service(ctx context.Context, who Requester, tenant registryclient.Tenant, req IssueRequest) error {
 	if !tenant.SiteAdmin {
 		return apierr.Invalidf("The field token_tenant_id must name the administrative tenant of the site; services belong to it.")
 	}
 	if who.Password {
 		return nil // it has just shown that there is
 	}
-	known, err := s.Accounts.HasPassword(ctx, tenant.ID, o.Username)
+	known, err := s.Accounts.HasPassword(ctx, tenant.ID, req.Username)
 	if err == nil && !known {
 		return apierr.Invalidf("The field token_username names no service account.")
 	}
@@ -267,18 +242,18 @@ func (s *Service) service(ctx context.Context, who Applicant, tenant registrycli
 
 // delegationSub returns for whom the tokens are to act. Only people delegate,
 // and only those of this site.
-func (s *Service) delegationSub(ctx context.Context, o Order) (string, error) {
-	if o.AccountType != authn.UserAccount {
+func (s *Service) delegationSub(ctx context.Context, req IssueRequest) (string, error) {
+	if req.AccountType != authn.UserAccount {
 		return "", apierr.Invalidf("The field delegation_token goes with the account_type user only.")
 	}
-	tenant, found, err := s.Registry.Active(ctx, o.DelegationTenantID)
+	tenant, found, err := s.Registry.Active(ctx, req.DelegationTenantID)
 	if err != nil {
 		return "", err
 	}
 	if !found || !tenant.OwnedByThisOne {
 		return "", apierr.Invalidf("The field delegation_sub_tenant_id names no active tenant of this site.")
 	}
-	return o.DelegationUsername + "@" + tenant.ID, nil
+	return req.DelegationUsername + "@" + tenant.ID, nil
 }
 
 // limits are the longest lifetimes of tokens and their family; 0: a family has

@@ -12,6 +12,7 @@ import (
 	"gatehouse/internal/authenticator/authtest"
 	"gatehouse/internal/authenticator/servicetokens"
 	"gatehouse/internal/authenticator/tenancy"
+	"gatehouse/internal/authn"
 	"gatehouse/internal/httpapi"
 )
 
@@ -39,20 +40,17 @@ func onSQLite(t *testing.T) *fixture {
 func newFixture(stand *authtest.Fixture) *fixture {
 	f := &fixture{Fixture: stand, password: stand.Password("tenants", "tokens", "files", "portal")}
 	f.Grant("admin", "portal", "dev_token_generator")
-	f.serve(httpapi.Options{})
+	f.serve(httpapi.Options{}, tenancy.NewCallers(f.Client(), f.Keys(), f.Tokens(), "main", f.Clock.Now).For("tokens"))
 	return f
 }
 
-// serve begins to answer with options.
-func (f *fixture) serve(o httpapi.Options) {
+// serve begins to answer callers that check finds.
+func (f *fixture) serve(o httpapi.Options, check authn.Check) {
 	service := servicetokens.New(servicetokens.Deps{
-		Registry: f.Client(), Accounts: f.Kernel(), Settings: f.Settings(), Tokens: f.Tokens(), Guard: attempts.New(f.Clock.Now),
-		Log: f.Log,
+		Registry: f.Client(), Records: f.Records(), Accounts: f.Kernel(), Settings: f.Settings(), Tokens: f.Tokens(),
+		Rotator: f.Rotator(), Guard: attempts.New(f.Clock.Now), Log: f.Log,
 	})
-	callers := tenancy.NewCallers(f.Client(), f.Keys(), f.Tokens(), "main", f.Clock.Now)
-	f.server = authtest.ServeWith(f.T, o, func(r *gin.Engine) {
-		servicetokens.NewHandler(service, callers.For("tokens")).Mount(r)
-	}, "tokens")
+	f.server = authtest.ServeWith(f.T, o, func(r *gin.Engine) { servicetokens.NewHandler(service, check).Mount(r) }, "tokens")
 	f.server.Host = "authenticator-api:5000"
 }
 

@@ -30,10 +30,11 @@ func (h *Handler) Mount(r gin.IRouter) {
 	r.PUT("/v3/tokens", httpapi.NoStore, httpapi.Handle(h.refresh))
 	r.POST("/v3/tokens/revoke", httpapi.NoStore, httpapi.Handle(h.revoke))
 	r.POST("/v3/site-router/tokens/revoke", httpapi.NoStore, h.require, httpapi.Handle(h.routers), httpapi.Handle(h.revoke))
+	r.PUT("/v3/tokens/keys", httpapi.NoStore, h.require, httpapi.Handle(h.rotateKey))
 	httpapi.Get(r, "/v3/site-router/tokens/check", h.check)
 }
 
-type applicantKey struct{}
+type requesterKey struct{}
 
 // authenticate finds out who asks: a service by its password, or the holder
 // of a token.
@@ -66,13 +67,13 @@ func (h *Handler) signIn(c *gin.Context, basic httpapi.Basic) error {
 		return err
 	}
 	httpapi.Annotate(ctx, slog.String("user", who.Caller.Username), slog.String("tenant", who.Caller.TenantID))
-	c.Request = c.Request.WithContext(context.WithValue(ctx, applicantKey{}, who))
+	c.Request = c.Request.WithContext(context.WithValue(ctx, requesterKey{}, who))
 	return nil
 }
 
 func (h *Handler) create(c *gin.Context) error {
 	ctx := c.Request.Context()
-	who, found := ctx.Value(applicantKey{}).(Applicant)
+	who, found := ctx.Value(requesterKey{}).(Requester)
 	if !found {
 		caller, err := authn.From(ctx)
 		if err != nil {
@@ -80,15 +81,15 @@ func (h *Handler) create(c *gin.Context) error {
 		}
 		who.Caller = caller
 	}
-	var order Order
-	if err := httpapi.DecodeJSON(c, &order); err != nil {
+	var req IssueRequest
+	if err := httpapi.DecodeJSON(c, &req); err != nil {
 		return err
 	}
-	pair, err := h.service.Create(ctx, who, order)
+	pair, err := h.service.Create(ctx, who, req)
 	if err != nil {
 		return err
 	}
-	httpapi.Annotate(ctx, slog.String("subject", order.Username+"@"+order.TenantID))
+	httpapi.Annotate(ctx, slog.String("subject", req.Username+"@"+req.TenantID))
 	return reply(c, pair, "Token generation successful.")
 }
 

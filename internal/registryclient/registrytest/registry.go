@@ -9,6 +9,7 @@
 package registrytest
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -103,6 +104,12 @@ func (r *Registry) Client(t testing.TB, db *database.DB, now func() time.Time) *
 	return c
 }
 
+// Authorize makes a request somebody's, for whom this registry takes everybody.
+func Authorize(_ context.Context, req *http.Request) error {
+	req.Header.Set("X-Tapis-Token", "somebody")
+	return nil
+}
+
 // Change sets members of a tenant, which is made, ACTIVE, if there is none of
 // the id. A nil value takes a member away.
 func (r *Registry) Change(id string, members Object) {
@@ -159,7 +166,8 @@ func (r *Registry) Serve(path, body string) {
 	r.bodies[path] = body
 }
 
-// Fail gives every answer a status from now on, its body as before; 0: none.
+// Fail gives every answer a status from now on, its body as before, and
+// nothing is changed; 0: no more.
 func (r *Registry) Fail(status int) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -227,6 +235,9 @@ func ask(hook func(*http.Request) int, req *http.Request) int {
 func (r *Registry) answer(req *http.Request) (status int, etag, body string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if r.status != 0 && req.Method != http.MethodGet {
+		return r.status, "", ""
+	}
 	body, given := r.bodies[req.URL.Path]
 	if !given {
 		if status, body = r.respond(req); status != http.StatusOK {

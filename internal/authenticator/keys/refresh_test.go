@@ -8,19 +8,11 @@ import (
 	"time"
 
 	"gatehouse/internal/authenticator/keys"
-	"gatehouse/internal/database"
-	"gatehouse/internal/testdb"
-	"gatehouse/migrations"
 )
 
-func newDB(t *testing.T) *database.DB {
-	t.Helper()
-	return testdb.New(t, migrations.Authenticator)
-}
-
 func TestReplicasLearnOfARotationWithinTwoSeconds(t *testing.T) {
-	each(t, func(t *testing.T, w *world) {
-		one, two := w.started("dev"), w.replica()
+	each(t, func(t *testing.T, f *fixture) {
+		one, two := f.started("dev"), f.replica()
 		ctx, stop := context.WithCancel(t.Context())
 		var running sync.WaitGroup
 		defer running.Wait()
@@ -48,8 +40,8 @@ func TestReplicasLearnOfARotationWithinTwoSeconds(t *testing.T) {
 }
 
 func TestForgedKeyIDsReachTheDatabaseTwentyTimesASecondAtMost(t *testing.T) {
-	w := newWorld(t, newDB(t))
-	one, two := w.started("dev"), w.replica()
+	f := onSQLite(t)
+	one, two := f.started("dev"), f.replica()
 	active(t, two, "dev")
 	done := rotate(t, one, "dev", keys.Now)
 	started := time.Now()
@@ -72,11 +64,10 @@ func TestForgedKeyIDsReachTheDatabaseTwentyTimesASecondAtMost(t *testing.T) {
 }
 
 func TestADatabaseThatIsAwayLeavesWhatIsKnown(t *testing.T) {
-	db := newDB(t)
-	w := newWorld(t, db)
-	r := w.started("dev")
+	f := onSQLite(t)
+	r := f.started("dev")
 	key := active(t, r, "dev")
-	if err := db.Close(); err != nil {
+	if err := f.DB.Close(); err != nil {
 		t.Fatal(err)
 	}
 	if ids := published(t, r, "dev"); len(ids) != 1 || active(t, r, "dev").ID != key.ID || !verifies(t, r, "dev", key.ID) {

@@ -12,8 +12,8 @@ import (
 	"gatehouse/internal/authn"
 )
 
-// Order is the body of a request for tokens, as it was sent.
-type Order struct {
+// IssueRequest is the body of a request for tokens, as it was sent.
+type IssueRequest struct {
 	AccountType        string          `json:"account_type"`
 	TenantID           string          `json:"token_tenant_id"`
 	Username           string          `json:"token_username"`
@@ -30,28 +30,28 @@ type Order struct {
 // maxName is more than any name of an account has, in characters.
 const maxName = 256
 
-// check says what is wrong with an order whoever asks.
-func (o Order) check() error {
-	switch o.AccountType {
+// check says what is wrong with a request whoever asks.
+func (r IssueRequest) check() error {
+	switch r.AccountType {
 	case authn.UserAccount, authn.ServiceAccount:
 	case "":
 		return apierr.Invalidf("The field account_type is missing; it is user or service.")
 	default:
 		return apierr.Invalidf("The field account_type must be user or service.")
 	}
-	if o.TenantID == "" {
+	if r.TenantID == "" {
 		return apierr.Invalidf("The field token_tenant_id is missing.")
 	}
-	if err := checkName("token_username", o.Username); err != nil {
+	if err := checkName("token_username", r.Username); err != nil {
 		return err
 	}
-	if !o.Delegation {
+	if !r.Delegation {
 		return nil
 	}
-	if o.DelegationTenantID == "" {
+	if r.DelegationTenantID == "" {
 		return apierr.Invalidf("The field delegation_sub_tenant_id is missing; a delegation token needs it.")
 	}
-	return checkName("delegation_sub_username", o.DelegationUsername)
+	return checkName("delegation_sub_username", r.DelegationUsername)
 }
 
 func checkName(field, name string) error {
