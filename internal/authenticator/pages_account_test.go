@@ -32,8 +32,8 @@ func TestTheTokenPageGivesATokenAndVoidsIt(t *testing.T) {
 	each(t, func(t *testing.T, w *world) {
 		b := w.browser()
 		shown := b.visit(dev+"/webapp").want(http.StatusOK, "Tapis Token Webapp").logIn("ada", w.ada).
-			want(http.StatusOK, "Your token", "ada", "dev", "https://dev.example.org", "Valid until", "22 November 2026, 16:00 UTC",
-				`curl -H "X-Tapis-Token: $JWT" https://dev.example.org/v3/oauth2/userinfo`, "from tapipy.tapis import Tapis")
+			want(http.StatusOK, "Your token", "ada", "dev", "https://dev.tapis.io", "Valid until", "21 November 2026, 16:00 UTC",
+				`curl -H "X-Tapis-Token: $JWT" https://dev.tapis.io/v3/oauth2/userinfo`, "from tapipy.tapis import Tapis")
 		token := shown.shownToken()
 		if name, _ := w.whose(dev, token); name != "ada" {
 			t.Errorf("the token is of %q", name)
@@ -162,7 +162,7 @@ func TestPeopleSeeWhatTheyAllowedAndWithdrawIt(t *testing.T) {
 		if a := b.get(portal.request(dev)).answer(portal.redirect); a.Get("code") == "" {
 			t.Errorf("asked again: %v", a)
 		}
-		list := b.get(dev+"/authorizations").want(http.StatusOK, "The <Portal>", "Registered by ada", "Allowed always", "22 November 2026")
+		list := b.get(dev+"/authorizations").want(http.StatusOK, "The <Portal>", "Registered by ada", "Allowed always", "21 November 2026")
 		w.advance(time.Second)
 		list.submit().follow().want(http.StatusOK, "There are none")
 		refresh := func(token string) int {
@@ -236,7 +236,7 @@ func TestUpstreamBugTypingAUserCodeIsEnough(t *testing.T) {
 		entry := b.visit(dev+"/device?user_code="+userCode).logIn("ada", w.ada).want(http.StatusOK, "Sign in a device", `value="`+userCode+`"`)
 		pending()
 		confirm := entry.submit("user_code", strings.ToLower(userCode)).follow().
-			want(http.StatusOK, "Sign in this device?", "The <Portal>", "ada", userCode, "192.0.2.7", "22 November 2026, 12:00 UTC", "30 days")
+			want(http.StatusOK, "Sign in this device?", "The <Portal>", "ada", userCode, "192.0.2.7", "21 November 2026, 12:00 UTC", "30 days")
 		pending()
 		// Looking at the page again approves nothing, nor does another person's word.
 		b.get(confirm.address).want(http.StatusOK)

@@ -37,7 +37,7 @@ func TestWhomItNamesSignInToTheAdministrativeTenantThatPermitsIt(t *testing.T) {
 	each(t, func(t *testing.T, w *world) {
 		w.configureTenant("admin", `{"site_admin_users":true,"allowable_grant_types":["password","authorization_code","refresh_token","device_code","client_credentials"]}`)
 		w.grantSiteAdminUser("admin", "ada")
-		w.grantSiteAdminUser("lab", "bob")
+		w.grantSiteAdminUser("tacc", "bob")
 
 		// Everybody else is told what somebody with a wrong password is told.
 		wrong := w.token(admin, password("bob", "wrong")).want(t, http.StatusBadRequest)

@@ -9,14 +9,7 @@ import (
 
 	"gatehouse/internal/testdb"
 	"gatehouse/internal/testlog"
-	"gatehouse/migrations"
 )
-
-// onSQLite is for tests in which the database does not matter.
-func onSQLite(t *testing.T) *world {
-	t.Helper()
-	return newWorld(t, testdb.New(t, migrations.Authenticator))
-}
 
 func TestEveryFailureOfALoginReadsTheSameAndNoPasswordComesBack(t *testing.T) {
 	each(t, func(t *testing.T, w *world) {
@@ -179,7 +172,7 @@ func TestUpstreamBugFormsOfOtherWebsitesCount(t *testing.T) {
 			"no flow":                {with("flow", ""), own},
 			"another flow":           {with("flow", otherFields.Get("flow")), own},
 			"cross-site":             {good, []string{"Origin", "https://evil.example", "Sec-Fetch-Site", "cross-site"}},
-			"sister site":            {good, []string{"Origin", "https://lab.example.org", "Sec-Fetch-Site", "same-site"}},
+			"sister site":            {good, []string{"Origin", "https://tacc.tapis.io", "Sec-Fetch-Site", "same-site"}},
 			"other origin, no fetch": {good, []string{"Origin", "https://evil.example"}},
 			"other scheme, no fetch": {good, []string{"Origin", "http://" + devHost}},
 		} {

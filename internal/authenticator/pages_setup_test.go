@@ -7,10 +7,8 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"html"
 	"io"
-	"maps"
 	"net"
 	"net/http"
 	"net/http/cookiejar"
@@ -18,120 +16,74 @@ import (
 	"net/url"
 	"regexp"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"gatehouse/internal/apitest"
 	"gatehouse/internal/authenticator"
-	"gatehouse/internal/authenticator/grants"
-	"gatehouse/internal/authenticator/tenantconfig"
+	"gatehouse/internal/authenticator/authtest"
 	"gatehouse/internal/database"
 	"gatehouse/internal/devldap"
 	"gatehouse/internal/httpapi"
-	"gatehouse/internal/seal"
-	"gatehouse/internal/testdb"
 	"gatehouse/internal/testlog"
-	"gatehouse/migrations"
 )
 
 const (
-	devHost   = "dev.example.org"
-	labHost   = "lab.example.org"
-	adminHost = "admin.example.org"
-	dev       = "https://" + devHost + "/v3/oauth2"
-	lab       = "https://" + labHost + "/v3/oauth2"
-	admin     = "https://" + adminHost + "/v3/oauth2"
+	devHost = "dev.tapis.io"
+	labHost = "tacc.tapis.io"
+	dev     = "https://" + devHost + "/v3/oauth2"
+	lab     = "https://" + labHost + "/v3/oauth2"
+	admin   = "https://admin.tapis.io/v3/oauth2"
 )
 
-// world is an authenticator with the tenants dev and lab, whose people have
-// random passwords, and the administrative tenant admin.
+// world is an authenticator with the tenants dev and tacc, a lab, whose people
+// have random passwords, and the administrative tenant admin.
 type world struct {
 	*authenticator.Service
 
-	t        *testing.T
-	db       *database.DB
-	settings *tenantconfig.Service
-	server   *httptest.Server
-	people   *devldap.Server
+	fixture *authtest.Fixture
+	t       *testing.T
+	db      *database.DB
+	server  *httptest.Server
+	people  *devldap.Server
 	// passwords of ada and bob in dev, of lab's ada, and of ada and bob in admin.
 	ada, bob, labAda, admins string
-
-	mu  sync.Mutex
-	now time.Time
 }
 
-func (w *world) clock() time.Time {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.now
-}
-
-func (w *world) advance(d time.Duration) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.now = w.now.Add(d)
-}
+func (w *world) clock() time.Time        { return w.fixture.Clock.Now() }
+func (w *world) advance(d time.Duration) { w.fixture.Clock.Advance(d) }
 
 // each runs test on every database.
 func each(t *testing.T, test func(t *testing.T, w *world)) {
 	t.Helper()
-	testdb.Each(t, migrations.Authenticator, func(t *testing.T, db *database.DB) { test(t, newWorld(t, db)) })
+	authtest.Each(t, func(t *testing.T, f *authtest.Fixture) { test(t, newWorld(t, f)) })
 }
 
-// registryAnswers plays the registry.
-type registryAnswers map[string]string
-
-func (r registryAnswers) RoundTrip(req *http.Request) (*http.Response, error) {
-	body, ok := r[req.URL.Path]
-	status := http.StatusOK
-	if !ok {
-		status = http.StatusNotFound
-	}
-	return &http.Response{
-		StatusCode: status, Status: http.StatusText(status), Header: http.Header{}, Body: io.NopCloser(strings.NewReader(body)), Request: req,
-	}, nil
-}
-
-func newWorld(t *testing.T, db *database.DB) *world {
+func onSQLite(t *testing.T) *world {
 	t.Helper()
-	log := testlog.New(t)
-	w := &world{
-		t: t, db: db, now: time.Date(2026, 11, 22, 12, 0, 0, 123_456_789, time.UTC),
-		ada: secret(t), bob: secret(t), labAda: secret(t), admins: secret(t),
-	}
-	box, err := seal.New(master)
-	if err != nil {
-		t.Fatal(err)
-	}
-	bindPassword := secret(t)
-	w.people, err = devldap.Start(devldap.Config{
-		BaseDN: "dc=test", BindDN: "cn=reader,dc=test", BindPassword: bindPassword, Log: log, People: map[string][]devldap.Person{
-			"dev":   {{Username: "ada", Password: w.ada, Email: "ada@example.org"}, {Username: "bob", Password: w.bob}},
-			"lab":   {{Username: "ada", Password: w.labAda}},
-			"admin": {{Username: "ada", Password: w.admins}, {Username: "bob", Password: w.admins}},
-		},
+	return newWorld(t, authtest.OnSQLite(t))
+}
+
+func newWorld(t *testing.T, f *authtest.Fixture) *world {
+	t.Helper()
+	w := &world{t: t, fixture: f, db: f.DB, ada: secret(t), bob: secret(t), labAda: secret(t), admins: secret(t)}
+	f.Clock.Advance(123_456_789) // some of a second
+	w.people = f.Directory(map[string][]devldap.Person{
+		"dev":   {{Username: "ada", Password: w.ada, Email: "ada@example.org"}, {Username: "bob", Password: w.bob}},
+		"tacc":  {{Username: "ada", Password: w.labAda}},
+		"admin": {{Username: "ada", Password: w.admins}, {Username: "bob", Password: w.admins}},
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = w.people.Close() })
-	w.settings = tenantconfig.New(tenantconfig.Deps{
-		DB: db, Box: box, Now: w.clock, Log: log, GrantTypes: grants.Types(),
-	})
+	registry := f.Registry().Deps(t, f.DB, f.Clock.Now)
+	var err error
 	w.Service, err = authenticator.New(authenticator.Deps{
-		DB: db, Box: box, Registry: &http.Client{Transport: w.registry()}, RegistryURL: "http://registry", RegistryPoll: time.Hour,
-		Log: log, Now: w.clock, SiteID: "main", TokenRetention: time.Hour, ShowClientKeys: true, LDAPPlaintext: true,
+		DB: f.DB, Box: f.Box, Registry: registry.Client, RegistryURL: registry.BaseURL, RegistryPoll: time.Hour,
+		Log: f.Log, Now: w.clock, SiteID: "main", TokenRetention: time.Hour, ShowClientKeys: true, LDAPPlaintext: true,
 		SessionIdle: 15 * time.Minute, SessionLifetime: 8 * time.Hour,
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.keys()
-	if err := w.SetBindPassword(t.Context(), "admin", "ldap.test", bindPassword); err != nil {
-		t.Fatal(err)
-	}
-	engine, err := httpapi.New(httpapi.Options{Version: "test", Log: log, IsPage: w.IsPage})
+	engine, err := httpapi.New(httpapi.Options{Version: "test", Log: f.Log, IsPage: w.IsPage})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -145,53 +97,6 @@ func newWorld(t *testing.T, db *database.DB) *world {
 	return w
 }
 
-// Making signing keys takes longer than the rest of a test; the first world's
-// are the others' too.
-var (
-	master     = seal.NewKey()
-	signingKey []map[string]any
-)
-
-func (w *world) keys() {
-	w.t.Helper()
-	if signingKey != nil {
-		for _, row := range signingKey {
-			if err := w.db.Conn(w.t.Context()).Table("signing_keys").Create(maps.Clone(row)).Error; err != nil { // GORM adds to it
-				w.t.Fatal(err)
-			}
-		}
-		return
-	}
-	for _, tenant := range []string{"dev", "lab", "admin"} {
-		if _, err := w.EnsureKey(w.t.Context(), tenant); err != nil {
-			w.t.Fatal(err)
-		}
-	}
-	if err := w.db.Conn(w.t.Context()).Table("signing_keys").Find(&signingKey).Error; err != nil {
-		w.t.Fatal(err)
-	}
-}
-
-func (w *world) registry() registryAnswers {
-	u, err := url.Parse(w.people.URL())
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	tenant := func(id, ldap string) string {
-		return fmt.Sprintf(`{"tenant_id":%q,"site_id":"main","base_url":"https://%s.example.org","status":"ACTIVE",
-"token_service":"https://%s.example.org/v3/tokens","user_ldap_connection_id":%q}`, id, id, id, ldap)
-	}
-	ldap := func(id string) string {
-		return fmt.Sprintf(`{"result":{"ldap_id":%q,"url":"ldap://%s","port":%s,"user_dn":%q,"bind_dn":"cn=reader,dc=test","bind_credential":"ldap.test"}}`,
-			id, u.Hostname(), u.Port(), w.people.UserDN(id))
-	}
-	return registryAnswers{
-		"/v3/sites":             `{"result":[{"site_id":"main","primary":true,"tenant_base_url_template":"https://${tenant_id}.tapis.example.org","site_admin_tenant_id":"admin"}]}`,
-		"/v3/tenants":           `{"result":[` + tenant("dev", "dev") + "," + tenant("lab", "lab") + "," + tenant("admin", "admin") + `]}`,
-		"/v3/tenants/ldaps/dev": ldap("dev"), "/v3/tenants/ldaps/lab": ldap("lab"), "/v3/tenants/ldaps/admin": ldap("admin"),
-	}
-}
-
 // configure changes what the tenant dev permits, as its administrator does.
 func (w *world) configure(change string) {
 	w.t.Helper()
@@ -200,19 +105,11 @@ func (w *world) configure(change string) {
 
 func (w *world) configureTenant(tenant, change string) {
 	w.t.Helper()
-	var c tenantconfig.Change
-	decode(w.t, json.RawMessage(change), &c)
-	if _, err := w.settings.Update(w.t.Context(), tenant, "admin", c); err != nil {
-		w.t.Fatal(err)
-	}
+	w.fixture.Configure(tenant, change)
 	w.advance(3 * time.Second) // until the service has noticed
 }
 
-func secret(t *testing.T) string {
-	value := seal.NewSecret()
-	testlog.Secret(t, value)
-	return value
-}
+func secret(t *testing.T) string { return authtest.Secret(t) }
 
 // browser is one person's browser: it keeps cookies and follows redirects only
 // when told to.
@@ -303,7 +200,7 @@ func (b *browser) visit(address string) page {
 // ours reports whether an address is a page of ours, and not of a client.
 func ours(address string) bool {
 	u, err := url.Parse(address)
-	return err == nil && (u.Host == devHost || u.Host == labHost || u.Host == adminHost) && strings.HasPrefix(u.Path, "/v3/oauth2")
+	return err == nil && strings.HasSuffix(u.Host, ".tapis.io") && strings.HasPrefix(u.Path, "/v3/oauth2")
 }
 
 func (p page) follow() page {

@@ -35,14 +35,14 @@ func (f *Fixture) People() *people.Service {
 	})
 }
 
-// Directory starts an LDAP server with people and makes it the directory of
-// tenants, by a connection whose id is people.
-func (f *Fixture) Directory(persons []devldap.Person, tenants ...string) *devldap.Server {
+// Directory starts an LDAP server with the people of tenants, each of which gets
+// an LDAP connection of its own id.
+func (f *Fixture) Directory(persons map[string][]devldap.Person) *devldap.Server {
 	f.T.Helper()
 	const bindDN = "cn=reader,dc=test"
 	bind := Secret(f.T)
 	s, err := devldap.Start(devldap.Config{
-		BaseDN: "dc=test", BindDN: bindDN, BindPassword: bind, Now: f.Clock.Now, People: map[string][]devldap.Person{"dev": persons},
+		BaseDN: "dc=test", BindDN: bindDN, BindPassword: bind, Now: f.Clock.Now, Log: f.Log, People: persons,
 	})
 	if err != nil {
 		f.T.Fatal(err)
@@ -60,11 +60,11 @@ func (f *Fixture) Directory(persons []devldap.Person, tenants ...string) *devlda
 	if err := f.Kernel().SetSecret(f.T.Context(), BindPassword(credential), map[string]string{"password": bind}); err != nil {
 		f.T.Fatal(err)
 	}
-	f.Registry().ChangeLDAP("people", Object{
-		"url": "ldap://" + u.Hostname(), "port": port, "user_dn": s.UserDN("dev"), "bind_dn": bindDN, "bind_credential": credential,
-	})
-	for _, id := range tenants {
-		f.Registry().Change(id, Object{"user_ldap_connection_id": "people"})
+	for id := range persons {
+		f.Registry().ChangeLDAP(id, Object{
+			"url": "ldap://" + u.Hostname(), "port": port, "user_dn": s.UserDN(id), "bind_dn": bindDN, "bind_credential": credential,
+		})
+		f.Registry().Change(id, Object{"user_ldap_connection_id": id})
 	}
 	if err := f.Client().Refresh(f.T.Context()); err != nil {
 		f.T.Fatal(err)

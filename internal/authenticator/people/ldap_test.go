@@ -32,7 +32,8 @@ func newFixture(t *testing.T) *fixture {
 // both tenants.
 func (f *fixture) serve(person string) {
 	f.T.Helper()
-	f.server = f.Directory([]devldap.Person{{Username: person, Password: f.password, Email: person + "@example.org"}}, "dev", "tacc")
+	f.Registry().Change("tacc", authtest.Object{"user_ldap_connection_id": "dev"})
+	f.server = f.Directory(map[string][]devldap.Person{"dev": {{Username: person, Password: f.password}}})
 }
 
 func (f *fixture) signIn(tenantID, username string) error {
@@ -80,7 +81,7 @@ func TestWhileTheRegistryIsAwayTheConnectionStays(t *testing.T) {
 
 func TestWithoutItsSecretOrRegistryADirectoryIsAway(t *testing.T) {
 	f := newFixture(t)
-	f.Registry().ChangeLDAP("people", authtest.Object{"bind_credential": "ldap.unknown"})
+	f.Registry().ChangeLDAP("dev", authtest.Object{"bind_credential": "ldap.unknown"})
 	if err := f.signIn("dev", "ada"); !apierr.Is(err, apierr.Unavailable) {
 		t.Errorf("without a secret: %v", err)
 	}
@@ -104,7 +105,7 @@ func TestManyRequestsCauseOneLook(t *testing.T) {
 		})
 	}
 	group.Wait()
-	if looks := f.Registry().Asked("GET /v3/tenants/ldaps/people"); looks > 3 { // those who came while the first look ended may look once more
+	if looks := f.Registry().Asked("GET /v3/tenants/ldaps/dev"); looks > 3 { // those who came while the first look ended may look once more
 		t.Errorf("the registry was asked %d times", looks)
 	}
 }

@@ -98,7 +98,7 @@ func TestNamesOfClientsAndServicesAreNobodys(t *testing.T) {
 
 func TestOfAnAdministrativeTenantOnlyNamedPeopleComeIn(t *testing.T) {
 	f := newFixture(t)
-	f.Directory([]devldap.Person{{Username: "ada", Password: f.password}}, "admin")
+	f.Directory(map[string][]devldap.Person{"admin": {{Username: "ada", Password: f.password}}})
 	if err := f.signIn("admin", "ada"); !errors.Is(err, people.ErrRefused) {
 		t.Errorf("not named: %v", err)
 	}

@@ -40,7 +40,7 @@ func newWorld(t *testing.T, people ...devldap.Person) *world {
 			Username: name, Password: authtest.Secret(t), GivenName: "Given", LastName: strings.ToUpper(name), Email: name + "@example.org",
 		})
 	}
-	w := &world{Fixture: f, directory: f.Directory(people, "dev")}
+	w := &world{Fixture: f, directory: f.Directory(map[string][]devldap.Person{"dev": people})}
 	f.Grant("dev", "ada", kernel.AdminRole)
 	files := authtest.ServiceAccount("files", "admin", "main")
 	files.OnBehalfOf = authn.Subject{TenantID: "dev", Username: "bob"}
