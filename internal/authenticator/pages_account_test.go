@@ -54,7 +54,8 @@ func TestTheTokenPageGivesATokenAndVoidsIt(t *testing.T) {
 		if next == token {
 			t.Error("the void token came back")
 		}
-		b.get(dev+"/webapp/logout").want(http.StatusOK, "becomes void").submit().follow().want(http.StatusOK, "Signed out of the token page")
+		b.get(dev+"/webapp/logout").want(http.StatusOK, "becomes void").submit().follow().
+			want(http.StatusOK, "Signed out of the token page")
 		// A token that has expired is replaced by a new one.
 		for range 30 {
 			w.advance(10 * time.Minute)
@@ -134,7 +135,8 @@ func TestUpstreamBugOneSecretServesTheTokenPagesOfAllTenants(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if q := u.Query(); q.Get("redirect_uri") != dev+"/webapp/callback" || q.Get("client_id") != "dev.CIC.tokenapp" || q.Get("code_challenge_method") != "S256" {
+	if q := u.Query(); q.Get("redirect_uri") != dev+"/webapp/callback" || q.Get("client_id") != "dev.CIC.tokenapp" ||
+		q.Get("code_challenge_method") != "S256" {
 		t.Errorf("got %v", q)
 	}
 	callback := b.get(authorize.location)
@@ -158,17 +160,23 @@ func TestPeopleSeeWhatTheyAllowedAndWithdrawIt(t *testing.T) {
 		b.get(dev+"/authorizations").want(http.StatusOK, "There are none")
 		code := b.visit(portal.request(dev)).submit("decision", "allow", "always", "yes").answer(portal.redirect).Get("code")
 		held := w.redeem(portal, code).want(t, http.StatusOK)
-		bobs := w.redeem(portal, w.signedIn("bob", w.bob).visit(portal.request(dev)).submit("decision", "allow").answer(portal.redirect).Get("code")).want(t, http.StatusOK)
+		bobs := w.redeem(portal, w.signedIn("bob", w.bob).visit(portal.request(dev)).submit("decision", "allow").
+			answer(portal.redirect).Get("code")).want(t, http.StatusOK)
 		if a := b.get(portal.request(dev)).answer(portal.redirect); a.Get("code") == "" {
 			t.Errorf("asked again: %v", a)
 		}
-		list := b.get(dev+"/authorizations").want(http.StatusOK, "The <Portal>", "Registered by ada", "Allowed always", "21 November 2026")
+		list := b.get(dev+"/authorizations").want(http.StatusOK, "The <Portal>", "Registered by ada", "Allowed always",
+			"21 November 2026")
 		w.advance(time.Second)
 		list.submit().follow().want(http.StatusOK, "There are none")
 		refresh := func(token string) int {
-			return w.token(dev, url.Values{"grant_type": {"refresh_token"}, "refresh_token": {token}, "client_id": {portal.id}, "client_key": {portal.key}}).status
+			return w.token(dev, url.Values{
+				"grant_type": {"refresh_token"}, "refresh_token": {token}, "client_id": {portal.id},
+				"client_key": {portal.key},
+			}).status
 		}
-		if _, status := w.whose(dev, held.access(t)); status != http.StatusUnauthorized || refresh(held.Again) != http.StatusBadRequest {
+		if _, status := w.whose(dev, held.access(t)); status != http.StatusUnauthorized ||
+			refresh(held.Again) != http.StatusBadRequest {
 			t.Errorf("the client still holds good tokens: %d", status)
 		}
 		if _, status := w.whose(dev, bobs.access(t)); status != http.StatusOK || refresh(bobs.Again) != http.StatusOK {
@@ -196,7 +204,8 @@ func TestUpstreamBugConsentIsAPhishingRedirector(t *testing.T) {
 		}
 		b.visit(portal.request(dev, "scope", "email")).want(http.StatusOK, "See your e-mail address") // wants more
 		w.advance(time.Second)
-		w.api(http.MethodPut, dev+"/clients/portal", `{"callback_url":"https://elsewhere.example.com/cb"}`, "X-Tapis-Token", token, "Content-Type", "application/json").want(t, http.StatusOK)
+		w.api(http.MethodPut, dev+"/clients/portal", `{"callback_url":"https://elsewhere.example.com/cb"}`, "X-Tapis-Token", token,
+			"Content-Type", "application/json").want(t, http.StatusOK)
 		portal.redirect = "https://elsewhere.example.com/cb"
 		b.visit(portal.request(dev)).want(http.StatusOK, "Allow", "elsewhere.example.com")
 	})
@@ -233,10 +242,12 @@ func TestUpstreamBugTypingAUserCodeIsEnough(t *testing.T) {
 			}
 		}
 		b := w.browser()
-		entry := b.visit(dev+"/device?user_code="+userCode).logIn("ada", w.ada).want(http.StatusOK, "Sign in a device", `value="`+userCode+`"`)
+		entry := b.visit(dev+"/device?user_code="+userCode).logIn("ada", w.ada).
+			want(http.StatusOK, "Sign in a device", `value="`+userCode+`"`)
 		pending()
 		confirm := entry.submit("user_code", strings.ToLower(userCode)).follow().
-			want(http.StatusOK, "Sign in this device?", "The <Portal>", "ada", userCode, "192.0.2.7", "21 November 2026, 12:00 UTC", "30 days")
+			want(http.StatusOK, "Sign in this device?", "The <Portal>", "ada", userCode, "192.0.2.7", "21 November 2026, 12:00 UTC",
+				"30 days")
 		pending()
 		// Looking at the page again approves nothing, nor does another person's word.
 		b.get(confirm.address).want(http.StatusOK)
@@ -355,7 +366,8 @@ func TestRevokingAPersonAlsoEndsWhatCouldStillBecomeAToken(t *testing.T) {
 		portal, b, bobs := w.portal(), w.signedIn("ada", w.ada), w.signedIn("bob", w.bob)
 		code := b.visit(portal.request(dev)).submit("decision", "allow").answer(portal.redirect).Get("code")
 		deviceCode, userCode := w.device(portal)
-		b.visit(dev+"/device?user_code="+userCode).submit("user_code", userCode).follow().submit("decision", "allow").want(http.StatusOK, "signed in")
+		b.visit(dev+"/device?user_code="+userCode).submit("user_code", userCode).follow().submit("decision", "allow").
+			want(http.StatusOK, "signed in")
 		bobsCode := bobs.visit(portal.request(dev)).submit("decision", "allow").answer(portal.redirect).Get("code")
 		if err := w.RevokeUser(t.Context(), "dev", "ada"); err != nil {
 			t.Fatal(err)
@@ -379,7 +391,8 @@ func TestWithdrawingConsentAlsoVoidsWhatWasNotFetchedYet(t *testing.T) {
 		other := w.register(dev, w.ada, `{"client_id":"other","callback_url":"https://other.example.com/cb"}`)
 		kept := b.visit(other.request(dev)).submit("decision", "allow").answer(other.redirect).Get("code")
 		deviceCode, userCode := w.device(portal)
-		b.visit(dev+"/device?user_code="+userCode).submit("user_code", userCode).follow().submit("decision", "allow").want(http.StatusOK, "signed in")
+		b.visit(dev+"/device?user_code="+userCode).submit("user_code", userCode).follow().submit("decision", "allow").
+			want(http.StatusOK, "signed in")
 		code := b.visit(portal.request(dev)).submit("decision", "allow").answer(portal.redirect).Get("code")
 		list := b.visit(dev+"/authorizations").want(http.StatusOK, "The <Portal>")
 		list.submit("client_id", "portal").follow().want(http.StatusOK)

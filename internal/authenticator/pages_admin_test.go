@@ -35,7 +35,8 @@ func TestNobodySignsInToTheAdministrativeTenant(t *testing.T) {
 
 func TestWhomItNamesSignInToTheAdministrativeTenantThatPermitsIt(t *testing.T) {
 	each(t, func(t *testing.T, w *world) {
-		w.configureTenant("admin", `{"site_admin_users":true,"allowable_grant_types":["password","authorization_code","refresh_token","device_code","client_credentials"]}`)
+		w.configureTenant("admin", `{"site_admin_users":true,
+			"allowable_grant_types":["password","authorization_code","refresh_token","device_code","client_credentials"]}`)
 		w.grantSiteAdminUser("admin", "ada")
 		w.grantSiteAdminUser("tacc", "bob")
 
@@ -62,7 +63,8 @@ func TestWhomItNamesSignInToTheAdministrativeTenantThatPermitsIt(t *testing.T) {
 		}
 		redeem := func(code string) reply {
 			return w.token(admin, url.Values{
-				"grant_type": {"authorization_code"}, "client_id": {ops.id}, "client_key": {ops.key}, "code": {code}, "redirect_uri": {ops.redirect},
+				"grant_type": {"authorization_code"}, "client_id": {ops.id}, "client_key": {ops.key}, "code": {code},
+				"redirect_uri": {ops.redirect},
 			})
 		}
 		got := redeem(code()).want(t, http.StatusOK)

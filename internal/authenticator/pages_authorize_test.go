@@ -25,7 +25,8 @@ func TestAPersonSignsInAllowsAndTheClientGetsACode(t *testing.T) {
 			t.Error("the client's name is not escaped")
 		}
 		answer := consent.submit("decision", "allow").answer("https://portal.example.com/cb?keep=1&")
-		if answer.Get("state") != "a&code=evil#é x" || answer.Get("iss") != dev || answer.Get("keep") != "1" || len(answer["code"]) != 1 || answer.Has("error") {
+		if answer.Get("state") != "a&code=evil#é x" || answer.Get("iss") != dev || answer.Get("keep") != "1" ||
+			len(answer["code"]) != 1 || answer.Has("error") {
 			t.Errorf("got %v", answer)
 		}
 		got := w.redeem(portal, answer.Get("code")).want(t, http.StatusOK)
@@ -44,7 +45,8 @@ func TestAPersonSignsInAllowsAndTheClientGetsACode(t *testing.T) {
 func TestWhoDeniesSendsAnErrorAndNoCode(t *testing.T) {
 	each(t, func(t *testing.T, w *world) {
 		portal := w.portal()
-		answer := w.browser().visit(portal.request(dev, "state", "")).logIn("ada", w.ada).submit("decision", "deny").answer(portal.redirect)
+		answer := w.browser().visit(portal.request(dev, "state", "")).logIn("ada", w.ada).submit("decision", "deny").
+			answer(portal.redirect)
 		if answer.Get("error") != "access_denied" || answer.Has("code") || answer.Has("state") || answer.Get("iss") != dev {
 			t.Errorf("got %v", answer)
 		}
@@ -92,11 +94,13 @@ func TestABadRequestNeverLeadsAnywhere(t *testing.T) {
 			if name == "bad escape" || name == "no client" {
 				continue
 			}
-			if json := w.browser().get(address, "Accept", "application/json"); json.header.Get("Content-Type") != "application/json" || json.status != http.StatusBadRequest {
+			if json := w.browser().get(address, "Accept", "application/json"); json.header.Get("Content-Type") != "application/json" ||
+				json.status != http.StatusBadRequest {
 				t.Errorf("%s: %d %s", name, json.status, json.header.Get("Content-Type"))
 			}
 		}
-		if p := w.browser().get(portal.request("https://unknown.example.org/v3/oauth2")); p.status != http.StatusNotFound || p.location != "" ||
+		if p := w.browser().get(portal.request("https://unknown.example.org/v3/oauth2")); p.status != http.StatusNotFound ||
+			p.location != "" ||
 			!strings.HasPrefix(p.header.Get("Content-Type"), "text/html") {
 			t.Errorf("unknown host: %d %q", p.status, p.location)
 		}
@@ -106,8 +110,10 @@ func TestABadRequestNeverLeadsAnywhere(t *testing.T) {
 func TestErrorsOfATrustedClientAreSentToIt(t *testing.T) {
 	each(t, func(t *testing.T, w *world) {
 		portal := w.portal()
-		app := w.register(dev, w.ada, `{"client_id":"app","callback_url":"https://app.example.com/","token_endpoint_auth_method":"none"}`)
-		passwordOnly := w.register(dev, w.ada, `{"client_id":"scripts","callback_url":"https://scripts.example.com/","grant_types":["password"]}`)
+		app := w.register(dev, w.ada, `{"client_id":"app","callback_url":"https://app.example.com/",
+			"token_endpoint_auth_method":"none"}`)
+		passwordOnly := w.register(
+			dev, w.ada, `{"client_id":"scripts","callback_url":"https://scripts.example.com/","grant_types":["password"]}`)
 		good := challenge(seal.NewSecret())
 		for name, test := range map[string]struct {
 			address string
@@ -132,13 +138,17 @@ func TestErrorsOfATrustedClientAreSentToIt(t *testing.T) {
 			"public without PKCE": {app.request(dev), app, "invalid_request"},
 			"plain by default":    {app.request(dev, "code_challenge", good), app, "invalid_request"},
 			"plain":               {app.request(dev, "code_challenge", good, "code_challenge_method", "plain"), app, "invalid_request"},
-			"short challenge":     {app.request(dev, "code_challenge", good[:42], "code_challenge_method", "S256"), app, "invalid_request"},
+			"short challenge": {
+				app.request(dev, "code_challenge", good[:42], "code_challenge_method", "S256"), app,
+				"invalid_request",
+			},
 			"method alone":        {portal.request(dev, "code_challenge_method", "S256"), portal, "invalid_request"},
 			"client held to more": {passwordOnly.request(dev), passwordOnly, "unauthorized_client"},
 		} {
 			t.Run(name, func(t *testing.T) {
 				answer := w.browser().get(test.address).answer(test.client.redirect)
-				if answer.Get("error") != test.err || answer.Get("state") != "xyz" || answer.Get("iss") != dev || answer.Get("error_description") == "" || answer.Has("code") {
+				if answer.Get("error") != test.err || answer.Get("state") != "xyz" || answer.Get("iss") != dev ||
+					answer.Get("error_description") == "" || answer.Has("code") {
 					t.Errorf("got %v, want %s", answer, test.err)
 				}
 			})
@@ -174,7 +184,8 @@ func TestAPublicClientRedeemsWithItsVerifier(t *testing.T) {
 
 func TestALoopbackClientGoesBackToThePortThatItSent(t *testing.T) {
 	each(t, func(t *testing.T, w *world) {
-		native := w.register(dev, w.ada, `{"client_id":"native","callback_url":"org.example.app:/cb","token_endpoint_auth_method":"none"}`)
+		native := w.register(
+			dev, w.ada, `{"client_id":"native","callback_url":"org.example.app:/cb","token_endpoint_auth_method":"none"}`)
 		verifier := secret(t)
 		consent := w.browser().visit(native.request(dev, "code_challenge", challenge(verifier), "code_challenge_method", "S256")).
 			logIn("ada", w.ada).want(http.StatusOK, "an app on this device (org.example.app:)")
@@ -200,7 +211,8 @@ func TestImplicitAnswersInTheFragment(t *testing.T) {
 		}
 		p := consent.submit("decision", "allow", "always", "yes")
 		answer := p.answer("https://portal.example.com/cb?keep=1#")
-		if len(answer["access_token"]) != 1 || answer.Get("state") != state || answer.Get("token_type") != "Bearer" || answer.Get("expires_in") != "14400" ||
+		if len(answer["access_token"]) != 1 || answer.Get("state") != state || answer.Get("token_type") != "Bearer" ||
+			answer.Get("expires_in") != "14400" ||
 			answer.Get("iss") != dev || answer.Has("refresh_token") {
 			t.Errorf("got %v", answer)
 		}
@@ -229,7 +241,8 @@ func TestPromptAndMaxAgeAreHeeded(t *testing.T) {
 		if a := b.get(portal.request(dev, "prompt", "none")).answer(portal.redirect); a.Get("error") != "consent_required" {
 			t.Errorf("got %v", a)
 		}
-		b.visit(portal.request(dev)).want(http.StatusOK, "Always allow").submit("decision", "allow", "always", "yes").answer(portal.redirect)
+		b.visit(portal.request(dev)).want(http.StatusOK, "Always allow").submit("decision", "allow", "always", "yes").
+			answer(portal.redirect)
 		if a := b.get(portal.request(dev)).answer(portal.redirect); a.Get("code") == "" {
 			t.Errorf("asked again: %v", a)
 		}
@@ -244,7 +257,8 @@ func TestPromptAndMaxAgeAreHeeded(t *testing.T) {
 			t.Errorf("got %v", a)
 		}
 		w.advance(2 * time.Minute)
-		if a := b.get(portal.request(dev, "prompt", "none", "max_age", "60")).answer(portal.redirect); a.Get("error") != "login_required" {
+		if a := b.get(portal.request(dev, "prompt", "none", "max_age", "60")).
+			answer(portal.redirect); a.Get("error") != "login_required" {
 			t.Errorf("got %v", a)
 		}
 		old := b.visit(portal.request(dev, "max_age", "60")).want(http.StatusOK, "Log in")
@@ -311,7 +325,8 @@ func TestAFlowCannotBeContinuedInAnotherBrowser(t *testing.T) {
 					t.Errorf("%s: %d %s", path, p.status, p.location)
 				}
 			}
-			if p := b.do(http.MethodPost, dev+"/login", url.Values{"flow": fields["flow"], "csrf_token": fields["csrf_token"], "username": {"bob"}, "password": {w.bob}}); p.status != http.StatusForbidden {
+			form := url.Values{"flow": fields["flow"], "csrf_token": fields["csrf_token"], "username": {"bob"}, "password": {w.bob}}
+			if p := b.do(http.MethodPost, dev+"/login", form); p.status != http.StatusForbidden {
 				t.Errorf("status %d", p.status)
 			}
 		}
@@ -326,7 +341,8 @@ func TestAClientThatChangesMeanwhileGetsNothing(t *testing.T) {
 		token := w.token(dev, url.Values{"grant_type": {"password"}, "username": {"ada"}, "password": {w.ada}}).access(t)
 		testlog.Secret(t, token)
 		consent := w.browser().visit(portal.request(dev)).logIn("ada", w.ada).want(http.StatusOK)
-		w.api(http.MethodPut, dev+"/clients/portal", `{"callback_url":"https://new.example.com/cb"}`, "X-Tapis-Token", token, "Content-Type", "application/json").want(t, http.StatusOK)
+		w.api(http.MethodPut, dev+"/clients/portal", `{"callback_url":"https://new.example.com/cb"}`, "X-Tapis-Token", token,
+			"Content-Type", "application/json").want(t, http.StatusOK)
 		if p := consent.submit("decision", "allow").want(http.StatusBadRequest, "has changed meanwhile"); p.location != "" {
 			t.Errorf("location %s", p.location)
 		}
@@ -341,7 +357,8 @@ func TestAClientThatChangesMeanwhileGetsNothing(t *testing.T) {
 
 func TestATokenGoesIntoTheQueryOnlyWhereTheTenantAsksForIt(t *testing.T) {
 	w := onSQLite(t)
-	w.configure(`{"allowable_grant_types":["password","authorization_code","refresh_token","device_code","implicit"],"implicit_response_mode":"query"}`)
+	w.configure(`{"allowable_grant_types":["password","authorization_code","refresh_token","device_code","implicit"],
+		"implicit_response_mode":"query"}`)
 	portal, b := w.portal(), w.signedIn("ada", w.ada)
 	p := b.visit(portal.request(dev, "response_type", "token", "state", "a&access_token=evil")).submit("decision", "allow")
 	if a := p.answer(portal.redirect + "&"); len(a["access_token"]) != 1 || a.Get("state") != "a&access_token=evil" {

@@ -6,7 +6,8 @@ import (
 	"testing"
 )
 
-const mfaSent = `{"mfa_config":{"tacc":{"privacy_idea_url":"https://pi.example.org","privacy_idea_client_id":"id","privacy_idea_client_key":"a-key-of-the-client"}}}`
+const mfaSent = `{"mfa_config":{"tacc":{"privacy_idea_url":"https://pi.example.org","privacy_idea_client_id":"id",
+"privacy_idea_client_key":"a-key-of-the-client"}}}`
 
 // A session that began before the tenant asked for a second factor has none.
 func TestASessionWithoutTheSecondFactorGetsNothingMore(t *testing.T) {

@@ -16,10 +16,12 @@ func TestEveryFailureOfALoginReadsTheSameAndNoPasswordComesBack(t *testing.T) {
 		login := w.browser().visit(w.portal().request(dev))
 		typed := secret(t)
 		for name, username := range map[string]string{
-			"wrong password": "ada", "unknown": "nobody", "other tenant's": "ada@lab", "LDAP": "*)(uid=*", "markup": `"><script>alert(1)</script>`,
+			"wrong password": "ada", "unknown": "nobody", "other tenant's": "ada@lab", "LDAP": "*)(uid=*",
+			"markup":           `"><script>alert(1)</script>`,
 			"NUL-free control": "a\tb", "very long": strings.Repeat("x", 2000),
 		} {
-			p := login.submit("username", username, "password", typed).want(http.StatusUnauthorized, "Invalid username/password combination.", "role=\"alert\"")
+			p := login.submit("username", username, "password", typed).
+				want(http.StatusUnauthorized, "Invalid username/password combination.", "role=\"alert\"")
 			if strings.Contains(p.body, typed) || strings.Contains(p.body, "<script") || p.header.Get("Set-Cookie") != "" {
 				t.Errorf("%s: the page shows too much, or there is a new cookie", name)
 			}
@@ -48,7 +50,8 @@ func TestGuessesAtTheLoginPageAndAtTheTokenEndpointCountTogether(t *testing.T) {
 	if refused.header.Get("Retry-After") == "" {
 		t.Error("it does not say how long to wait")
 	}
-	w.token(dev, url.Values{"grant_type": {"password"}, "username": {"bob"}, "password": {w.bob}}).want(t, http.StatusTooManyRequests)
+	w.token(dev, url.Values{"grant_type": {"password"}, "username": {"bob"}, "password": {w.bob}}).
+		want(t, http.StatusTooManyRequests)
 	login.submit("username", "ada", "password", w.ada).follow().want(http.StatusOK, "Allow")
 	w.advance(time.Minute)
 	w.browser().visit(dev+"/authorizations").logIn("bob", w.bob).want(http.StatusOK)
@@ -60,7 +63,8 @@ func TestADirectoryThatIsAwayIsSaidToBe(t *testing.T) {
 	if err := w.people.Close(); err != nil {
 		t.Fatal(err)
 	}
-	p := login.submit("username", "ada", "password", w.ada).want(http.StatusServiceUnavailable, "not available at the moment", `value="ada"`)
+	p := login.submit("username", "ada", "password", w.ada).
+		want(http.StatusServiceUnavailable, "not available at the moment", `value="ada"`)
 	if p.header.Get("Retry-After") == "" || strings.Contains(p.body, w.ada) || strings.Contains(p.body, "127.0.0.1") {
 		t.Error("the page tells too much or too little")
 	}
@@ -93,7 +97,8 @@ func TestUpstreamBugASessionIsGoodAtOtherTenants(t *testing.T) {
 func TestUpstreamBugASessionCanBeForged(t *testing.T) {
 	w := onSQLite(t)
 	for _, forged := range []string{
-		"eyJ1c2VybmFtZSI6ImFkYSIsInRlbmFudF9pZCI6ImRldiJ9.aaaaaa.bbbbbbbbbbbbbbbbbbbbbbbbbbb", "ada", strings.Repeat("A", 43), strings.Repeat("é", 43),
+		"eyJ1c2VybmFtZSI6ImFkYSIsInRlbmFudF9pZCI6ImRldiJ9.aaaaaa.bbbbbbbbbbbbbbbbbbbbbbbbbbb", "ada", strings.Repeat("A", 43),
+		strings.Repeat("é", 43),
 	} {
 		b := w.browser()
 		p := b.get(dev+"/authorizations", "Cookie", "__Host-tapis_session="+forged+"; session="+forged+"; tapis_session="+forged)
@@ -209,8 +214,10 @@ func TestUpstreamBugABadLinkSignsOut(t *testing.T) {
 		portal, b := w.portal(), w.signedIn("ada", w.ada)
 		before := b.cookie(devHost).Value
 		for _, path := range []string{
-			"/authorize", "/authorize?client_id=x", "/authorize?flow=x", "/login?flow=x", "/consent?flow=x", "/consent", "/device", "/device?flow=x",
-			"/device/confirm?flow=x", "/logout", "/webapp/callback", "/webapp/callback?code=x&state=x", "/webapp/logout", "/webapp", "/authorizations",
+			"/authorize", "/authorize?client_id=x", "/authorize?flow=x", "/login?flow=x", "/consent?flow=x", "/consent", "/device",
+			"/device?flow=x",
+			"/device/confirm?flow=x", "/logout", "/webapp/callback", "/webapp/callback?code=x&state=x", "/webapp/logout", "/webapp",
+			"/authorizations",
 		} {
 			if p := b.get(dev + path); p.status >= http.StatusInternalServerError {
 				t.Errorf("%s: %d", path, p.status)
@@ -233,10 +240,12 @@ func TestUpstreamBugWhatStepsSayIsBelieved(t *testing.T) {
 		evil := w.register(dev, w.ada, `{"client_id":"evil","callback_url":"https://evil.example.com/cb"}`)
 		lies := []string{
 			"client_id", evil.id, "client_redirect_uri", evil.redirect, "redirect_uri", evil.redirect, "client_response_type", "token",
-			"response_type", "token", "client_state", "evil", "state", "evil", "scope", "email", "client_display_name", "Evil", "user_code", "AAAA-AAAA", "approve", "true",
+			"response_type", "token", "client_state", "evil", "state", "evil", "scope", "email", "client_display_name", "Evil",
+			"user_code", "AAAA-AAAA", "approve", "true",
 		}
 		login := w.browser().visit(portal.request(dev))
-		consent := login.submit(append(lies, "username", "ada", "password", w.ada)...).follow().want(http.StatusOK, "The <Portal>", "portal.example.com")
+		consent := login.submit(append(lies, "username", "ada", "password", w.ada)...).follow().
+			want(http.StatusOK, "The <Portal>", "portal.example.com")
 		answer := consent.submit(append(lies, "decision", "allow")...).answer(portal.redirect)
 		if answer.Get("code") == "" || answer.Get("state") != "xyz" || answer.Has("access_token") {
 			t.Errorf("got %v", answer)
@@ -273,13 +282,16 @@ func TestUpstreamBugPagesCanBeFramedAndKept(t *testing.T) {
 	pages := map[string]page{
 		"login": w.browser().visit(portal.request(dev)), "consent": b.visit(portal.request(dev)), "device": b.visit(dev + "/device"),
 		"logout": b.get(dev + "/logout"), "authorizations": b.get(dev + "/authorizations"), "webapp": b.visit(dev + "/webapp"),
-		"webapp logout": b.get(dev + "/webapp/logout"), "error": b.get(dev + "/authorize"), "forbidden": b.do(http.MethodPost, dev+"/webapp/logout", url.Values{"x": {"y"}}),
+		"webapp logout": b.get(dev + "/webapp/logout"), "error": b.get(dev + "/authorize"),
+		"forbidden":    b.do(http.MethodPost, dev+"/webapp/logout", url.Values{"x": {"y"}}),
 		"unknown flow": b.get(dev + "/consent?flow=x"),
 	}
 	for name, p := range pages {
 		h := p.header
-		if csp := h.Get("Content-Security-Policy"); !strings.HasPrefix(csp, "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'") ||
-			!strings.Contains(csp, "base-uri 'none'") || !strings.HasSuffix(csp, "frame-ancestors 'none'") || strings.Contains(csp, "unsafe") {
+		csp := h.Get("Content-Security-Policy")
+		if !strings.HasPrefix(csp, "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'") ||
+			!strings.Contains(csp, "base-uri 'none'") || !strings.HasSuffix(csp, "frame-ancestors 'none'") ||
+			strings.Contains(csp, "unsafe") {
 			t.Errorf("%s: policy %q", name, csp)
 		}
 		for header, want := range map[string]string{
@@ -306,7 +318,8 @@ func TestUpstreamBugPagesCanBeFramedAndKept(t *testing.T) {
 			}
 		}
 	}
-	if csp := pages["consent"].header.Get("Content-Security-Policy"); !strings.Contains(csp, "form-action 'self' https://portal.example.com;") {
+	csp := pages["consent"].header.Get("Content-Security-Policy")
+	if !strings.Contains(csp, "form-action 'self' https://portal.example.com;") {
 		t.Errorf("the browser would not follow to the client: %s", csp)
 	}
 }
@@ -345,7 +358,7 @@ func TestWhatIsTypedAndGivenIsInNoLogOrRow(t *testing.T) {
 // given, a tenant that asks for one lets nobody in; part of W-B05.
 func TestUpstreamBugASecondFactorIsPassedBy(t *testing.T) {
 	w := onSQLite(t)
-	w.configure(`{"mfa_config":{"tacc":{"privacy_idea_url":"https://pi.example.org","privacy_idea_client_id":"id","privacy_idea_client_key":"a-key-of-the-client"}}}`)
+	w.configure(mfaSent)
 	login := w.browser().visit(dev + "/authorizations").want(http.StatusOK)
 	p := login.submit("username", "ada", "password", w.ada).want(http.StatusForbidden, "second factor")
 	if p.header.Get("Set-Cookie") != "" {

@@ -16,16 +16,21 @@ import (
 func TestAClientMayPostPeopleToLogOut(t *testing.T) {
 	each(t, func(t *testing.T, w *world) {
 		portal, b := w.portal(), w.signedIn("ada", w.ada)
-		form := url.Values{"client_id": {portal.id}, "post_logout_redirect_uri": {portal.redirect}, "state": {"s&x"}, "flow": {"x"}, "logout": {"true"}}
+		form := url.Values{
+			"client_id": {portal.id}, "post_logout_redirect_uri": {portal.redirect}, "state": {"s&x"}, "flow": {"x"},
+			"logout": {"true"},
+		}
 		foreign := []string{"Origin", "https://portal.example.com", "Sec-Fetch-Site", "cross-site"}
 		for name, from := range map[string]*browser{"with its cookie": b, "without": w.browser()} {
 			p := from.do(http.MethodPost, dev+"/logout", form, foreign...)
-			if p.status != http.StatusSeeOther || p.header.Get("Set-Cookie") != "" || p.header.Get("Cache-Control") != "no-store" || p.location != dev+
-				"/logout?client_id=portal&post_logout_redirect_uri="+url.QueryEscape(portal.redirect)+"&state=s%26x" {
+			if p.status != http.StatusSeeOther || p.header.Get("Set-Cookie") != "" || p.header.Get("Cache-Control") != "no-store" ||
+				p.location != dev+
+					"/logout?client_id=portal&post_logout_redirect_uri="+url.QueryEscape(portal.redirect)+"&state=s%26x" {
 				t.Errorf("%s: %d %v", name, p.status, p.header)
 			}
 		}
-		if p := b.do(http.MethodPost, dev+"/logout", url.Values{}, foreign...); p.status != http.StatusSeeOther || p.location != dev+"/logout" {
+		if p := b.do(http.MethodPost, dev+"/logout", url.Values{}, foreign...); p.status != http.StatusSeeOther ||
+			p.location != dev+"/logout" {
 			t.Errorf("with nothing: %d %s", p.status, p.location)
 		}
 		asked := b.do(http.MethodPost, dev+"/logout", form, foreign...).follow().want(http.StatusOK, "Log out", "portal.example.com")
@@ -41,7 +46,8 @@ func TestAClientMayPostPeopleToLogOut(t *testing.T) {
 			t.Errorf("another token: %d", p.status)
 		}
 		// The hint need not go into a URL, be it as long as it may.
-		code := b.visit(portal.request(dev, "scope", "openid", "nonce", strings.Repeat("n", 2000))).submit("decision", "allow").answer(portal.redirect).Get("code")
+		code := b.visit(portal.request(dev, "scope", "openid", "nonce", strings.Repeat("n", 2000))).submit("decision", "allow").
+			answer(portal.redirect).Get("code")
 		var got struct {
 			ID string `json:"id_token"`
 		}
@@ -98,7 +104,8 @@ func TestAClientMaySendPeopleToLogOutAndHaveThemBack(t *testing.T) {
 				t.Errorf("%s: %d %s", name, p.status, p.location)
 			}
 		}
-		out := b.get(address("id_token_hint", got.ID, "post_logout_redirect_uri", portal.redirect, "state", "s&x")).want(http.StatusOK, "portal.example.com")
+		out := b.get(address("id_token_hint", got.ID, "post_logout_redirect_uri", portal.redirect, "state", "s&x")).
+			want(http.StatusOK, "portal.example.com")
 		b.visit(dev+"/authorizations").want(http.StatusOK, "logged in as ada") // asking alone ends nothing
 		_, fields := out.form()
 		for _, path := range []string{"/authorize", "/consent", "/device", "/device/confirm"} { // a flow to log out leads nowhere else

@@ -311,8 +311,10 @@ type client struct {
 // register makes a client of ada's.
 func (w *world) register(base, password, body string) client {
 	w.t.Helper()
-	token := w.token(base, url.Values{"grant_type": {"password"}, "username": {"ada"}, "password": {password}}).want(w.t, http.StatusOK)
-	got := w.api(http.MethodPost, base+"/clients", body, "X-Tapis-Token", token.access(w.t), "Content-Type", "application/json").want(w.t, http.StatusCreated)
+	token := w.token(base, url.Values{"grant_type": {"password"}, "username": {"ada"}, "password": {password}}).
+		want(w.t, http.StatusOK)
+	got := w.api(http.MethodPost, base+"/clients", body, "X-Tapis-Token", token.access(w.t), "Content-Type", "application/json").
+		want(w.t, http.StatusCreated)
 	var made struct {
 		ID        string   `json:"client_id"`
 		Key       string   `json:"client_key"`
@@ -334,7 +336,8 @@ func (w *world) register(base, password, body string) client {
 // portal is a client with a secret and one redirect URI, with a query.
 func (w *world) portal() client {
 	w.t.Helper()
-	return w.register(dev, w.ada, `{"client_id":"portal","callback_url":"https://portal.example.com/cb?keep=1","display_name":"The <Portal>"}`)
+	return w.register(dev, w.ada, `{"client_id":"portal","callback_url":"https://portal.example.com/cb?keep=1",
+		"display_name":"The <Portal>"}`)
 }
 
 // request is the address of an authorization request of a client.

@@ -169,7 +169,11 @@ func (s *Service) Mount(r gin.IRouter) {
 		behind middlewares
 		mount  func(r gin.IRouter)
 	}{
-		{oauth, middlewares{httpapi.OAuthErrors, httpapi.NoStore, authn.Optional(s.callers.For(serviceaccount.Name))}, s.inspector.Mount},
+		{
+			oauth,
+			middlewares{httpapi.OAuthErrors, httpapi.NoStore, authn.Optional(s.callers.For(serviceaccount.Name))},
+			s.inspector.Mount,
+		},
 		{oauth, middlewares{httpapi.OAuthErrors, httpapi.NoStore, tenant}, s.grants.Mount},
 		{oauth, middlewares{httpapi.OAuthErrors, httpapi.NoStore, tenant, authn.RequireUser(s.verify)}, s.userinfo.MountOpenID},
 		{oauth, append(middlewares{httpapi.OAuthErrors, httpapi.NoStore}, inTenant...), s.userinfo.Mount},

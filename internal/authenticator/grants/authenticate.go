@@ -32,7 +32,9 @@ type Credentials struct {
 
 // authenticate returns the client that sent these credentials from an address;
 // nil where none took part.
-func (p *Pipeline) authenticate(ctx context.Context, tenant registryclient.Tenant, rule clientRule, sent *Credentials, address string) (*clients.Client, error) {
+func (p *Pipeline) authenticate(ctx context.Context, tenant registryclient.Tenant, rule clientRule, sent *Credentials,
+	address string,
+) (*clients.Client, error) {
 	if sent == nil {
 		if rule == clientOptional {
 			return nil, nil // no client took part, and none is needed

@@ -45,7 +45,9 @@ func CheckChallenge(client clients.Client, challenge, method string) error {
 
 // Code records what a person approved for a client and returns the
 // authorization code. The code challenge of the approval, if any, is an S256 one.
-func (p *Pipeline) Code(ctx context.Context, tenant registryclient.Tenant, client clients.Client, a codes.Approval) (string, error) {
+func (p *Pipeline) Code(ctx context.Context, tenant registryclient.Tenant, client clients.Client,
+	a codes.Approval,
+) (string, error) {
 	approved, err := p.approved(ctx, tenant, client, a, oauth2.AuthorizationCode)
 	if err != nil {
 		return "", err
@@ -62,7 +64,9 @@ func (p *Pipeline) Code(ctx context.Context, tenant registryclient.Tenant, clien
 
 // Implicit mints the access token of RFC 6749 section 4.2 for what a person
 // approved. There is no refresh token.
-func (p *Pipeline) Implicit(ctx context.Context, tenant registryclient.Tenant, client clients.Client, a codes.Approval) (Outcome, error) {
+func (p *Pipeline) Implicit(ctx context.Context, tenant registryclient.Tenant, client clients.Client,
+	a codes.Approval,
+) (Outcome, error) {
 	approved, err := p.approved(ctx, tenant, client, a, oauth2.Implicit)
 	if err != nil {
 		return Outcome{}, err
@@ -77,7 +81,9 @@ func (p *Pipeline) Implicit(ctx context.Context, tenant registryclient.Tenant, c
 // approved makes sure that an approval may still become a code or a token: the
 // pages checked the same when the person arrived. The exchange that it returns
 // has the redirect URI to use.
-func (p *Pipeline) approved(ctx context.Context, tenant registryclient.Tenant, client clients.Client, a codes.Approval, grantType string) (exchange, error) {
+func (p *Pipeline) approved(ctx context.Context, tenant registryclient.Tenant, client clients.Client, a codes.Approval,
+	grantType string,
+) (exchange, error) {
 	settings, err := p.Settings.For(ctx, tenant.ID)
 	if err != nil {
 		return exchange{}, err
@@ -164,7 +170,8 @@ func earlier(a, b time.Time) time.Time {
 
 func invalidCode(cause error) error {
 	if errors.Is(cause, people.ErrSecondFactor) {
-		return invalidGrant("The authorization code is not valid: the tenant asks for a second factor, without which it was granted.", cause)
+		return invalidGrant("The authorization code is not valid: the tenant asks for a second factor, without which it was granted.",
+			cause)
 	}
 	return invalidGrant("The authorization code is not valid: it is unknown, expired, was used before, or does not go with "+
 		"this client, redirect_uri or code_verifier.", cause)

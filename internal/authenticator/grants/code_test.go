@@ -178,7 +178,10 @@ func TestCodeVerifiersAreChecked(t *testing.T) {
 	exchange("").want(t, 400, "invalid_grant")
 	exchange(verifier[:42]+"x").want(t, 400, "invalid_grant")
 	exchange(long).want(t, 400, "invalid_grant")
-	for _, malformed := range []string{verifier[:42], long + "x", verifier + "=", verifier + "+", verifier + " ", verifier[:42] + "é"} {
+	for _, malformed := range []string{
+		verifier[:42], long + "x", verifier + "=", verifier + "+", verifier + " ",
+		verifier[:42] + "é",
+	} {
 		exchange(malformed).want(t, 400, "invalid_request")
 	}
 	// A verifier without a challenge: somebody took the challenge away.
@@ -346,7 +349,10 @@ func TestAnImplicitTokenIsRecordedAndNamesItsRedirectURI(t *testing.T) {
 
 func TestTenantsAndClientsChooseTheirGrants(t *testing.T) {
 	w := onSQLite(t)
-	all, one := w.register(confidential), w.register(clients.Registration{GrantTypes: []string{"authorization_code"}, CallbackURL: "https://a.example.org/"})
+	all, one := w.register(confidential), w.register(clients.Registration{
+		GrantTypes:  []string{"authorization_code"},
+		CallbackURL: "https://a.example.org/",
+	})
 	w.allow(lab, oauth2.Password)
 	for _, test := range []struct {
 		in        registryclient.Tenant
@@ -369,7 +375,8 @@ func TestTenantsAndClientsChooseTheirGrants(t *testing.T) {
 			t.Errorf("%s in %s: %v", test.grantType, test.in.ID, err)
 		}
 	}
-	if _, err := w.Code(t.Context(), lab, clients.Client{TenantID: "lab", ID: "x"}, codes.Approval{}); apierr.From(err).Code != "unauthorized_client" {
+	unknown := clients.Client{TenantID: "lab", ID: "x"}
+	if _, err := w.Code(t.Context(), lab, unknown, codes.Approval{}); apierr.From(err).Code != "unauthorized_client" {
 		t.Errorf("a code: %v", err)
 	}
 	// A client that may not refresh gets no refresh token.
@@ -377,7 +384,8 @@ func TestTenantsAndClientsChooseTheirGrants(t *testing.T) {
 	if got.text("refresh_token") != "" {
 		t.Error("a refresh token that could not be used")
 	}
-	w.token(params{"grant_type": "password", "username": "ada", "password": w.people["ada"]}.as(one)).want(t, 400, "unauthorized_client")
+	w.token(params{"grant_type": "password", "username": "ada", "password": w.people["ada"]}.as(one)).
+		want(t, 400, "unauthorized_client")
 }
 
 // L-17: what is in the database is of no use to whoever steals it.

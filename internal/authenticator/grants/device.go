@@ -72,9 +72,11 @@ func (p *Pipeline) Device(ctx context.Context, tenant registryclient.Tenant, req
 func deviceRefusal(err error) error {
 	switch {
 	case errors.Is(err, device.ErrPending):
-		return apierr.OAuth(apierr.Invalid, oauth2.AuthorizationPending, "The device code is not approved yet; keep polling.").Because(err)
+		return apierr.OAuth(apierr.Invalid, oauth2.AuthorizationPending,
+			"The device code is not approved yet; keep polling.").Because(err)
 	case errors.Is(err, device.ErrTooFast):
-		return apierr.OAuth(apierr.Invalid, oauth2.SlowDown, "The device polls too fast; wait 5 seconds longer between requests.").Because(err)
+		return apierr.OAuth(apierr.Invalid, oauth2.SlowDown,
+			"The device polls too fast; wait 5 seconds longer between requests.").Because(err)
 	case errors.Is(err, device.ErrDenied):
 		return apierr.OAuth(apierr.Invalid, oauth2.AccessDenied, "The person denied the request of the device.").Because(err)
 	case errors.Is(err, device.ErrExpired):
@@ -87,7 +89,8 @@ func deviceRefusal(err error) error {
 
 func invalidDeviceCode(cause error) error {
 	if errors.Is(cause, people.ErrSecondFactor) {
-		return apierr.OAuth(apierr.Forbidden, oauth2.AccessDenied, "The tenant asks for a second factor, without which this was approved.").Because(cause)
+		return apierr.OAuth(apierr.Forbidden, oauth2.AccessDenied,
+			"The tenant asks for a second factor, without which this was approved.").Because(cause)
 	}
 	return invalidGrant("The device code is not valid: it is unknown, was used before, or was given to another client.", cause)
 }

@@ -54,17 +54,20 @@ func TestADeviceCodeOnTheWire(t *testing.T) {
 	c := w.register(clients.Registration{ID: "device"})
 	got := w.ask(params{"client_id": c.ID, "scope": "openid unknown"}).want(t, http.StatusOK, "")
 	device, user := got.text("device_code"), got.text("user_code")
-	members := fmt.Sprintf(`"device_code":%q,"user_code":%q,"client_id":"device","verification_uri":"https://dev.tapis.io/v3/oauth2/device?client_id=device",`+
+	members := fmt.Sprintf(`"device_code":%q,"user_code":%q,"client_id":"device",`+
+		`"verification_uri":"https://dev.tapis.io/v3/oauth2/device?client_id=device",`+
 		`"verification_uri_complete":"https://dev.tapis.io/v3/oauth2/device?client_id=device\u0026user_code=%s","expires_in":600,`+
 		`"expires_at":"Sat, 21 Nov 2026 12:10:00 GMT","interval":5`, device, user, user)
-	want := `{"result":{` + members + `},"status":"success","message":"Token created successfully.","version":"test","metadata":{},` + members + `}`
+	want := `{"result":{` + members + `},"status":"success","message":"Token created successfully.","version":"test","metadata":{},` +
+		members + `}`
 	if strings.TrimSpace(got.raw) != want {
 		t.Errorf("got  %s\nwant %s", got.raw, want)
 	}
 	if got.header.Get("Cache-Control") != "no-store" || got.header.Get("Content-Type") != "application/json" {
 		t.Errorf("headers %v", got.header)
 	}
-	form := w.send("dev", "/device/code", http.Header{"Content-Type": {"application/x-www-form-urlencoded"}}, url.Values{"client_id": {c.ID}}.Encode())
+	form := w.send("dev", "/device/code", http.Header{"Content-Type": {"application/x-www-form-urlencoded"}},
+		url.Values{"client_id": {c.ID}}.Encode())
 	form.want(t, http.StatusOK, "")
 }
 
@@ -83,7 +86,8 @@ func TestADeviceCodeGivesTokensOnlyWhenItWasApproved(t *testing.T) {
 		w.approve(issued.text("user_code"), 30*24*time.Hour)
 		got := poll().want(t, 200, "")
 		cl := claims(t, got.text("access_token"))
-		if cl["sub"] != "ada@dev" || cl["tapis/grant_type"] != "device_code" || cl["tapis/client_id"] != c.ID || cl["tapis/idp_id"] != "campus" ||
+		if cl["sub"] != "ada@dev" || cl["tapis/grant_type"] != "device_code" || cl["tapis/client_id"] != c.ID ||
+			cl["tapis/idp_id"] != "campus" ||
 			got.body["expires_in"] != float64(30*24*3600) || got.text("scope") != "openid" || got.text("refresh_token") == "" {
 			t.Errorf("%v %s", cl, got.raw)
 		}

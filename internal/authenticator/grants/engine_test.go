@@ -69,7 +69,8 @@ func TestAnOrderServesOnlyItself(t *testing.T) {
 	if _, err := (tokenStore{}).GetByRefresh(ctx, ""); !errors.Is(err, oautherrors.ErrInvalidRefreshToken) {
 		t.Errorf("no token: %v", err)
 	}
-	if _, _, err := (generator{}).Token(ctx, &goauth2.GenerateBasic{Client: o.client, UserID: "bob"}, true); !errors.Is(err, errNoJob) {
+	bobs := &goauth2.GenerateBasic{Client: o.client, UserID: "bob"}
+	if _, _, err := (generator{}).Token(ctx, bobs, true); !errors.Is(err, errNoJob) {
 		t.Errorf("another person: %v", err)
 	}
 	if err := (tokenStore{}).Create(ctx, models.NewToken()); !errors.Is(err, errNoJob) {
@@ -137,7 +138,11 @@ func (f failing) Token(context.Context, *goauth2.GenerateBasic, bool) (string, s
 // L-13: errors pass through the library as they are.
 func TestErrorsOfAnyTypePassThroughTheLibrary(t *testing.T) {
 	e := newEngine(nil, nil)
-	for _, want := range []error{uncomparable{"a", "b"}, fmt.Errorf("wrapped: %w", uncomparable{"a"}), apierr.Away(uncomparable{"a"}, "The database")} {
+	for _, want := range []error{
+		uncomparable{"a", "b"},
+		fmt.Errorf("wrapped: %w", uncomparable{"a"}),
+		apierr.Away(uncomparable{"a"}, "The database"),
+	} {
 		e.manager.MapAccessGenerate(failing{want})
 		_, err := e.issue(t.Context(), exchange{}, tokens.Request{Username: "ada"}, grantee{})
 		if !errors.As(err, new(uncomparable)) || err.Error() != want.Error() {

@@ -34,7 +34,8 @@ func TestAClientThatActsForItselfIsNobody(t *testing.T) {
 			t.Error("the scope that was asked for and not granted is not told")
 		}
 		// A person of such a name cannot sign in.
-		w.token(params{"grant_type": "password", "username": "client:portal", "password": w.people["client:portal"]}).want(t, 400, "invalid_grant")
+		w.token(params{"grant_type": "password", "username": "client:portal", "password": w.people["client:portal"]}).
+			want(t, 400, "invalid_grant")
 
 		open := w.register(public)
 		w.token(grant.as(open)).want(t, 400, "unauthorized_client")
@@ -150,17 +151,35 @@ func TestErrorsOfTheTokenEndpoints(t *testing.T) {
 			status int
 			code   string
 		}{
-			"empty":         {header: json, status: 400, code: "invalid_request"},
-			"no media":      {body: "token=x", status: 415, code: "invalid_request"},
-			"no object":     {header: json, body: `[]`, status: 400, code: "invalid_request"},
-			"query":         {header: json, query: "?client_secret=x", body: `{}`, status: 400, code: "invalid_request"},
-			"wrong client":  {header: json, body: `{"grant_type":"refresh_token","token":"x","client_id":"x","client_key":"x"}`, status: 401, code: "invalid_client"},
-			"wrong secret":  {header: json, body: `{"grant_type":"refresh_token","token":"x","client_id":"` + c.ID + `","client_key":"x"}`, status: 401, code: "invalid_client"},
-			"wrong by form": {header: http.Header{"Content-Type": {"application/x-www-form-urlencoded"}}, body: "grant_type=refresh_token&token=x&client_id=x&client_secret=x", status: 401, code: "invalid_client"},
-			"not a string":  {header: json, body: `{"client_id":7}`, status: 400, code: "invalid_request"},
-			"twice":         {header: http.Header{"Content-Type": {"application/x-www-form-urlencoded"}}, body: "client_id=x&client_id=y", status: 400, code: "invalid_request"},
-			"Basic":         {header: http.Header{"Content-Type": {"application/json"}, "Authorization": {"Basic eDp5"}}, body: `{"grant_type":"refresh_token","token":"x"}`, status: 401, code: "invalid_client"},
-			"broken Basic":  {header: http.Header{"Content-Type": {"application/json"}, "Authorization": {"Basic %%"}}, body: `{"grant_type":"refresh_token","token":"x"}`, status: 400, code: "invalid_request"},
+			"empty":     {header: json, status: 400, code: "invalid_request"},
+			"no media":  {body: "token=x", status: 415, code: "invalid_request"},
+			"no object": {header: json, body: `[]`, status: 400, code: "invalid_request"},
+			"query":     {header: json, query: "?client_secret=x", body: `{}`, status: 400, code: "invalid_request"},
+			"wrong client": {
+				header: json, body: `{"grant_type":"refresh_token","token":"x","client_id":"x","client_key":"x"}`,
+				status: 401, code: "invalid_client",
+			},
+			"wrong secret": {
+				header: json, body: `{"grant_type":"refresh_token","token":"x","client_id":"` + c.ID + `","client_key":"x"}`,
+				status: 401, code: "invalid_client",
+			},
+			"wrong by form": {
+				header: http.Header{"Content-Type": {"application/x-www-form-urlencoded"}},
+				body:   "grant_type=refresh_token&token=x&client_id=x&client_secret=x", status: 401, code: "invalid_client",
+			},
+			"not a string": {header: json, body: `{"client_id":7}`, status: 400, code: "invalid_request"},
+			"twice": {
+				header: http.Header{"Content-Type": {"application/x-www-form-urlencoded"}}, body: "client_id=x&client_id=y",
+				status: 400, code: "invalid_request",
+			},
+			"Basic": {
+				header: http.Header{"Content-Type": {"application/json"}, "Authorization": {"Basic eDp5"}},
+				body:   `{"grant_type":"refresh_token","token":"x"}`, status: 401, code: "invalid_client",
+			},
+			"broken Basic": {
+				header: http.Header{"Content-Type": {"application/json"}, "Authorization": {"Basic %%"}},
+				body:   `{"grant_type":"refresh_token","token":"x"}`, status: 400, code: "invalid_request",
+			},
 		} {
 			t.Run(path+" "+name, func(t *testing.T) {
 				if test.header == nil {

@@ -28,7 +28,8 @@ func TestWhoLeftTheDirectoryGetsNoTokenByAnyGrant(t *testing.T) {
 		if err := w.devices.Enter(t.Context(), dev.ID, code.ID, "ada"); err != nil {
 			t.Fatal(err)
 		}
-		if err := w.devices.Approve(t.Context(), dev.ID, code.ID, device.Approver{Username: "ada", AuthTime: w.now(), TTL: time.Hour}); err != nil {
+		by := device.Approver{Username: "ada", AuthTime: w.now(), TTL: time.Hour}
+		if err := w.devices.Approve(t.Context(), dev.ID, code.ID, by); err != nil {
 			t.Fatal(err)
 		}
 		return issued.DeviceCode

@@ -227,7 +227,8 @@ func (p *Pipeline) admit(ctx context.Context, x exchange, who grantee, withdrawn
 	case withdrawn != nil:
 		return withdrawn(err)
 	case errors.Is(err, people.ErrGone):
-		return apierr.OAuth(apierr.Forbidden, oauth2.AccessDenied, "The account is not in the directory of tenant %s any more.", x.tenant.ID).Because(err)
+		return apierr.OAuth(apierr.Forbidden, oauth2.AccessDenied, "The account is not in the directory of tenant %s any more.",
+			x.tenant.ID).Because(err)
 	}
 	return apierr.OAuth(apierr.Forbidden, oauth2.AccessDenied, "The tenant %s asks for a second factor.", x.tenant.ID).Because(err)
 }

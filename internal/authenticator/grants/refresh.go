@@ -47,7 +47,8 @@ func narrow(granted, requested string) (*string, error) {
 	less := oauth2.KnownScope(requested)
 	for _, name := range strings.Fields(less) {
 		if !oauth2.HasScope(granted, name) {
-			return nil, apierr.OAuth(apierr.Invalid, oauth2.InvalidScope, "The scope %s was not granted; a refresh cannot widen the scope.", name)
+			return nil, apierr.OAuth(apierr.Invalid, oauth2.InvalidScope,
+				"The scope %s was not granted; a refresh cannot widen the scope.", name)
 		}
 	}
 	return &less, nil

@@ -16,7 +16,9 @@ import (
 // jti. Whoever has a token may revoke it. A client that says who it is must be
 // the one to which the token was issued. What is no token of the tenant, or
 // has expired, is no error, unless the tenant wants it to be: it returns "".
-func (p *Pipeline) Revoke(ctx context.Context, tenant registryclient.Tenant, sent *Credentials, address, raw string) (string, error) {
+func (p *Pipeline) Revoke(ctx context.Context, tenant registryclient.Tenant, sent *Credentials, address,
+	raw string,
+) (string, error) {
 	client, err := p.authenticate(ctx, tenant, clientOptional, sent, address)
 	if err != nil {
 		return "", err
@@ -61,7 +63,9 @@ type Introspection struct {
 
 // Introspect tells a client about its own tokens. It must be one with a
 // secret.
-func (p *Pipeline) Introspect(ctx context.Context, tenant registryclient.Tenant, sent *Credentials, address, raw string) (Introspection, error) {
+func (p *Pipeline) Introspect(ctx context.Context, tenant registryclient.Tenant, sent *Credentials, address,
+	raw string,
+) (Introspection, error) {
 	client, err := p.authenticate(ctx, tenant, clientNeeded, sent, address)
 	if err != nil {
 		return Introspection{}, err
@@ -77,7 +81,9 @@ func (p *Pipeline) IntrospectAny(ctx context.Context, tenant registryclient.Tena
 	return p.introspect(ctx, tenant, nil, raw)
 }
 
-func (p *Pipeline) introspect(ctx context.Context, tenant registryclient.Tenant, client *clients.Client, raw string) (Introspection, error) {
+func (p *Pipeline) introspect(ctx context.Context, tenant registryclient.Tenant, client *clients.Client,
+	raw string,
+) (Introspection, error) {
 	found, err := p.Tokens.Find(ctx, tokenTenant(tenant), raw)
 	switch {
 	case authn.IsRefusal(err):

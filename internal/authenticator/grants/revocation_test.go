@@ -23,13 +23,15 @@ func (w *world) revoke(p params) reply {
 // pair gets tokens for ada by her password.
 func (w *world) pair(c clients.Client) reply {
 	w.t.Helper()
-	return w.token(params{"grant_type": "password", "username": "ada", "password": w.people["ada"], "scope": "openid"}.as(c)).want(w.t, 200, "")
+	return w.token(params{"grant_type": "password", "username": "ada", "password": w.people["ada"], "scope": "openid"}.as(c)).
+		want(w.t, 200, "")
 }
 
 func (w *world) direct(accountType string) tokens.Pair {
 	w.t.Helper()
 	pair, err := w.tokens.Issue(w.t.Context(), tokens.Request{
-		Tenant: tokens.Tenant{ID: dev.ID, Issuer: dev.TokenService}, Username: "files", AccountType: accountType, GrantType: tokens.Direct,
+		Tenant: tokens.Tenant{ID: dev.ID, Issuer: dev.TokenService}, Username: "files", AccountType: accountType,
+		GrantType: tokens.Direct,
 		AccessTTL: time.Hour, RefreshTTL: time.Hour,
 	})
 	if err != nil {
@@ -48,7 +50,8 @@ func TestWhoeverHasATokenMayRevokeIt(t *testing.T) {
 		other := w.pair(c)
 		got := w.revoke(params{"token": first.text("access_token"), "token_type_hint": "refresh_token"}).want(t, 200, "")
 		jti := claims(t, first.text("access_token"))["jti"].(string)
-		if got.text("message") != "Token "+jti+" has been revoked." || got.body["result"] != "" || got.header.Get("Cache-Control") != "no-store" {
+		if got.text("message") != "Token "+jti+" has been revoked." || got.body["result"] != "" ||
+			got.header.Get("Cache-Control") != "no-store" {
 			t.Errorf("%s", got.raw)
 		}
 		if w.stands(first.text("access_token")) || !w.stands(second.text("access_token")) {
@@ -120,7 +123,8 @@ func TestATenantMayHaveNothingToRevokeCountAsAnError(t *testing.T) {
 		w.revoke(params{"token": pair.text("access_token")}).want(t, 200, "")
 	}
 	w.advance(5 * time.Hour)
-	if got := w.revoke(params{"token": other.text("access_token")}).want(t, 400, "invalid_request"); !strings.Contains(got.text("message"), "expired") {
+	if got := w.revoke(params{"token": other.text("access_token")}).
+		want(t, 400, "invalid_request"); !strings.Contains(got.text("message"), "expired") {
 		t.Errorf("%s", got.raw)
 	}
 	w.post("lab", "/tokens/revoke", params{"token": "garbage"}).want(t, 200, "") // another tenant
@@ -165,14 +169,17 @@ func TestAClientIntrospectsItsOwnTokens(t *testing.T) {
 		}
 		cl := claims(t, pair.text("access_token"))
 		want := map[string]any{
-			"active": true, "scope": "openid", "client_id": mine.ID, "username": "ada", "token_type": "Bearer", "exp": cl["exp"], "sub": "ada@dev",
-			"iss": dev.TokenService, "jti": cl["jti"], "tapis/tenant_id": "dev", "tapis/token_type": "access", "tapis/account_type": "user",
-			"tapis/grant_type": "password",
+			"active": true, "scope": "openid", "client_id": mine.ID, "username": "ada", "token_type": "Bearer", "exp": cl["exp"],
+			"sub": "ada@dev",
+			"iss": dev.TokenService, "jti": cl["jti"], "tapis/tenant_id": "dev", "tapis/token_type": "access",
+			"tapis/account_type": "user",
+			"tapis/grant_type":   "password",
 		}
 		if got := ask(mine, pair.text("access_token")); !reflect.DeepEqual(got, want) {
 			t.Errorf("got %v\nwant %v", got, want)
 		}
-		if got := ask(mine, pair.text("refresh_token")); got["active"] != true || got["tapis/token_type"] != "refresh" || got["token_type"] != nil ||
+		if got := ask(mine, pair.text("refresh_token")); got["active"] != true || got["tapis/token_type"] != "refresh" ||
+			got["token_type"] != nil ||
 			got["tapis/account_type"] != "user" {
 			t.Errorf("got %v", got)
 		}
@@ -232,7 +239,8 @@ func TestAServiceIntrospectsEveryTokenOfTheTenantItNames(t *testing.T) {
 	}
 	question := url.Values{"token": {pair.text("access_token")}}
 	for _, host := range []string{"dev", "lab", "authenticator:5000"} { // inside a cluster the host says nothing
-		if got := w.inspect(host, service("dev"), question).want(t, 200, ""); got.body["active"] != true || got.body["username"] != "ada" {
+		if got := w.inspect(host, service("dev"), question).want(t, 200, ""); got.body["active"] != true ||
+			got.body["username"] != "ada" {
 			t.Errorf("%s: %s", host, got.raw)
 		}
 	}

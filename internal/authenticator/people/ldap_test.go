@@ -105,7 +105,8 @@ func TestManyRequestsCauseOneLook(t *testing.T) {
 		})
 	}
 	group.Wait()
-	if looks := f.Registry().Asked("GET /v3/tenants/ldaps/dev"); looks > 3 { // those who came while the first look ended may look once more
+	// those who came while the first look ended may look once more
+	if looks := f.Registry().Asked("GET /v3/tenants/ldaps/dev"); looks > 3 {
 		t.Errorf("the registry was asked %d times", looks)
 	}
 }

@@ -76,7 +76,9 @@ func New(d Deps) *Service { return &Service{deps: d} }
 // throttled, wherever they are made. It fails with ErrRefused,
 // ErrNoDirectory, an error of kind apierr.TooMany, or one of kind
 // apierr.Unavailable when nobody can be asked.
-func (s *Service) Authenticate(ctx context.Context, tenant registryclient.Tenant, username, password, address string) (Profile, error) {
+func (s *Service) Authenticate(ctx context.Context, tenant registryclient.Tenant, username, password,
+	address string,
+) (Profile, error) {
 	d, err := s.directory(ctx, tenant)
 	if err != nil {
 		return Profile{}, err

@@ -25,7 +25,9 @@ func New(p *people.Service, t *tokens.Service) *Service { return &Service{people
 // IDToken returns the ID token that goes with an access token made for r, or
 // "" where none is due: without the scope openid, or without a client to be
 // told.
-func (s *Service) IDToken(ctx context.Context, tenant registryclient.Tenant, r tokens.Request, accessToken string) (string, error) {
+func (s *Service) IDToken(ctx context.Context, tenant registryclient.Tenant, r tokens.Request,
+	accessToken string,
+) (string, error) {
 	if r.ClientID == "" || !oauth2.HasScope(r.Scope(), oauth2.OpenID) {
 		return "", nil
 	}
@@ -40,7 +42,8 @@ func (s *Service) IDToken(ctx context.Context, tenant registryclient.Tenant, r t
 // grants and the directory knows.
 func (s *Service) claims(ctx context.Context, tenant registryclient.Tenant, username, scope string) (map[string]any, error) {
 	claims := map[string]any{}
-	profile, email, groups := oauth2.HasScope(scope, oauth2.Profile), oauth2.HasScope(scope, oauth2.Email), oauth2.HasScope(scope, oauth2.Groups)
+	profile, email, groups := oauth2.HasScope(scope, oauth2.Profile), oauth2.HasScope(scope, oauth2.Email),
+		oauth2.HasScope(scope, oauth2.Groups)
 	if !profile && !email && !groups {
 		return claims, nil
 	}

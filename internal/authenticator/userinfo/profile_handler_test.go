@@ -37,7 +37,8 @@ func newWorld(t *testing.T, people ...devldap.Person) *world {
 	f.Clock.Advance(time.Date(2020, 7, 2, 23, 45, 16, 0, time.UTC).Sub(f.Clock.Now()))
 	for _, name := range []string{"ada", "bob"} {
 		people = append(people, devldap.Person{
-			Username: name, Password: authtest.Secret(t), GivenName: "Given", LastName: strings.ToUpper(name), Email: name + "@example.org",
+			Username: name, Password: authtest.Secret(t), GivenName: "Given", LastName: strings.ToUpper(name), Email: name +
+				"@example.org",
 		})
 	}
 	w := &world{Fixture: f, directory: f.Directory(map[string][]devldap.Person{"dev": people})}
@@ -45,7 +46,8 @@ func newWorld(t *testing.T, people ...devldap.Person) *world {
 	files := authtest.ServiceAccount("files", "admin", "main")
 	files.OnBehalfOf = authn.Subject{TenantID: "dev", Username: "bob"}
 	callers := authtest.Callers{
-		"ada": authtest.Person("ada", "dev"), "bob": authtest.Person("bob", "dev"), "gone": authtest.Person("gone", "dev"), "files for bob": files,
+		"ada": authtest.Person("ada", "dev"), "bob": authtest.Person("bob", "dev"), "gone": authtest.Person("gone", "dev"),
+		"files for bob": files,
 	}
 	tenant := func(c *gin.Context) {
 		tenant := registryclient.Tenant{ID: c.Request.Host}
@@ -130,8 +132,10 @@ func TestPeopleAreListedInWindows(t *testing.T) {
 	names = append(names, "ada", "bob")
 	w := newWorld(t, more...)
 	for query, want := range map[string][]string{
-		"": names[:100], "?limit=7": names[:7], "?limit=1000": names, "?limit=10&offset=145": names[145:], "?offset=151&limit=1": names[151:],
-		"?offset=152": nil, "?offset=1000000&limit=1": nil, "?limit=1&offset=0&unknown=x": names[:1], "?limit=&offset=": names[:100],
+		"": names[:100], "?limit=7": names[:7], "?limit=1000": names, "?limit=10&offset=145": names[145:],
+		"?offset=151&limit=1":     names[151:],
+		"?offset=152":             nil,
+		"?offset=1000000&limit=1": nil, "?limit=1&offset=0&unknown=x": names[:1], "?limit=&offset=": names[:100],
 	} {
 		answer := w.get("ada", "dev", "/profiles"+query)
 		var got struct {
@@ -155,9 +159,11 @@ func TestPeopleAreListedInWindows(t *testing.T) {
 		t.Errorf("got %s with a page limit of 3", answer.Raw)
 	}
 	for _, query := range []string{
-		"limit=0", "limit=-1", "limit=1001", "limit=x", "limit=1.5", "limit=1&limit=2", "offset=-1", "offset=x", "offset=1000001", "offset=99999999999999999999", "limit=%zz",
+		"limit=0", "limit=-1", "limit=1001", "limit=x", "limit=1.5", "limit=1&limit=2", "offset=-1", "offset=x", "offset=1000001",
+		"offset=99999999999999999999", "limit=%zz",
 	} {
-		if answer := w.get("ada", "dev", "/profiles?"+query); answer.Status != 400 || !strings.Contains(answer.Raw, `"invalid_request"`) {
+		if answer := w.get("ada", "dev", "/profiles?"+query); answer.Status != 400 ||
+			!strings.Contains(answer.Raw, `"invalid_request"`) {
 			t.Errorf("%s: got %d %s", query, answer.Status, answer.Raw)
 		}
 	}

@@ -42,7 +42,8 @@ func (h *Handler) begin(v *browser.Visit, p parameters) (*flow, *protocolError, 
 	ctx := v.Context()
 	id, once := p.one("client_id")
 	if id == "" || !once {
-		return nil, nil, apierr.Invalidf("The application that sent you here did not say which one it is: client_id must be given once.")
+		return nil, nil, apierr.Invalidf("The application that sent you here did not say which one it is: client_id must be given " +
+			"once.")
 	}
 	client, err := h.clients.Find(ctx, v.Tenant.ID, id)
 	if errors.Is(err, clients.ErrUnknown) {
@@ -54,7 +55,8 @@ func (h *Handler) begin(v *browser.Visit, p parameters) (*flow, *protocolError, 
 	sent, once := p.one("redirect_uri")
 	target, ok := client.Redirect(sent)
 	if !ok || !once {
-		return nil, nil, apierr.Invalidf("The application that sent you here wants the answer at an address that is not registered for it: " +
+		return nil, nil, apierr.Invalidf("The application that sent you here wants the answer at an address that is not " +
+			"registered for it: " +
 			"redirect_uri must be one of those, exactly.")
 	}
 	f := &flow{For: forClient, Target: target, CreateTime: h.begun()}

@@ -88,7 +88,10 @@ func (h *Handler) forDevices(v *browser.Visit) error {
 }
 
 func (h *Handler) deviceForm(v *browser.Visit, f *flow, status int, userCode, problem string) error {
-	return v.Show(status, "device", devicePage{Common: v.Common(f.id), UserCode: userCode, Problem: problem, Switch: switchAddress(f)})
+	return v.Show(status, "device", devicePage{
+		Common: v.Common(f.id), UserCode: userCode, Problem: problem,
+		Switch: switchAddress(f),
+	})
 }
 
 // enterCode binds a device code to the person who typed its user code. That
@@ -111,7 +114,8 @@ func (h *Handler) enterCode(v *browser.Visit) error {
 	id, err := h.tryCode(v, typed)
 	switch {
 	case errors.Is(err, device.ErrUnknown), errors.Is(err, device.ErrState):
-		return h.deviceForm(v, f, http.StatusBadRequest, typed, "There is no such code, or it has expired. Please compare it with your device.")
+		return h.deviceForm(v, f, http.StatusBadRequest, typed,
+			"There is no such code, or it has expired. Please compare it with your device.")
 	case apierr.Is(err, apierr.TooMany):
 		wait(v, apierr.From(err))
 		return h.deviceForm(v, f, http.StatusTooManyRequests, typed, apierr.From(err).Message)
@@ -240,7 +244,10 @@ func (h *Handler) confirm(v *browser.Visit) error {
 	if err := h.consents.Record(v.Context(), v.Tenant.ID, v.Session.Username, consentClient(client), nil, false); err != nil {
 		return err
 	}
-	return v.Tell(browser.Message{Title: "Your device is signed in", Text: "Return to your device; it goes on by itself. You can close this page."})
+	return v.Tell(browser.Message{
+		Title: "Your device is signed in",
+		Text:  "Return to your device; it goes on by itself. You can close this page.",
+	})
 }
 
 func codeGone(err error) error {

@@ -62,7 +62,8 @@ var (
 // errExpired is what is said of a flow that is not there, or not this
 // browser's: nobody learns which.
 func errExpired() error {
-	return apierr.Invalidf("This page has expired, was already used, or belongs to another browser. Please start again from your application.")
+	return apierr.Invalidf("This page has expired, was already used, or belongs to another browser. Please start again from " +
+		"your application.")
 }
 
 // begun is the time at which a flow begins, as exact as those of sessions are
@@ -221,7 +222,8 @@ func (h *Handler) clientOf(v *browser.Visit, f *flow) (clients.Client, error) {
 		return clients.Client{}, err
 	}
 	if uri, ok := client.Redirect(f.Request.RedirectURI); !ok || uri != f.Target {
-		return clients.Client{}, apierr.Invalidf("The application that sent you here has changed meanwhile; please start again from it.")
+		return clients.Client{}, apierr.Invalidf("The application that sent you here has changed meanwhile; please start again " +
+			"from it.")
 	}
 	return client, nil
 }

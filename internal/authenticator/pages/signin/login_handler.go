@@ -93,7 +93,8 @@ func (h *Handler) login(v *browser.Visit) error {
 		return err
 	}
 	httpapi.Annotate(v.Context(), slog.String("user", person.Username))
-	if err := h.signIn(v, sessions.Person{Username: person.Username, AuthTime: h.now(), AMR: []string{people.AMRPassword}}); err != nil {
+	who := sessions.Person{Username: person.Username, AuthTime: h.now(), AMR: []string{people.AMRPassword}}
+	if err := h.signIn(v, who); err != nil {
 		return err
 	}
 	return h.advance(v, f)
@@ -116,7 +117,8 @@ func (h *Handler) checkPassword(v *browser.Visit, username, password string) (pe
 	}
 	person, err := h.people.Authenticate(ctx, v.Tenant, username, password, v.Address())
 	if errors.Is(err, people.ErrNoDirectory) {
-		return people.Profile{}, apierr.New(apierr.Forbidden, "The tenant %s has no directory of people; nobody can sign in to it.", v.Tenant.ID)
+		return people.Profile{}, apierr.New(apierr.Forbidden, "The tenant %s has no directory of people; nobody can sign in to it.",
+			v.Tenant.ID)
 	}
 	if err != nil {
 		return people.Profile{}, err
@@ -140,7 +142,8 @@ func (h *Handler) loginLater(v *browser.Visit, f *flow, username string, err err
 }
 
 func (h *Handler) warnAway(v *browser.Visit, err error) {
-	h.log.WarnContext(v.Context(), "dependency away", slog.String("request_id", httpapi.RequestID(v.Context())), slog.String("error", err.Error()))
+	h.log.WarnContext(v.Context(), "dependency away", slog.String("request_id", httpapi.RequestID(v.Context())),
+		slog.String("error", err.Error()))
 }
 
 func wait(v *browser.Visit, e *apierr.Error) {

@@ -40,7 +40,8 @@ func TestAFormLeadsToTheOriginOfTheClientAndNeverWidensThePolicy(t *testing.T) {
 	for target, want := range map[string]string{
 		"https://a.example/cb": "https://a.example", "https://a.example:8443/cb": "https://a.example:8443",
 		"http://localhost:1/x": "http://localhost:1", "http://[::1]:80/": "http:", "org.example.app:/cb": "org.example.app:",
-		"https://a;script-src.example/": "https:", "https://a,b.example/": "https:", "https://*.example/": "https:", "https://a.example%20x/": "", "": "",
+		"https://a;script-src.example/": "https:", "https://a,b.example/": "https:", "https://*.example/": "https:",
+		"https://a.example%20x/": "", "": "",
 	} {
 		if got := strings.Join(formTarget(target), " "); got != want {
 			t.Errorf("%s: %q, want %q", target, got, want)
@@ -49,7 +50,8 @@ func TestAFormLeadsToTheOriginOfTheClientAndNeverWidensThePolicy(t *testing.T) {
 }
 
 func FuzzARequestIsReadOrRefusedAndAnsweredWithItsStateAlone(f *testing.F) {
-	f.Add("response_type=code&state=x&scope=openid&prompt=login&max_age=1&code_challenge=" + strings.Repeat("a", 43) + "&code_challenge_method=S256")
+	f.Add("response_type=code&state=x&scope=openid&prompt=login&max_age=1&code_challenge=" + strings.Repeat("a", 43) +
+		"&code_challenge_method=S256")
 	f.Add("response_type=token&response_mode=query&state=%26%23%00")
 	f.Add("state=1&state=2&request=x&max_age=99999999999&prompt=none+login")
 	client := clients.Client{ID: "c", AuthMethod: clients.AuthNone}
@@ -84,7 +86,8 @@ func FuzzARequestIsReadOrRefusedAndAnsweredWithItsStateAlone(f *testing.F) {
 				}
 				values.Set("keep", u.Query().Get("keep"))
 			}
-			if u.Host != "a.example" || len(values) != 3 || len(values["code"]) != 1 || values.Get("state") != r.State || values.Get("keep") != "1" {
+			if u.Host != "a.example" || len(values) != 3 || len(values["code"]) != 1 || values.Get("state") != r.State ||
+				values.Get("keep") != "1" {
 				t.Errorf("state %q became %v", r.State, values)
 			}
 		}

@@ -159,7 +159,8 @@ func (h *Handler) callback(v *browser.Visit) error {
 	switch {
 	case err != nil:
 		return err
-	case !found || len(query["state"]) != 1 || len(query["code"]) > 1 || query.Get("iss") != v.Tenant.OAuthURL("") || !v.Session.SignedIn():
+	case !found || len(query["state"]) != 1 || len(query["code"]) > 1 || query.Get("iss") != v.Tenant.OAuthURL("") ||
+		!v.Session.SignedIn():
 		return apierr.Invalidf("This sign-in was not begun here, has expired, or was already used. Please open the token page again.")
 	case query.Get("error") != "" || query.Get("code") == "":
 		return apierr.New(apierr.Forbidden, "You were not signed in to the token web application.")
@@ -193,7 +194,10 @@ func (h *Handler) showLogout(v *browser.Visit) error {
 	if v.Session.SignedIn() {
 		links = append(links, browser.Link{Text: "Log out of everything here", Address: browser.Base + "/logout"})
 	}
-	return v.Tell(browser.Message{Title: "Signed out of the token page", Text: "The token page holds no token of yours.", Links: links})
+	return v.Tell(browser.Message{
+		Title: "Signed out of the token page", Text: "The token page holds no token of yours.",
+		Links: links,
+	})
 }
 
 // logout voids the token and leaves the session as it is.
