@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"net"
 	"os"
 	"os/exec"
@@ -68,29 +67,6 @@ func answers(ctx context.Context, addr string) bool {
 		return false
 	}
 	return c.Close() == nil
-}
-
-// suspended reports whether every thread of the process has stopped: the signal
-// takes a moment to reach them all.
-func (s *Server) suspended() bool {
-	s.t.Helper()
-	process := os.DirFS(fmt.Sprintf("/proc/%d", s.process.Pid))
-	threads, err := fs.Glob(process, "task/*/stat")
-	if err != nil || len(threads) == 0 {
-		s.t.Fatal("slapdtest: the threads of slapd cannot be seen")
-	}
-	for _, thread := range threads {
-		stat, err := fs.ReadFile(process, thread)
-		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ESRCH) {
-			continue // It ended meanwhile.
-		}
-		// The state follows the program's name, which is in parentheses.
-		_, state, found := strings.Cut(string(stat), ") ")
-		if err != nil || !found || !strings.HasPrefix(state, "T") {
-			return false
-		}
-	}
-	return true
 }
 
 // Connections returns how many connections to the server are established, as

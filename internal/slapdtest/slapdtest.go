@@ -160,10 +160,9 @@ func (s *Server) Restart() {
 func (s *Server) Suspend() {
 	s.t.Helper()
 	s.signal(syscall.SIGSTOP)
-	for begin := time.Now(); !s.suspended(); time.Sleep(time.Millisecond) {
-		if time.Since(begin) > ready {
-			s.t.Fatal("slapdtest: slapd does not freeze")
-		}
+	var status syscall.WaitStatus // until the signal has reached every thread
+	if _, err := syscall.Wait4(s.process.Pid, &status, syscall.WUNTRACED, nil); err != nil || !status.Stopped() {
+		s.t.Fatalf("slapdtest: slapd does not freeze: %v", err)
 	}
 }
 
