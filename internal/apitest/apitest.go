@@ -53,7 +53,7 @@ func wrap(t reporter, handler http.Handler, specs []*openapi3.T) http.Handler {
 		recorder := httptest.NewRecorder()
 		seen := r.Clone(r.Context()) // handlers may change what they are given
 		handler.ServeHTTP(recorder, r)
-		a := answer{status: recorder.Code, header: recorder.Result().Header, body: recorder.Body.Bytes()}
+		a := response{status: recorder.Code, header: recorder.Result().Header, body: recorder.Body.Bytes()}
 		if r.Method == http.MethodHead {
 			a.body = nil
 		}

@@ -107,7 +107,7 @@ func specOf(t *testing.T, text string) *openapi3.T {
 }
 
 // observe sends one request through the checks and returns what they say.
-func observe(t *testing.T, spec *openapi3.T, method, target string, a answer) ([]string, *httptest.ResponseRecorder) {
+func observe(t *testing.T, spec *openapi3.T, method, target string, a response) ([]string, *httptest.ResponseRecorder) {
 	t.Helper()
 	n := &notes{}
 	h := wrap(n, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
@@ -209,7 +209,7 @@ func TestAnswersAreCheckedAgainstTheDocument(t *testing.T) {
 	spec := specOf(t, document)
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			said, _ := observe(t, spec, tt.method, tt.target, answer{status: tt.status, header: tt.header, body: []byte(tt.body)})
+			said, _ := observe(t, spec, tt.method, tt.target, response{status: tt.status, header: tt.header, body: []byte(tt.body)})
 			all := strings.Join(said, "\n")
 			if tt.says == "" && len(said) > 0 {
 				t.Errorf("got %s, want nothing said", all)
@@ -222,7 +222,7 @@ func TestAnswersAreCheckedAgainstTheDocument(t *testing.T) {
 }
 
 func TestTheAnswerArrivesUnchanged(t *testing.T) {
-	a := answer{
+	a := response{
 		status: 200, header: header("Content-Type", "application/json", "ETag", `"x"`),
 		body: []byte(`{"status":"success","result":{"id":"a"}}`),
 	}
@@ -260,7 +260,8 @@ func TestACompressedBodyIsCheckedToo(t *testing.T) {
 		_, _ = io.WriteString(z, body)
 		_ = z.Close()
 		h := header("Content-Type", "application/json", "ETag", `"x"`, "Content-Encoding", "gzip")
-		said, _ := observe(t, specOf(t, document), http.MethodGet, "/v3/things/a", answer{status: 200, header: h, body: packed.Bytes()})
+		compressed := response{status: 200, header: h, body: packed.Bytes()}
+		said, _ := observe(t, specOf(t, document), http.MethodGet, "/v3/things/a", compressed)
 		if all := strings.Join(said, "\n"); (says == "") != (all == "") || !strings.Contains(all, says) {
 			t.Errorf("%s: got %q, want %q", body, all, says)
 		}

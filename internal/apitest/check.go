@@ -17,15 +17,15 @@ import (
 
 const jsonType = "application/json"
 
-// answer is what a handler sent.
-type answer struct {
+// response is what a handler sent.
+type response struct {
 	status int
 	header http.Header
 	body   []byte
 }
 
 // check returns what is wrong with the answer to r.
-func check(specs []*openapi3.T, r *http.Request, a answer) []string {
+func check(specs []*openapi3.T, r *http.Request, a response) []string {
 	route, allowed := find(specs, r)
 	switch {
 	case route != nil:
@@ -105,7 +105,7 @@ func moreConcrete(a, b []string) bool {
 	return false
 }
 
-func checkDocumented(route *routers.Route, r *http.Request, a answer) []string {
+func checkDocumented(route *routers.Route, r *http.Request, a response) []string {
 	ref := route.Operation.Responses.Status(a.status)
 	if ref == nil {
 		ref = route.Operation.Responses.Default()
@@ -124,7 +124,7 @@ func checkDocumented(route *routers.Route, r *http.Request, a answer) []string {
 }
 
 // checkMedia checks the content type and whether there may be a body.
-func checkMedia(content openapi3.Content, r *http.Request, a answer) []string {
+func checkMedia(content openapi3.Content, r *http.Request, a response) []string {
 	media := a.header.Get("Content-Type")
 	switch {
 	case len(content) == 0 && len(a.body) > 0:
@@ -144,7 +144,7 @@ func checkMedia(content openapi3.Content, r *http.Request, a answer) []string {
 
 // validate checks headers and, of JSON, the body. The library leaves some
 // statuses and HEAD alone; here they are given a guise that it looks at.
-func validate(route *routers.Route, ref *openapi3.ResponseRef, r *http.Request, a answer) error {
+func validate(route *routers.Route, ref *openapi3.ResponseRef, r *http.Request, a response) error {
 	const guise = http.StatusOK
 	operation := *route.Operation
 	operation.Responses = openapi3.NewResponses(openapi3.WithStatus(guise, ref))
@@ -169,7 +169,7 @@ func validate(route *routers.Route, ref *openapi3.ResponseRef, r *http.Request, 
 	})
 }
 
-func checkWrongMethod(r *http.Request, a answer, documented []string) []string {
+func checkWrongMethod(r *http.Request, a response, documented []string) []string {
 	if a.status != http.StatusMethodNotAllowed {
 		return []string{"the method is not documented, so the status must be 405"}
 	}
@@ -184,7 +184,7 @@ func checkWrongMethod(r *http.Request, a answer, documented []string) []string {
 }
 
 // checkErrorEnvelope checks answers that belong to no operation.
-func checkErrorEnvelope(r *http.Request, a answer) []string {
+func checkErrorEnvelope(r *http.Request, a response) []string {
 	if media := a.header.Get("Content-Type"); media != jsonType {
 		return []string{fmt.Sprintf("the content type is %q, it must be exactly %s", media, jsonType)}
 	}
@@ -222,7 +222,7 @@ func checkErrorEnvelope(r *http.Request, a answer) []string {
 }
 
 // plain returns the body without its gzip encoding.
-func plain(a answer) ([]byte, error) {
+func plain(a response) ([]byte, error) {
 	if a.header.Get("Content-Encoding") != "gzip" || len(a.body) == 0 {
 		return a.body, nil
 	}

@@ -299,7 +299,7 @@ func TestWhatCannotBeAskedIsNoRefusal(t *testing.T) {
 }
 
 // openDoor answers everybody, with the name of those it knows.
-func openDoor(t testing.TB, w world, log io.Writer) func(header ...string) answer {
+func openDoor(t testing.TB, w world, log io.Writer) func(header ...string) response {
 	t.Helper()
 	e := newEngine(t, httpapi.Options{}, keyring{}, log)
 	httpapi.Get(e.Group("", authn.Optional(w.at("main", "tenants").Caller)), "/open", func(c *gin.Context) error {
@@ -309,7 +309,7 @@ func openDoor(t testing.TB, w world, log io.Writer) func(header ...string) answe
 		}
 		return httpapi.Reply(c, http.StatusOK, name, "Found.")
 	})
-	return func(header ...string) answer { return ask(t, e, "/open", header...) }
+	return func(header ...string) response { return ask(t, e, "/open", header...) }
 }
 
 func TestAnOptionalTokenTellsWhoAsks(t *testing.T) {

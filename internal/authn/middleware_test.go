@@ -57,7 +57,7 @@ func whoAmI(c *gin.Context) error {
 	return httpapi.Reply(c, http.StatusOK, caller.Username+"@"+caller.TenantID, "Found.")
 }
 
-type answer struct {
+type response struct {
 	code      int
 	challenge string
 	Result    string `json:"result"`
@@ -66,7 +66,7 @@ type answer struct {
 }
 
 // ask sends a request whose header is a list of names and values.
-func ask(t testing.TB, e *gin.Engine, path string, header ...string) answer {
+func ask(t testing.TB, e *gin.Engine, path string, header ...string) response {
 	t.Helper()
 	r := httptest.NewRequest(http.MethodGet, path, nil)
 	for i := 0; i < len(header); i += 2 {
@@ -74,7 +74,7 @@ func ask(t testing.TB, e *gin.Engine, path string, header ...string) answer {
 	}
 	w := httptest.NewRecorder()
 	e.ServeHTTP(w, r)
-	a := answer{code: w.Code, challenge: w.Header().Get("WWW-Authenticate")}
+	a := response{code: w.Code, challenge: w.Header().Get("WWW-Authenticate")}
 	if err := json.Unmarshal(w.Body.Bytes(), &a); err != nil {
 		t.Fatalf("%s: %v", w.Body, err)
 	}

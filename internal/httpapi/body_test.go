@@ -56,7 +56,7 @@ func decoder(t testing.TB, into *sample) *edge {
 }
 
 // refused returns what a body that cannot be decoded is answered.
-func refused(t testing.TB, body string) answer {
+func refused(t testing.TB, body string) response {
 	t.Helper()
 	var into sample
 	return checkFailure(t, decoder(t, &into).do("POST", "/", body, "Content-Type", "application/json"), http.StatusBadRequest)

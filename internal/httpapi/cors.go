@@ -14,20 +14,20 @@ import (
 const (
 	corsRequestHeaders = "Authorization, Content-Type, If-None-Match, X-Tapis-Token, X-Tapis-Tenant, X-Tapis-User, " +
 		"X-Tapis-Tracking-Id"
-	corsAnswerHeaders = "ETag, Retry-After, WWW-Authenticate, X-Request-Id, X-Tapis-Offset, X-Tapis-Tracking-Id"
-	corsMaxAge        = "86400" // seconds
+	corsExposedHeaders = "ETag, Retry-After, WWW-Authenticate, X-Request-Id, X-Tapis-Offset, X-Tapis-Tracking-Id"
+	corsMaxAge         = "86400" // seconds
 )
 
 // private reports whether scripts of other origins are kept out of a path.
 func (o *Options) private(path string) bool { return o.IsPage != nil && o.IsPage(path) }
 
-// share opens an answer of the JSON API to the scripts of every origin.
-func (o *Options) share(c *gin.Context) {
+// allowOrigins opens a response of the JSON API to the scripts of every origin.
+func (o *Options) allowOrigins(c *gin.Context) {
 	if o.private(c.Request.URL.Path) {
 		return
 	}
 	c.Header("Access-Control-Allow-Origin", "*")
-	c.Header("Access-Control-Expose-Headers", corsAnswerHeaders)
+	c.Header("Access-Control-Expose-Headers", corsExposedHeaders)
 }
 
 // preflight answers the question of a browser, whether it may send a request

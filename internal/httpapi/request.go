@@ -58,7 +58,7 @@ func begin(o *Options) gin.HandlerFunc {
 		header := c.Writer.Header()
 		header.Set("X-Request-Id", r.id)
 		header.Set("X-Content-Type-Options", "nosniff")
-		o.share(c)
+		o.allowOrigins(c)
 		if id := c.GetHeader("X-Tapis-Tracking-Id"); len(id) <= maxTrackingID && trackingID.MatchString(id) {
 			header.Set("X-Tapis-Tracking-Id", id)
 			r.attrs = append(r.attrs, slog.String("tracking_id", id))

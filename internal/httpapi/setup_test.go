@@ -86,8 +86,8 @@ func (e *edge) do(method, target, body string, header ...string) *httptest.Respo
 	return w
 }
 
-// answer is any JSON answer of the edge.
-type answer struct {
+// response is any JSON response of the edge.
+type response struct {
 	Result      json.RawMessage `json:"result"`
 	Status      string          `json:"status"`
 	Message     string          `json:"message"`
@@ -97,9 +97,9 @@ type answer struct {
 	Description *string         `json:"error_description"`
 }
 
-func read(t testing.TB, w *httptest.ResponseRecorder) answer {
+func read(t testing.TB, w *httptest.ResponseRecorder) response {
 	t.Helper()
-	var a answer
+	var a response
 	if err := json.Unmarshal(w.Body.Bytes(), &a); err != nil {
 		t.Fatalf("status %d, body %q: %v", w.Code, w.Body, err)
 	}
@@ -107,7 +107,7 @@ func read(t testing.TB, w *httptest.ResponseRecorder) answer {
 }
 
 // checkFailure checks what all error answers have in common.
-func checkFailure(t testing.TB, w *httptest.ResponseRecorder, status int) answer {
+func checkFailure(t testing.TB, w *httptest.ResponseRecorder, status int) response {
 	t.Helper()
 	if w.Code != status {
 		t.Errorf("status %d, want %d; body %s", w.Code, status, w.Body)

@@ -14,6 +14,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/go-ldap/ldap/v3"
 )
 
 const (
@@ -54,7 +56,6 @@ type Server struct {
 	// Certificate is the server's, and its own authority.
 	Certificate  *x509.Certificate
 	t            testing.TB
-	certificate  *x509.Certificate
 	program, dir string
 	plain, tls   string // host:port
 	process      *os.Process
@@ -232,7 +233,8 @@ func (s *Server) write(name, content string) {
 func (s *Server) load(o Options) {
 	s.t.Helper()
 	var b strings.Builder
-	entry(&b, s.BaseDN, "objectClass", "extensibleObject", "objectClass", "domain", "dc", firstValue(s.BaseDN))
+	dc, _, _ := strings.Cut(strings.TrimPrefix(s.BaseDN, "dc="), ",")
+	entry(&b, s.BaseDN, "objectClass", "extensibleObject", "objectClass", "domain", "dc", dc)
 	entry(&b, s.BindDN, "objectClass", "applicationProcess", "objectClass", "simpleSecurityObject",
 		"cn", "gatehouse", "userPassword", s.BindPassword)
 	units := map[string]bool{}
@@ -288,7 +290,7 @@ func (p Person) write(b *strings.Builder, parent string) {
 			pairs = append(pairs, pair[0], pair[1])
 		}
 	}
-	entry(b, naming+"="+escapeDN(p.Username)+","+parent, pairs...)
+	entry(b, naming+"="+ldap.EscapeDN(p.Username)+","+parent, pairs...)
 }
 
 // entry appends an entry in LDIF (RFC 2849), with every value in base64.
@@ -302,20 +304,4 @@ func entry(b *strings.Builder, dn string, pairs ...string) {
 		}
 	}
 	b.WriteString("\n")
-}
-
-// escapeDN writes every byte of value in hexadecimal, which is always right.
-func escapeDN(value string) string {
-	var b strings.Builder
-	for i := range len(value) {
-		fmt.Fprintf(&b, `\%02x`, value[i])
-	}
-	return b.String()
-}
-
-// firstValue returns the value of the first part of a simple DN.
-func firstValue(dn string) string {
-	first, _, _ := strings.Cut(dn, ",")
-	_, value, _ := strings.Cut(first, "=")
-	return value
 }
