@@ -15,7 +15,6 @@ import (
 
 	"gatehouse/internal/database"
 	"gatehouse/internal/tenants"
-	"gatehouse/internal/tenants/sites"
 	"gatehouse/migrations"
 )
 
@@ -57,7 +56,7 @@ func seedTenants(ctx context.Context, data, addr string, count int, public *rsa.
 		return err
 	}
 	seed := tenants.Seed{
-		Site: sites.Site{
+		Site: tenants.Site{
 			ID: "main", Primary: true, BaseURL: "http://localhost:" + port, TenantBaseURLTemplate: "http://${tenant_id}.localhost:" + port,
 			AdminTenantID: "admin", Services: tenants.DefaultServices(),
 		},

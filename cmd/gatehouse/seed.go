@@ -8,7 +8,6 @@ import (
 
 	"gatehouse/internal/devldap"
 	"gatehouse/internal/tenants"
-	"gatehouse/internal/tenants/sites"
 )
 
 // The names of the development site.
@@ -107,7 +106,7 @@ func (p plan) seed(s *devldap.Server, keys map[string]string) (tenants.Seed, err
 		return tenants.Seed{}, err
 	}
 	seed := tenants.Seed{
-		Site: sites.Site{
+		Site: tenants.Site{
 			ID: siteID, Primary: true, BaseURL: p.addresses.dev, TenantBaseURLTemplate: p.addresses.template,
 			AdminTenantID: adminTenant, Services: tenants.DefaultServices(),
 		},

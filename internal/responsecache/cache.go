@@ -35,6 +35,12 @@ func (c *Cache[T]) List(ctx context.Context, window httpapi.Window, message stri
 	return c.list.Get(func() any { return Page(ctx, c.items, window, message) })
 }
 
+// Has reports whether there is an item with the id.
+func (c *Cache[T]) Has(id string) bool {
+	_, found := c.index[id]
+	return found
+}
+
 // Get returns the response with the item that has the id, or false when there
 // is none. Its message must be the same at each call for that id.
 func (c *Cache[T]) Get(ctx context.Context, id, message string) (response *Response, found bool, err error) {

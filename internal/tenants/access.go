@@ -8,7 +8,6 @@ import (
 	"gatehouse/internal/apierr"
 	"gatehouse/internal/authn"
 	"gatehouse/internal/kernelclient"
-	"gatehouse/internal/tenants/sites"
 )
 
 // The roles that let people and services write; docs/registry.md says how
@@ -38,61 +37,64 @@ var (
 // have anything signed with these keys in any case.
 var keyHolders = []string{"tokens", "authenticator"}
 
-// permit is what a caller may change of one row.
+// permit is what a caller may change of one record.
 type permit struct {
 	everything bool
 	fields     []string
 }
 
-// terms refuse to change what p does not cover, and rows that are not there.
-func (p permit) terms(kind, id string, found bool, differences []Difference) error {
+// precondition refuses to change what p does not cover, and records that are
+// not there.
+func (p permit) precondition(title, id string, found bool, differences []Difference) error {
 	if !found {
-		return missing(kind, id)
+		return missing(title, id)
 	}
 	if p.everything {
 		return nil
 	}
 	if others := differing(differences, p.fields); others != nil {
 		return apierr.New(apierr.Forbidden, "You may not change %s of the %s %s; you may change %s.",
-			strings.Join(others, ", "), titles[kind], id, strings.Join(p.fields, ", "))
+			strings.Join(others, ", "), title, id, strings.Join(p.fields, ", "))
 	}
 	return nil
 }
 
 // access decides who may write what.
 type access struct {
-	registry *registry
-	kernel   *kernelclient.Client
+	snapshots *snapshots
+	kernel    *kernelclient.Client
 }
 
-// asker is a caller, with the registry as it was when he asked.
-type asker struct {
+// writer is a caller who wants to write, with the registry as it was when he
+// asked.
+type writer struct {
 	authn.Caller
 
-	view    *view
-	primary sites.Site
+	now     *snapshot
+	primary Site
 }
 
-// String returns the caller as rows and their history name him.
-func (a asker) String() string { return a.Username + "@" + a.TenantID }
+// String returns the caller as records and their history name him.
+func (w writer) String() string { return w.Username + "@" + w.TenantID }
 
-// asker returns who asks for a write. Errors: Forbidden, Unavailable.
-func (a access) asker(ctx context.Context) (asker, error) {
+// writer returns who asks for a write. Errors: Forbidden, Unavailable.
+func (a access) writer(ctx context.Context) (writer, error) {
 	caller, err := authn.From(ctx)
 	if err != nil {
-		return asker{}, err
+		return writer{}, err
 	}
-	v, err := a.registry.current(ctx)
+	now, err := a.snapshots.current(ctx)
 	if err != nil {
-		return asker{}, err
+		return writer{}, err
 	}
-	primary, found := v.sites.Primary()
+	primary, found := now.primary()
 	if !found {
-		return asker{}, apierr.Away(errNoPrimary, "The primary site")
+		return writer{}, apierr.Away(errNoPrimary, "The primary site")
 	}
-	who := asker{Caller: caller, view: v, primary: primary}
+	who := writer{Caller: caller, now: now, primary: primary}
 	if who.posesAsService() {
-		return asker{}, apierr.New(apierr.Forbidden, "The user %s has the name of a service and cannot change the registry.", caller.Username)
+		return writer{}, apierr.New(apierr.Forbidden, "The user %s has the name of a service and cannot change the registry.",
+			caller.Username)
 	}
 	return who, nil
 }
@@ -100,33 +102,36 @@ func (a access) asker(ctx context.Context) (asker, error) {
 // posesAsService reports whether the caller is a user of an administrative
 // tenant who is called like a service. Roles are given to names, and those of
 // services must not count for people.
-func (a asker) posesAsService() bool {
-	if a.Service() || !a.view.sites.HasAdminTenant(a.TenantID) {
+func (w writer) posesAsService() bool {
+	if _, administrative := w.now.administered(w.TenantID); w.Service() || !administrative {
 		return false
 	}
-	return slices.ContainsFunc(a.view.sites.Services(serviceName, "tokens", "authenticator", "security"), func(name string) bool {
-		return strings.EqualFold(name, a.Username)
-	})
+	names := []string{serviceName, "tokens", "authenticator", "security"}
+	for _, site := range w.now.content.Sites {
+		names = append(names, site.Services...)
+	}
+	return slices.ContainsFunc(names, func(name string) bool { return strings.EqualFold(name, w.Username) })
 }
 
 // creator returns who asks, if he may create and delete. Errors: Forbidden,
 // Unavailable.
-func (a access) creator(ctx context.Context) (asker, error) {
-	who, err := a.asker(ctx)
+func (a access) creator(ctx context.Context) (writer, error) {
+	who, err := a.writer(ctx)
 	if err != nil {
-		return asker{}, err
+		return writer{}, err
 	}
 	may, err := a.creates(ctx, who)
 	switch {
 	case err != nil:
-		return asker{}, err
+		return writer{}, err
 	case !may:
-		return asker{}, apierr.New(apierr.Forbidden, "Only holders of the role %s in the tenant %s may do that.", creatorRole, who.primary.AdminTenantID)
+		return writer{}, apierr.New(apierr.Forbidden, "Only holders of the role %s in the tenant %s may do that.",
+			creatorRole, who.primary.AdminTenantID)
 	}
 	return who, nil
 }
 
-func (a access) creates(ctx context.Context, who asker) (bool, error) {
+func (a access) creates(ctx context.Context, who writer) (bool, error) {
 	if who.TenantID != who.primary.AdminTenantID {
 		return false, nil
 	}
@@ -135,14 +140,14 @@ func (a access) creates(ctx context.Context, who asker) (bool, error) {
 
 // runsSite reports whether the caller is a service of the administrative
 // tenant of the site.
-func (a asker) runsSite(siteID string) bool {
-	site, _ := a.view.sites.Get(siteID)
-	return a.Service() && a.TenantID == site.AdminTenantID
+func (w writer) runsSite(siteID string) bool {
+	site, _ := w.now.site(siteID)
+	return w.Service() && w.TenantID == site.AdminTenantID
 }
 
 // tenant returns what the caller may change of t, of which he wants to change
 // no field but those given. Errors: Forbidden, Unavailable.
-func (a access) tenant(ctx context.Context, who asker, t Tenant, given map[string]bool) (permit, error) {
+func (a access) tenant(ctx context.Context, who writer, t Tenant, given map[string]bool) (permit, error) {
 	switch {
 	case who.Service() && who.TenantID == who.primary.AdminTenantID && who.Username == serviceName:
 		return permit{everything: true}, nil
@@ -168,12 +173,13 @@ func (a access) tenant(ctx context.Context, who asker, t Tenant, given map[strin
 			return permit{fields: own.fields}, err
 		}
 	}
-	return permit{}, apierr.New(apierr.Forbidden, "Only administrators of the tenant %s and holders of the role %s may change it.", t.ID, updaterRole)
+	return permit{}, apierr.New(apierr.Forbidden, "Only administrators of the tenant %s and holders of the role %s may change it.",
+		t.ID, updaterRole)
 }
 
 // site returns what the caller may change of the site with the id. Errors:
 // Forbidden, Unavailable.
-func (a access) site(ctx context.Context, who asker, id string) (permit, error) {
+func (a access) site(ctx context.Context, who writer, id string) (permit, error) {
 	if may, err := a.creates(ctx, who); may || err != nil {
 		return permit{everything: true}, err
 	}

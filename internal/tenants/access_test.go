@@ -61,7 +61,7 @@ func TestWritesNeedAGoodAccessToken(t *testing.T) {
 		}
 	}
 	equal(t, "content", contentOf(t, h.service), before)
-	if asked := h.office.questions(); len(asked) != 0 {
+	if asked := h.authenticator.questions(); len(asked) != 0 {
 		t.Errorf("roles were asked for: %v", asked)
 	}
 }
@@ -69,7 +69,7 @@ func TestWritesNeedAGoodAccessToken(t *testing.T) {
 func TestOnlyCreatorsCreateAndDelete(t *testing.T) {
 	h := open(t)
 	before := contentOf(t, h.service)
-	h.office.grant("admin boss tenant_definition_updater", "admin boss $!tenant_admin", "admin files tenant_definition_updater",
+	h.authenticator.grant("admin boss tenant_definition_updater", "admin boss $!tenant_admin", "admin files tenant_definition_updater",
 		"dev tenants tenant_creator", "dev boss tenant_creator", "dev boss $!tenant_admin", "east-admin tokens tenant_creator", "admin TENANTS tenant_creator",
 		"admin tenants@admin tenant_creator", "east-admin tenants tenant_creator")
 	for _, headers := range [][]string{
@@ -87,7 +87,7 @@ func TestOnlyCreatorsCreateAndDelete(t *testing.T) {
 		}
 	}
 	equal(t, "content", contentOf(t, h.service), before)
-	h.office.grant("admin boss tenant_creator")
+	h.authenticator.grant("admin boss tenant_creator")
 	for _, request := range []string{"POST /v3/sites", "POST /v3/tenants", "POST /v3/tenants/ldaps", "POST /v3/tenants/owners"} {
 		method, target, _ := strings.Cut(request, " ")
 		r := wants(t, h, http.StatusCreated, "", method, target, creations(t)[request], user(t, "boss@admin")...)
@@ -135,7 +135,7 @@ func TestWhoMayUpdateATenant(t *testing.T) {
 		{"service", "tenants@east-admin", nil},
 	} {
 		h := open(t)
-		h.office.grant(grants...)
+		h.authenticator.grant(grants...)
 		n := 0
 		for _, tenant := range []string{"dev", "east-one", "admin"} { // a token's issuer last
 			for _, text := range []string{description, admin, endpoint} {
@@ -161,7 +161,7 @@ func TestWhoMayUpdateATenant(t *testing.T) {
 
 func TestWhatATenantsOwnPeopleMayNotChange(t *testing.T) {
 	h := open(t)
-	h.office.grant("dev ada $!tenant_admin", "dev uma tenant_definition_updater")
+	h.authenticator.grant("dev ada $!tenant_admin", "dev uma tenant_definition_updater")
 	before := contentOf(t, h.service)
 	key := wrappedKeys()[1]
 	for field, value := range map[string]any{
@@ -182,7 +182,7 @@ func TestWhatATenantsOwnPeopleMayNotChange(t *testing.T) {
 
 func TestHoldersOfKeysPublishThemWithoutARole(t *testing.T) {
 	h := open(t)
-	h.office.silence()
+	h.authenticator.silence()
 	key := body(t, object{"public_key": wrappedKeys()[1]}, nil)
 	publish := func(status int, tenant, text string, headers []string) {
 		t.Helper()
@@ -212,7 +212,7 @@ func TestHoldersOfKeysPublishThemWithoutARole(t *testing.T) {
 
 func TestWhoMayUpdateASite(t *testing.T) {
 	h := open(t)
-	h.office.grant("admin boss tenant_creator", "east-admin tokens tenant_definition_updater", "east-one ada $!tenant_admin", "east-one ada tenant_definition_updater", "east-admin ada tenant_definition_updater")
+	h.authenticator.grant("admin boss tenant_creator", "east-admin tokens tenant_definition_updater", "east-one ada $!tenant_admin", "east-one ada tenant_definition_updater", "east-admin ada tenant_definition_updater")
 	try := func(status int, site, text string, headers []string) {
 		t.Helper()
 		wants(t, h, status, "", "PUT", "/v3/sites/"+site, text, headers...)
@@ -235,7 +235,7 @@ func TestWhoMayUpdateASite(t *testing.T) {
 func TestNothingIsAllowedWhenRolesCannotBeAskedFor(t *testing.T) {
 	h := open(t)
 	before := contentOf(t, h.service)
-	h.office.silence()
+	h.authenticator.silence()
 	all := creations(t)
 	all["PUT /v3/sites/main"] = `{"services":[]}`
 	for request, text := range all {
@@ -249,7 +249,8 @@ func TestNothingIsAllowedWhenRolesCannotBeAskedFor(t *testing.T) {
 	equal(t, "content", contentOf(t, h.service), before)
 	wants(t, h, http.StatusOK, "", "PUT", "/v3/tenants/dev", `{"description":"x"}`, service(t, "tenants@admin")...)
 
-	_, alone := seeded(t) // has not been told where to ask
+	alone := empty(t) // has not been told where to ask
+	seed(t, alone, devSeed("8080"))
 	e := engine(t, alone)
 	wants(t, e, http.StatusServiceUnavailable, "who may do what", "POST", "/v3/tenants", body(t, newTenantBody, nil))
 	wants(t, e, http.StatusOK, "", "PUT", "/v3/tenants/dev", `{"description":"x"}`)
@@ -257,7 +258,7 @@ func TestNothingIsAllowedWhenRolesCannotBeAskedFor(t *testing.T) {
 
 func TestAdministratorsSeeTheConnectionsThatTheirTenantNames(t *testing.T) {
 	h := open(t)
-	h.office.grant("dev ada $!tenant_admin", "east-one ada $!tenant_admin")
+	h.authenticator.grant("dev ada $!tenant_admin", "east-one ada $!tenant_admin")
 	wants(t, h, 201, "", "POST", "/v3/tenants/ldaps", body(t, newLDAPBody, nil))
 	for _, tt := range []struct {
 		headers []string
@@ -276,14 +277,14 @@ func TestAdministratorsSeeTheConnectionsThatTheirTenantNames(t *testing.T) {
 			equal(t, fmt.Sprint(row["ldap_id"], " ", tt.headers[0]), shown, tt.own && row["ldap_id"] == "tapis-dev")
 		}
 	}
-	h.office.close()
+	h.authenticator.close()
 	h.clock.advance(time.Minute)
 	get(t, h, "/v3/tenants/ldaps", 200, user(t, "uma@dev")...) // reads go on
 }
 
 func TestUpstreamBugAUserCalledTenantsMayDoAnything(t *testing.T) {
 	h := open(t)
-	h.office.grant("admin tenants tenant_definition_updater", "admin tenants $!tenant_admin")
+	h.authenticator.grant("admin tenants tenant_definition_updater", "admin tenants $!tenant_admin")
 	for _, target := range []string{"/v3/tenants/dev", "/v3/tenants/admin", "/v3/tenants/east-one"} {
 		wants(t, h, http.StatusForbidden, "name of a service", "PUT", target, `{"description":"x"}`, user(t, "tenants@admin")...)
 	}
@@ -291,7 +292,7 @@ func TestUpstreamBugAUserCalledTenantsMayDoAnything(t *testing.T) {
 
 func TestUpstreamBugAnyServiceOfASiteMayChangeItsTenants(t *testing.T) {
 	h := open(t)
-	h.office.grant("east-one files tenant_definition_updater")
+	h.authenticator.grant("east-one files tenant_definition_updater")
 	wants(t, h, http.StatusUnauthorized, "", "PUT", "/v3/tenants/east-admin", `{"description":"x"}`, service(t, "files@east-one")...)
 }
 
@@ -299,14 +300,14 @@ func TestUpstreamBugTheAdministrativeTenantIsHardCoded(t *testing.T) {
 	h := open(t)
 	// The primary site's administrative tenant becomes another one.
 	wants(t, h, 200, "", "PUT", "/v3/sites/main", `{"site_admin_tenant_id":"dev"}`)
-	h.office.grant("dev boss tenant_creator")
+	h.authenticator.grant("dev boss tenant_creator")
 	wants(t, h, http.StatusForbidden, "tenant dev", "POST", "/v3/tenants", body(t, newTenantBody, nil), user(t, "boss@admin")...)
 	wants(t, h, http.StatusCreated, "", "POST", "/v3/tenants", body(t, newTenantBody, nil), user(t, "boss@dev")...)
 }
 
 func TestARevokedTokenIsVoidHereToo(t *testing.T) {
 	h := open(t)
-	h.office.grant("dev ada $!tenant_admin", "admin boss tenant_creator")
+	h.authenticator.grant("dev ada $!tenant_admin", "admin boss tenant_creator")
 	put := func(status int, headers []string) {
 		t.Helper()
 		wants(t, h, status, "", "PUT", "/v3/tenants/dev", body(t, object{"description": h.clock.Now().String()}, nil), headers...)
@@ -315,9 +316,9 @@ func TestARevokedTokenIsVoidHereToo(t *testing.T) {
 	for _, headers := range [][]string{user(t, "ada@dev"), user(t, "boss@admin"), service(t, "tenants@admin"), service(t, "tokens@admin")} {
 		put(200, headers)
 		get(t, h, "/v3/tenants/ldaps", 200, headers...)
-		h.office.mu.Lock()
-		h.office.revoked[headers[1]] = true
-		h.office.mu.Unlock()
+		h.authenticator.mu.Lock()
+		h.authenticator.revoked[headers[1]] = true
+		h.authenticator.mu.Unlock()
 		put(401, headers)
 		if rows := get(t, h, "/v3/tenants/ldaps", 200, headers...).rows(t); rows[0]["bind_dn"] != nil {
 			t.Errorf("a revoked token shows %v", rows[0])
@@ -328,7 +329,7 @@ func TestARevokedTokenIsVoidHereToo(t *testing.T) {
 func TestNothingIsWrittenWhileRevocationsCannotBeAskedFor(t *testing.T) {
 	h := open(t)
 	before := contentOf(t, h.service)
-	h.office.close()
+	h.authenticator.close()
 	key := body(t, object{"public_key": wrappedKeys()[1]}, nil)
 	for _, headers := range [][]string{service(t, "tenants@admin"), service(t, "authenticator@admin"), user(t, "ada@dev")} {
 		wants(t, h, http.StatusServiceUnavailable, "who may do what", "PUT", "/v3/tenants/dev", key, headers...)

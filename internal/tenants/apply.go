@@ -2,30 +2,27 @@ package tenants
 
 import (
 	"context"
-	"errors"
 	"log/slog"
 	"strings"
-
-	"gatehouse/internal/tenants/sites"
 )
 
-// Wanted is what an operator wants the registry to hold. Rows that it does
+// Wanted is what an operator wants the registry to hold. Records that it does
 // not mention, and fields that are not given, stay as they are. Public keys
 // are as NormalizePublicKey returns them.
 type Wanted struct {
-	Sites   []Patch[sites.Site]
+	Sites   []Patch[Site]
 	Owners  []Patch[Owner]
 	LDAPs   []Patch[LDAPConnection]
 	Tenants []Patch[Tenant]
 }
 
-// Change is one row that is made or changed.
+// Change is one record that is made, changed or deleted.
 type Change struct {
 	New         bool
 	Gone        bool
-	Kind        string // site, owner, ldap or tenant
+	Resource    string // site, owner, ldap or tenant
 	ID          string
-	Differences []Difference // of a changed row
+	Differences []Difference // of a changed record
 }
 
 // String returns the change as one line: create tenant dev, or update tenant
@@ -33,29 +30,20 @@ type Change struct {
 func (c Change) String() string {
 	switch {
 	case c.New:
-		return "create " + c.Kind + " " + c.ID
+		return "create " + c.Resource + " " + c.ID
 	case c.Gone:
-		return "delete " + c.Kind + " " + c.ID
+		return "delete " + c.Resource + " " + c.ID
 	}
-	return "update " + c.Kind + " " + c.ID + ": " + strings.Join(c.fields(), ", ")
-}
-
-// fields returns the names of what differs.
-func (c Change) fields() []string {
-	names := make([]string, len(c.Differences))
-	for i, d := range c.Differences {
-		names[i] = d.Field
-	}
-	return names
+	return "update " + c.Resource + " " + c.ID + ": " + strings.Join(differing(c.Differences, nil), ", ")
 }
 
 // Content returns the registry as the database has it now.
 func (s *Service) Content(ctx context.Context) (Content, error) {
-	v, err := s.registry.current(ctx)
+	now, err := s.snapshots.current(ctx)
 	if err != nil {
 		return Content{}, err
 	}
-	return v.content, nil
+	return now.content, nil
 }
 
 // Plan returns what Apply would change now, and writes nothing. The error
@@ -65,8 +53,8 @@ func (s *Service) Plan(ctx context.Context, w Wanted) ([]Change, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := newPlan(content, w.decide)
-	return p.changes, errors.Join(p.faults...)
+	p := newPlan(content, s.tables, w.decide)
+	return p.changes, p.err()
 }
 
 // Apply makes the registry hold what is wanted, all or nothing, and returns
@@ -75,7 +63,7 @@ func (s *Service) Plan(ctx context.Context, w Wanted) ([]Change, error) {
 // update. Changes go into the history of sites and tenants as made by apply@
 // and the primary site's administrative tenant.
 func (s *Service) Apply(ctx context.Context, w Wanted) ([]Change, error) {
-	p, err := s.carryOut(ctx, "", w.decide)
+	p, err := s.write(ctx, "", w.decide)
 	if err != nil {
 		return nil, err
 	}
@@ -84,44 +72,45 @@ func (s *Service) Apply(ctx context.Context, w Wanted) ([]Change, error) {
 
 // decide plans all that is wanted.
 func (w Wanted) decide(p *plan) {
-	weigh(p, Sites(), p.known.sites, w.Sites, anyhow, p.site)
-	weigh(p, Owners(), p.known.owners, w.Owners, anyhow, p.owner)
-	weigh(p, LDAPs(), p.known.ldaps, w.LDAPs, anyhow, p.ldap)
-	weigh(p, Tenants(), p.known.tenants, w.Tenants, anyhow, p.tenant)
+	p.sites.diff(p, w.Sites, always)
+	p.owners.diff(p, w.Owners, always)
+	p.ldaps.diff(p, w.LDAPs, always)
+	p.tenants.diff(p, w.Tenants, always)
 }
 
-// carryOut changes the registry as decide says, all or nothing. It is the one
-// way in which programs and callers of the API write, so that one set of
-// rules holds for both. by says who; empty means apply@. Where there is
-// nothing to write, nothing is written.
-func (s *Service) carryOut(ctx context.Context, by string, decide func(p *plan)) (*plan, error) {
-	content, err := s.Content(ctx)
+// write changes the registry as decide says, all or nothing. It is the one way
+// in which programs and callers of the API write, so that one set of rules
+// holds for all. by says who; empty means apply@. Where there is nothing to
+// write, nothing is written.
+func (s *Service) write(ctx context.Context, by string, decide func(p *plan)) (*plan, error) {
+	now, err := s.snapshots.current(ctx)
 	if err != nil {
 		return nil, err
 	}
-	p := newPlan(content, decide)
-	if err := errors.Join(p.faults...); err != nil || len(p.writes) == 0 {
+	p := newPlan(now.content, s.tables, decide)
+	if err := p.err(); err != nil || len(p.writes) == 0 {
 		return p, err
 	}
-	err = s.registry.change(ctx, func(ctx context.Context) error {
-		content, err := s.tables.content(ctx)
-		if err != nil {
-			return err
+	err = s.snapshots.change(ctx, func(ctx context.Context, counter int64) error {
+		if counter != now.counter { // somebody else was faster; now nobody else can write
+			content, err := s.tables.content(ctx)
+			if err != nil {
+				return err
+			}
+			if p = newPlan(content, s.tables, decide); p.err() != nil {
+				return p.err()
+			}
 		}
-		p = newPlan(content, decide) // anew: now nobody else can write
-		if err := errors.Join(p.faults...); err != nil {
-			return err
-		}
-		mark := stamp{at: s.now(), by: by}
 		if by == "" {
-			mark.by = p.applying()
+			primary, _ := p.primary()
+			by = strings.TrimSuffix("apply@"+primary.AdminTenantID, "@")
 		}
+		at := s.now()
 		for _, write := range p.writes {
-			if err := write(ctx, s.tables, mark); err != nil {
+			if err := write(ctx, at, by); err != nil {
 				return err
 			}
 		}
-		by = mark.by
 		return nil
 	})
 	if err != nil {

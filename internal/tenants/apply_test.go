@@ -12,7 +12,6 @@ import (
 
 	"gatehouse/internal/database"
 	"gatehouse/internal/tenants/history"
-	"gatehouse/internal/tenants/sites"
 	"gatehouse/internal/testdb"
 	"gatehouse/migrations"
 )
@@ -26,35 +25,18 @@ func want[R any](origin string, values R, fields ...string) Patch[R] {
 	return p
 }
 
-// whole returns the patches that give every field of all rows.
-func whole[R any](k Kind[R], rows []R) []Patch[R] {
-	var all []Patch[R]
-	for i := range rows {
-		p := want(k.Name+" "+k.ID(&rows[i]), rows[i])
-		for _, f := range k.Fields {
-			p.Given[f.Name] = true
-		}
-		all = append(all, p)
-	}
-	return all
-}
-
-func wantedOf(c Content) Wanted {
-	return Wanted{Sites: whole(Sites(), c.Sites), Owners: whole(Owners(), c.Owners), LDAPs: whole(LDAPs(), c.LDAPs), Tenants: whole(Tenants(), c.Tenants)}
+func wantedOf(c Content) (w Wanted) {
+	w.Sites = converted(c.Sites, func(s Site) Patch[Site] { return whole(Sites(), s) })
+	w.Owners = converted(c.Owners, func(o Owner) Patch[Owner] { return whole(Owners(), o) })
+	w.LDAPs = converted(c.LDAPs, func(l LDAPConnection) Patch[LDAPConnection] { return whole(LDAPs(), l) })
+	w.Tenants = converted(c.Tenants, func(t Tenant) Patch[Tenant] { return whole(Tenants(), t) })
+	return w
 }
 
 // tenantPatch changes fields of a tenant that exists.
 func tenantPatch(id string, values Tenant, fields ...string) Wanted {
 	values.ID = id
 	return Wanted{Tenants: []Patch[Tenant]{want("here", values, append(fields, "tenant_id")...)}}
-}
-
-func lines(changes []Change) []string {
-	all := []string{}
-	for _, c := range changes {
-		all = append(all, c.String())
-	}
-	return all
 }
 
 func apply(t testing.TB, s *Service, w Wanted) []string {
@@ -70,7 +52,7 @@ func apply(t testing.TB, s *Service, w Wanted) []string {
 	if len(planned)+len(changes) > 0 && !reflect.DeepEqual(planned, changes) {
 		t.Errorf("planned %v, done %v", planned, changes)
 	}
-	return lines(changes)
+	return converted(changes, Change.String)
 }
 
 func contentOf(t testing.TB, s *Service) Content {
@@ -88,7 +70,7 @@ type fieldChange struct{ Prev, New any }
 // pastOf returns what stands in the history of a tenant.
 func pastOf(t testing.TB, s *Service, tenantID string) (rows []history.Entry, updates []map[string]fieldChange) {
 	t.Helper()
-	rows, err := s.tables.history.Of(t.Context(), tenantID)
+	rows, err := s.tables.tenantHistory.Of(t.Context(), tenantID)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -104,7 +86,7 @@ func pastOf(t testing.TB, s *Service, tenantID string) (rows []history.Entry, up
 
 func TestApplyFillsAnEmptyRegistryAndThenDoesNothing(t *testing.T) {
 	testdb.Each(t, migrations.Tenants, func(t *testing.T, db *database.DB) {
-		source := newService(t, testdb.New(t, migrations.Tenants), (&clock{at: noon}).Now)
+		source := empty(t)
 		seedWide(t, source)
 		content := contentOf(t, source)
 
@@ -144,7 +126,7 @@ func TestApplyChangesWhatIsGivenAndNothingElse(t *testing.T) {
 		c.advance(time.Hour)
 		w := tenantPatch("dev", Tenant{Description: "", AdminUser: "boss", TokenGenServices: []string{"a", "b"}, Owner: "new@example.org", Status: Inactive, SiteID: "ignored"},
 			"description", "admin_user", "token_gen_services", "owner", "status")
-		w.Sites = []Patch[sites.Site]{want("site", sites.Site{ID: "main", Services: []string{"tokens"}, AdminTenantID: "ignored"}, "site_id", "services")}
+		w.Sites = []Patch[Site]{want("site", Site{ID: "main", Services: []string{"tokens"}, AdminTenantID: "ignored"}, "site_id", "services")}
 		w.Owners = []Patch[Owner]{
 			want("owner", Owner{Email: "ops@example.org", Name: "New name"}, "email", "name"),
 			want("owner", Owner{Email: "new@example.org", Name: "N", Institution: "I"}, "email", "name", "institution"),
@@ -156,7 +138,7 @@ func TestApplyChangesWhatIsGivenAndNothingElse(t *testing.T) {
 		})
 		now := noon.Add(time.Hour)
 		after := before
-		after.Sites, after.Owners = slices.Clone(before.Sites), []Owner{{Email: "new@example.org", Name: "N", Institution: "I", CreateTime: now, LastUpdateTime: now}, before.Owners[0]}
+		after.Sites, after.Owners = slices.Clone(before.Sites), []Owner{{Email: "new@example.org", Name: "N", Institution: "I", Stamps: Stamps{CreateTime: now, LastUpdateTime: now}}, before.Owners[0]}
 		after.LDAPs, after.Tenants = slices.Clone(before.LDAPs), slices.Clone(before.Tenants)
 		main, owner, ldap, dev := &after.Sites[1], &after.Owners[1], &after.LDAPs[0], &after.Tenants[2]
 		main.Services, main.LastUpdateTime, main.LastUpdatedBy = []string{"tokens"}, now, "apply@admin"
@@ -206,8 +188,8 @@ func TestADraftWithAKeyBecomesActive(t *testing.T) {
 func TestApplyRefusesWhatTheRulesRefuse(t *testing.T) {
 	_, s := seeded(t)
 	before := contentOf(t, s)
-	site := func(values sites.Site, fields ...string) Wanted {
-		return Wanted{Sites: []Patch[sites.Site]{want("here", values, append(fields, "site_id")...)}}
+	site := func(values Site, fields ...string) Wanted {
+		return Wanted{Sites: []Patch[Site]{want("here", values, append(fields, "site_id")...)}}
 	}
 	goodTenant := Tenant{BaseURL: "https://new.example.org", SiteID: "main", Owner: "ops@example.org", AdminUser: "boss"}
 	newTenant := func(id string, change func(t *Tenant)) Wanted {
@@ -243,12 +225,12 @@ func TestApplyRefusesWhatTheRulesRefuse(t *testing.T) {
 		"the primary's admin":     {tenantPatch("admin", Tenant{Status: Inactive}, "status"), "here: The field status must stay active, because admin is the administrative tenant of the primary site"},
 		"a site's admin":          {tenantPatch("east-admin", Tenant{Status: Inactive}, "status"), "other active tenants"},
 
-		"a second primary":      {site(sites.Site{ID: "two", Primary: true, BaseURL: "https://b.org", TenantBaseURLTemplate: "https://${tenant_id}.b.org", AdminTenantID: "a"}, "primary", "base_url", "tenant_base_url_template", "site_admin_tenant_id"), "only one"},
-		"primary no more":       {site(sites.Site{ID: "main"}, "primary"), "primary of an existing site cannot be changed; it is true"},
-		"unclear whether":       {site(sites.Site{ID: "two", BaseURL: "b.org", AdminTenantID: "a"}, "base_url", "site_admin_tenant_id"), "primary is required"},
-		"another's address":     {site(sites.Site{ID: "main", BaseURL: "east.example.org"}, "base_url"), "base_url"},
-		"another site's":        {site(sites.Site{ID: "east", BaseURL: "http://LOCALHOST:8080"}, "base_url"), "another site"},
-		"a template taken away": {site(sites.Site{ID: "main"}, "tenant_base_url_template"), "tenant_base_url_template"},
+		"a second primary":      {site(Site{ID: "two", Primary: true, BaseURL: "https://b.org", TenantBaseURLTemplate: "https://${tenant_id}.b.org", AdminTenantID: "a"}, "primary", "base_url", "tenant_base_url_template", "site_admin_tenant_id"), "only one"},
+		"primary no more":       {site(Site{ID: "main"}, "primary"), "primary of an existing site cannot be changed; it is true"},
+		"unclear whether":       {site(Site{ID: "two", BaseURL: "b.org", AdminTenantID: "a"}, "base_url", "site_admin_tenant_id"), "primary is required"},
+		"another's address":     {site(Site{ID: "main", BaseURL: "east.example.org"}, "base_url"), "base_url"},
+		"another site's":        {site(Site{ID: "east", BaseURL: "http://LOCALHOST:8080"}, "base_url"), "another site"},
+		"a template taken away": {site(Site{ID: "main"}, "tenant_base_url_template"), "tenant_base_url_template"},
 
 		"an owner without a name": {Wanted{Owners: []Patch[Owner]{want("here", Owner{Email: "a@b", Institution: "I"}, "email", "institution")}}, "here: The field name is required"},
 		"a port beyond the last":  {Wanted{LDAPs: []Patch[LDAPConnection]{want("here", LDAPConnection{ID: "tapis-dev", Port: 65536}, "ldap_id", "port")}}, "here: The field port"},
@@ -281,9 +263,7 @@ func TestASiteMayRetireWhole(t *testing.T) {
 }
 
 func TestEverythingThatIsWrongIsSaidAndNothingIsDone(t *testing.T) {
-	testdb.Each(t, migrations.Tenants, func(t *testing.T, db *database.DB) {
-		s := newService(t, db, (&clock{at: noon}).Now)
-		seedWide(t, s)
+	eachWide(t, func(t *testing.T, s *Service) {
 		before := contentOf(t, s)
 		counter := counterOf(t, s)
 		w := tenantPatch("dev", Tenant{BaseURL: "https://x"}, "base_url")
@@ -303,7 +283,7 @@ func TestEverythingThatIsWrongIsSaidAndNothingIsDone(t *testing.T) {
 
 func counterOf(t testing.TB, s *Service) int64 {
 	t.Helper()
-	counter, err := s.registry.changes.counter(t.Context())
+	counter, err := s.snapshots.changes.counter(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -348,10 +328,10 @@ func TestAServedRegistrySeesWhatWasAppliedWithinTwoSeconds(t *testing.T) {
 
 func TestOfManyAppliesAtOnceOneDoesTheWork(t *testing.T) {
 	testdb.Each(t, migrations.Tenants, func(t *testing.T, db *database.DB) {
-		source := newService(t, testdb.New(t, migrations.Tenants), (&clock{at: noon}).Now)
+		source := empty(t)
 		seedWide(t, source)
 		w := wantedOf(contentOf(t, source))
-		first := newService(t, db, (&clock{at: noon}).Now)
+		first := newService(t, db, atNoon)
 		apply(t, first, w)
 		w.Tenants[2].Values.Description = "Another."
 		const n = 4
@@ -359,7 +339,7 @@ func TestOfManyAppliesAtOnceOneDoesTheWork(t *testing.T) {
 		var all sync.WaitGroup
 		for i := range n {
 			all.Go(func() {
-				s := newService(t, db, (&clock{at: noon}).Now)
+				s := newService(t, db, atNoon)
 				changes, err := s.Apply(t.Context(), w)
 				if err != nil {
 					t.Error(err)
@@ -377,11 +357,9 @@ func TestOfManyAppliesAtOnceOneDoesTheWork(t *testing.T) {
 }
 
 func TestAnApplyThatFailsHalfwayLeavesNothing(t *testing.T) {
-	testdb.Each(t, migrations.Tenants, func(t *testing.T, db *database.DB) {
-		s := newService(t, db, (&clock{at: noon}).Now)
-		seedWide(t, s)
+	eachWide(t, func(t *testing.T, s *Service) {
 		before := contentOf(t, s)
-		if err := db.Conn(t.Context()).Exec("ALTER TABLE tenant_history RENAME TO gone").Error; err != nil {
+		if err := s.snapshots.db.Conn(t.Context()).Exec("ALTER TABLE tenant_history RENAME TO gone").Error; err != nil {
 			t.Fatal(err)
 		}
 		w := tenantPatch("dev", Tenant{Description: "New."}, "description")
@@ -402,7 +380,7 @@ func TestEveryFieldOfARowIsToldApart(t *testing.T) {
 
 // eachField checks that a field can be set, is seen as different, and stands
 // for nothing else.
-func eachField[R any](t *testing.T, k Kind[R]) {
+func eachField[R any](t *testing.T, k Resource[R]) {
 	t.Helper()
 	for _, f := range k.Fields {
 		var empty, set R
@@ -430,10 +408,8 @@ func eachField[R any](t *testing.T, k Kind[R]) {
 }
 
 func TestApplyRemembersWhatItChangesOfASite(t *testing.T) {
-	testdb.Each(t, migrations.Tenants, func(t *testing.T, db *database.DB) {
-		s := newService(t, db, (&clock{at: noon}).Now)
-		seedWide(t, s)
-		w := Wanted{Sites: []Patch[sites.Site]{want("here", sites.Site{ID: "east", Services: []string{"tokens"}, AdminTenantID: "east-new"}, "site_id", "services", "site_admin_tenant_id")}}
+	eachWide(t, func(t *testing.T, s *Service) {
+		w := Wanted{Sites: []Patch[Site]{want("here", Site{ID: "east", Services: []string{"tokens"}, AdminTenantID: "east-new"}, "site_id", "services", "site_admin_tenant_id")}}
 		if _, err := s.Apply(t.Context(), w); !contains(err, "here: ") || !contains(err, "site_admin_tenant_id") {
 			t.Errorf("an administrative tenant that nobody knows: %v", err)
 		}
@@ -442,7 +418,7 @@ func TestApplyRemembersWhatItChangesOfASite(t *testing.T) {
 			BaseURL: "https://new.east.example.org", SiteID: "east", Owner: "ops@example.org", AdminUser: "boss", Status: Active, PublicKey: canonicalKey(t),
 		}, "base_url", "site_id", "owner", "admin_user", "status", "public_key").Tenants
 		equal(t, "changes", apply(t, s, w), []string{"update site east: site_admin_tenant_id, services", "create tenant east-new"})
-		entries, err := s.tables.sites.History().Of(t.Context(), "east")
+		entries, err := s.tables.siteHistory.Of(t.Context(), "east")
 		if err != nil || len(entries) != 1 {
 			t.Fatalf("history: %v, %v", entries, err)
 		}

@@ -1,19 +1,15 @@
 package tenants
 
 import (
-	"context"
 	"fmt"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"testing"
-	"time"
 
 	"github.com/gin-gonic/gin"
 
 	"gatehouse/internal/httpapi"
-	"gatehouse/internal/testdb"
-	"gatehouse/migrations"
 )
 
 // sink is a response writer that copies what it gets, as a socket does, and
@@ -41,21 +37,10 @@ func (s *sink) reset() {
 // fortyTenants returns a registry of that size.
 func fortyTenants(b *testing.B) *Service {
 	b.Helper()
-	s := newService(b, testdb.New(b, migrations.Tenants), func() time.Time { return noon })
-	if err := s.Seed(b.Context(), devSeed("8080")); err != nil {
-		b.Fatal(err)
-	}
-	err := s.registry.change(b.Context(), func(ctx context.Context) error {
-		for i := range 38 {
-			t := completed(b, s, Tenant{ID: fmt.Sprintf("tenant-%d", i), SiteID: "main", Status: Active})
-			if err := s.tenants.create(ctx, t); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-	if err != nil {
-		b.Fatal(err)
+	s := empty(b)
+	seed(b, s, devSeed("8080"))
+	for i := range 38 {
+		add(b, s, Tenant{ID: fmt.Sprintf("tenant-%d", i), SiteID: "main", Status: Active})
 	}
 	return s
 }

@@ -24,9 +24,7 @@ func TestBootstrapMakesThePrimarySiteAndItsAdminTenant(t *testing.T) {
 	testdb.Each(t, migrations.Tenants, func(t *testing.T, db *database.DB) {
 		// A clock in another zone: all rows must be in UTC.
 		s := newService(t, db, func() time.Time { return noon.In(time.FixedZone("CST", -6*3600)) })
-		if err := s.Bootstrap(t.Context(), operatorConfig()); err != nil {
-			t.Fatal(err)
-		}
+		bootstrap(t, s, operatorConfig())
 		h := engine(t, s)
 		site := get(t, h, "/v3/sites/main", 200).object(t)
 		for member, want := range map[string]any{
@@ -54,22 +52,16 @@ func TestASecondBootstrapChangesNothing(t *testing.T) {
 	testdb.Each(t, migrations.Tenants, func(t *testing.T, db *database.DB) {
 		c := &clock{at: noon}
 		s := newService(t, db, c.Now)
-		if err := s.Bootstrap(t.Context(), operatorConfig()); err != nil {
-			t.Fatal(err)
-		}
+		bootstrap(t, s, operatorConfig())
 		h := engine(t, s)
 		tenants, sites := get(t, h, "/v3/tenants", 200), get(t, h, "/v3/sites", 200)
 		c.advance(time.Hour)
 		again := operatorConfig()
 		again.AdminPublicKey, again.AdminUser, again.Services = wrappedKeys()[1], "other", []string{"tokens"}
 		again.AdminBaseURL, again.Owner.Name = "https://admin.new.example.org", "Others"
-		if err := s.Bootstrap(t.Context(), again); err != nil {
-			t.Fatal(err)
-		}
+		bootstrap(t, s, again)
 		again.AdminPublicKey = "" // no longer needed
-		if err := s.Bootstrap(t.Context(), again); err != nil {
-			t.Fatal(err)
-		}
+		bootstrap(t, s, again)
 		equal(t, "tenants", string(get(t, h, "/v3/tenants", 200).raw), string(tenants.raw))
 		equal(t, "sites", string(get(t, h, "/v3/sites", 200).raw), string(sites.raw))
 	})
@@ -81,7 +73,7 @@ func TestReplicasThatStartTogetherMakeOneRegistry(t *testing.T) {
 		var all, ready sync.WaitGroup
 		ready.Add(replicas)
 		for range replicas {
-			s := newService(t, db, func() time.Time { return noon })
+			s := newService(t, db, atNoon)
 			all.Go(func() {
 				err := s.Ready(t.Context()) // opens the connection
 				ready.Done()
@@ -95,17 +87,15 @@ func TestReplicasThatStartTogetherMakeOneRegistry(t *testing.T) {
 			})
 		}
 		all.Wait()
-		h := engine(t, newService(t, db, func() time.Time { return noon }))
+		h := engine(t, newService(t, db, atNoon))
 		equal(t, "sites", get(t, h, "/v3/sites", 200).ids(t, "site_id"), []string{"main"})
 		equal(t, "tenants", get(t, h, "/v3/tenants", 200).ids(t, "tenant_id"), []string{"admin"})
 	})
 }
 
 func TestAConfigurationThatDoesNotFitTheRegistryIsRefused(t *testing.T) {
-	s := newService(t, testdb.New(t, migrations.Tenants), func() time.Time { return noon })
-	if err := s.Bootstrap(t.Context(), operatorConfig()); err != nil {
-		t.Fatal(err)
-	}
+	s := empty(t)
+	bootstrap(t, s, operatorConfig())
 	for says, change := range map[string]func(b *Bootstrap){
 		"primary site is main":  func(b *Bootstrap) { b.SiteID = "other" },
 		"admin tenant is admin": func(b *Bootstrap) { b.AdminTenantID, b.AdminBaseURL = "root", "https://root.tapis.example.org" },
@@ -120,7 +110,7 @@ func TestAConfigurationThatDoesNotFitTheRegistryIsRefused(t *testing.T) {
 }
 
 func TestABadConfigurationIsRefusedAndWritesNothing(t *testing.T) {
-	s := newService(t, testdb.New(t, migrations.Tenants), func() time.Time { return noon })
+	s := empty(t)
 	for says, change := range map[string]func(b *Bootstrap){
 		"no public key":          func(b *Bootstrap) { b.AdminPublicKey = "" },
 		"public_key":             func(b *Bootstrap) { b.AdminPublicKey = "key" },
@@ -172,7 +162,7 @@ func TestOnlyTheFirstLabelOfTheAdminHostIsReplaced(t *testing.T) {
 	} {
 		b := operatorConfig()
 		tt.change(&b)
-		site, _, err := b.rows()
+		site, _, err := b.records()
 		if err != nil {
 			t.Errorf("%s: %v", tt.name, err)
 			continue
@@ -188,12 +178,10 @@ func TestTheDefaultServicesAreComplete(t *testing.T) {
 			t.Errorf("%s is missing", name)
 		}
 	}
-	s := newService(t, testdb.New(t, migrations.Tenants), func() time.Time { return noon })
+	s := empty(t)
 	b := operatorConfig()
 	b.Services = []string{"tokens", "security"}
-	if err := s.Bootstrap(t.Context(), b); err != nil {
-		t.Fatal(err)
-	}
+	bootstrap(t, s, b)
 	raw := string(get(t, engine(t, s), "/v3/sites/main", 200).result)
 	if !strings.Contains(raw, `"services":["tokens","security"]`) {
 		t.Errorf("configured services: got %s", raw)

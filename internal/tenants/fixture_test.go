@@ -1,8 +1,6 @@
 package tenants
 
 import (
-	"bytes"
-	"context"
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/x509"
@@ -12,7 +10,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
-	"reflect"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -22,7 +20,6 @@ import (
 	"gatehouse/internal/apitest"
 	"gatehouse/internal/database"
 	"gatehouse/internal/httpapi"
-	"gatehouse/internal/tenants/sites"
 	"gatehouse/internal/testdb"
 	"gatehouse/migrations"
 )
@@ -82,9 +79,96 @@ func (c *clock) advance(d time.Duration) {
 	c.at = c.at.Add(d)
 }
 
-func newService(t testing.TB, db *database.DB, now func() time.Time) *Service {
+func atNoon() time.Time { return noon }
+
+// authenticator stands for the real one: it gives the registry its service
+// token and knows who holds which role.
+type authenticator struct {
+	server *httptest.Server
+
+	mu    sync.Mutex
+	held  map[string]bool // "tenant user role"
+	asked []string        // the same, in order
+	away  bool
+	mute  bool // about roles
+
+	revoked map[string]bool
+}
+
+func newAuthenticator(t testing.TB) *authenticator {
 	t.Helper()
-	s, err := New(Deps{DB: db, Log: slog.New(slog.DiscardHandler), Now: now})
+	a := &authenticator{held: map[string]bool{}, revoked: map[string]bool{}}
+	a.server = httptest.NewServer(http.HandlerFunc(a.serve))
+	t.Cleanup(a.server.Close)
+	return a
+}
+
+func (a *authenticator) serve(w http.ResponseWriter, r *http.Request) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	w.Header().Set("Content-Type", "application/json")
+	name, password, _ := r.BasicAuth()
+	var q struct{ Tenant, User, RoleName string }
+	switch {
+	case a.away:
+		w.WriteHeader(http.StatusServiceUnavailable)
+	case r.URL.Path == "/v3/site-router/tokens/check" && a.revoked[r.Header.Get("X-Tapis-Token")]:
+		w.WriteHeader(http.StatusUnauthorized)
+	case r.URL.Path == "/v3/site-router/tokens/check":
+	case a.mute:
+		w.WriteHeader(http.StatusServiceUnavailable)
+	case r.URL.Path == "/v3/tokens" && name == "tenants" && password == servicePassword:
+		_, _ = io.WriteString(w, `{"result":{"access_token":{"access_token":"registry's own","expires_in":14400}}}`)
+	case r.URL.Path != "/v3/security/user/hasRole" || r.Header.Get("X-Tapis-Token") != "registry's own" ||
+		r.Header.Get("X-Tapis-Tenant") != "admin" || r.Header.Get("X-Tapis-User") != "tenants":
+		w.WriteHeader(http.StatusUnauthorized)
+	case json.NewDecoder(r.Body).Decode(&q) != nil:
+		w.WriteHeader(http.StatusBadRequest)
+	default:
+		question := q.Tenant + " " + q.User + " " + q.RoleName
+		a.asked = append(a.asked, question)
+		_ = json.NewEncoder(w).Encode(map[string]any{"result": map[string]bool{"isAuthorized": a.held[question]}})
+	}
+}
+
+// grant gives roles, each as "tenant user role".
+func (a *authenticator) grant(roles ...string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for _, role := range roles {
+		a.held[role] = true
+	}
+}
+
+// silence lets it say no more about roles.
+func (a *authenticator) silence() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.mute = true
+}
+
+func (a *authenticator) close() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.away = true
+}
+
+func (a *authenticator) questions() []string {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return append([]string(nil), a.asked...)
+}
+
+const servicePassword = "the service password"
+
+// newServiceAsking returns a registry on db, which asks a for roles; nil: nobody.
+func newServiceAsking(t testing.TB, db *database.DB, now func() time.Time, a *authenticator) *Service {
+	t.Helper()
+	deps := Deps{DB: db, Log: slog.New(slog.DiscardHandler), Now: now}
+	if a != nil {
+		deps.Authenticator = Authenticator{URL: a.server.URL, ServicePassword: servicePassword, HTTP: a.server.Client()}
+	}
+	s, err := New(deps)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -92,10 +176,65 @@ func newService(t testing.TB, db *database.DB, now func() time.Time) *Service {
 	return s
 }
 
+func newService(t testing.TB, db *database.DB, now func() time.Time) *Service {
+	t.Helper()
+	return newServiceAsking(t, db, now, nil)
+}
+
+// empty returns a registry that holds nothing, on SQLite.
+func empty(t testing.TB) *Service {
+	t.Helper()
+	return newService(t, testdb.New(t, migrations.Tenants), atNoon)
+}
+
+func seed(t testing.TB, s *Service, seed Seed) {
+	t.Helper()
+	if err := s.Seed(t.Context(), seed); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func bootstrap(t testing.TB, s *Service, b Bootstrap) {
+	t.Helper()
+	if err := s.Bootstrap(t.Context(), b); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// put writes as the program does for itself.
+func put(t testing.TB, s *Service, w Wanted) {
+	t.Helper()
+	if _, err := s.write(t.Context(), "tenants@admin", w.decide); err != nil {
+		t.Error(err)
+	}
+}
+
+// add makes tenants of which a test does not care about more.
+func add(t testing.TB, s *Service, all ...Tenant) {
+	t.Helper()
+	var w Wanted
+	for _, tenant := range all {
+		w.Tenants = append(w.Tenants, whole(Tenants(), completed(t, tenant)))
+	}
+	put(t, s, w)
+}
+
+// completed fills what a test does not care about.
+func completed(t testing.TB, tenant Tenant) Tenant {
+	t.Helper()
+	tenant.BaseURL = "https://" + strings.ToLower(tenant.ID) + ".example.org"
+	tenant.Owner, tenant.AdminUser = "ops@example.org", "boss"
+	if tenant.Status != Draft {
+		tenant.PublicKey = canonicalKey(t)
+	}
+	tenant.defaultEndpoints()
+	return tenant
+}
+
 // devSeed is what the development program starts with, at the given port.
 func devSeed(port string) Seed {
 	return Seed{
-		Site: sites.Site{
+		Site: Site{
 			ID: "main", Primary: true, BaseURL: "http://localhost:" + port,
 			TenantBaseURLTemplate: "http://${tenant_id}.localhost:" + port, AdminTenantID: "admin",
 			Services: []string{"systems", "files", "security", "tokens", "tenants", "authenticator"},
@@ -115,52 +254,72 @@ func devSeed(port string) Seed {
 	}
 }
 
-// seedWide stores devSeed, tenants of every status, and an associate site with its
-// own tenants.
+// seedWide stores devSeed, tenants of every status, and an associate site with
+// its own tenants.
 func seedWide(t testing.TB, s *Service) {
 	t.Helper()
-	if err := s.Seed(t.Context(), devSeed("8080")); err != nil {
-		t.Fatal(err)
-	}
-	associate := sites.Site{ID: "east", BaseURL: "east.example.org", AdminTenantID: "east-admin", Services: []string{"security"}}
-	s.stamp("admin").site(&associate)
-	rows := []Tenant{
-		{ID: "east-admin", SiteID: "east", Status: Active},
-		{ID: "east-one", SiteID: "east", Status: Active},
-		{ID: "east-old", SiteID: "east", Status: Inactive},
-		{ID: "plan", SiteID: "main", Status: Draft},
-		{ID: "Old", SiteID: "main", Status: Inactive},
-	}
-	err := s.registry.change(t.Context(), func(ctx context.Context) error {
-		if err := s.tables.sites.Create(ctx, associate); err != nil {
-			return err
-		}
-		for _, row := range rows {
-			if err := s.tenants.create(ctx, completed(t, s, row)); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
+	seed(t, s, devSeed("8080"))
+	put(t, s, Wanted{Sites: []Patch[Site]{whole(Sites(), Site{
+		ID: "east", BaseURL: "east.example.org", AdminTenantID: "east-admin", Services: []string{"security"},
+	})}})
+	add(t, s, Tenant{ID: "east-admin", SiteID: "east", Status: Active}, Tenant{ID: "east-one", SiteID: "east", Status: Active},
+		Tenant{ID: "east-old", SiteID: "east", Status: Inactive}, Tenant{ID: "plan", SiteID: "main", Status: Draft},
+		Tenant{ID: "Old", SiteID: "main", Status: Inactive})
 }
 
-// completed fills what a test does not care about.
-func completed(t testing.TB, s *Service, row Tenant) Tenant {
+// fixture is a registry with seedWide's records that can be written, and its
+// HTTP API, of which each response is checked against the OpenAPI document.
+type fixture struct {
+	http.Handler
+
+	service       *Service
+	authenticator *authenticator
+	clock         *clock
+}
+
+// newFixture returns one on db, in which the service tenants may create.
+func newFixture(t *testing.T, db *database.DB) *fixture {
 	t.Helper()
-	row.BaseURL = "https://" + lower(row.ID) + ".example.org"
-	row.Owner, row.AdminUser = "ops@example.org", "boss"
-	if row.Status != Draft {
-		row.PublicKey = canonicalKey(t)
-	}
-	row.defaultEndpoints()
-	s.stamp("admin").tenant(&row)
-	return row
+	f := &fixture{authenticator: newAuthenticator(t), clock: &clock{at: noon}}
+	f.service = newServiceAsking(t, db, f.clock.Now, f.authenticator)
+	seedWide(t, f.service)
+	f.Handler = apitest.New(t, engine(t, f.service), "tenants")
+	f.authenticator.grant("admin tenants tenant_creator", "admin tokens tenant_definition_updater")
+	return f
 }
 
-func lower(s string) string { return string(bytes.ToLower([]byte(s))) }
+// open is newFixture on SQLite.
+func open(t *testing.T) *fixture {
+	t.Helper()
+	return newFixture(t, testdb.New(t, migrations.Tenants))
+}
+
+func seeded(t *testing.T) (http.Handler, *Service) {
+	t.Helper()
+	f := open(t)
+	return f, f.service
+}
+
+// eachOpen, eachWide and eachSeeded run a test on every database: with a
+// fixture, and with a registry that holds what seedWide or devSeed say.
+func eachOpen(t *testing.T, test func(t *testing.T, f *fixture)) {
+	t.Helper()
+	testdb.Each(t, migrations.Tenants, func(t *testing.T, db *database.DB) { test(t, newFixture(t, db)) })
+}
+
+func eachWide(t *testing.T, test func(t *testing.T, s *Service)) {
+	t.Helper()
+	eachOpen(t, func(t *testing.T, f *fixture) { test(t, f.service) })
+}
+
+func eachSeeded(t *testing.T, test func(t *testing.T, s *Service)) {
+	t.Helper()
+	testdb.Each(t, migrations.Tenants, func(t *testing.T, db *database.DB) {
+		s := newService(t, db, atNoon)
+		seed(t, s, devSeed("8080"))
+		test(t, s)
+	})
+}
 
 // engine mounts s as a program would.
 func engine(t testing.TB, s *Service) *gin.Engine {
@@ -171,102 +330,4 @@ func engine(t testing.TB, s *Service) *gin.Engine {
 	}
 	s.Mount(e)
 	return e
-}
-
-// seeded returns the HTTP API of a registry with seedWide's rows; each of its
-// answers is checked against the OpenAPI document.
-func seeded(t *testing.T) (http.Handler, *Service) {
-	t.Helper()
-	s := newService(t, testdb.New(t, migrations.Tenants), func() time.Time { return noon })
-	seedWide(t, s)
-	return apitest.New(t, engine(t, s), "tenants"), s
-}
-
-// reply is an answer as clients see it.
-type reply struct {
-	status   int
-	header   http.Header
-	raw      []byte
-	message  string
-	metadata map[string]int
-	result   json.RawMessage
-}
-
-// ask sends a request; headers come in pairs.
-func ask(t testing.TB, h http.Handler, method, target string, headers ...string) reply {
-	t.Helper()
-	r := httptest.NewRequestWithContext(t.Context(), method, target, nil)
-	for i := 0; i < len(headers); i += 2 {
-		r.Header.Add(headers[i], headers[i+1])
-	}
-	w := httptest.NewRecorder()
-	h.ServeHTTP(w, r)
-	result := w.Result()
-	defer func() { _ = result.Body.Close() }()
-	raw, err := io.ReadAll(result.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	got := reply{status: result.StatusCode, header: result.Header, raw: raw}
-	if len(raw) == 0 || result.Header.Get("Content-Encoding") != "" {
-		return got
-	}
-	var envelope struct {
-		Result   json.RawMessage `json:"result"`
-		Message  string          `json:"message"`
-		Metadata map[string]int  `json:"metadata"`
-	}
-	if err := json.Unmarshal(raw, &envelope); err != nil {
-		t.Fatalf("%s %s answered %d with %q: %v", method, target, got.status, raw, err)
-	}
-	got.result, got.message, got.metadata = envelope.Result, envelope.Message, envelope.Metadata
-	return got
-}
-
-// get asks for target and expects the status.
-func get(t testing.TB, h http.Handler, target string, status int, headers ...string) reply {
-	t.Helper()
-	got := ask(t, h, http.MethodGet, target, headers...)
-	if got.status != status {
-		t.Fatalf("GET %s: got %d (%s), want %d", target, got.status, got.message, status)
-	}
-	return got
-}
-
-// rows decodes a list.
-func (r reply) rows(t testing.TB) []map[string]any {
-	t.Helper()
-	var rows []map[string]any
-	if err := json.Unmarshal(r.result, &rows); err != nil {
-		t.Fatalf("result %s: %v", r.result, err)
-	}
-	return rows
-}
-
-// object decodes a single object.
-func (r reply) object(t testing.TB) map[string]any {
-	t.Helper()
-	var object map[string]any
-	if err := json.Unmarshal(r.result, &object); err != nil {
-		t.Fatalf("result %s: %v", r.result, err)
-	}
-	return object
-}
-
-// ids returns one member of every row, for comparison.
-func (r reply) ids(t testing.TB, member string) []string {
-	t.Helper()
-	ids := []string{}
-	for _, row := range r.rows(t) {
-		id, _ := row[member].(string)
-		ids = append(ids, id)
-	}
-	return ids
-}
-
-func equal(t testing.TB, what string, got, want any) {
-	t.Helper()
-	if !reflect.DeepEqual(got, want) {
-		t.Errorf("%s:\n got %v\nwant %v", what, got, want)
-	}
 }

@@ -6,13 +6,10 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/getkin/kin-openapi/openapi3"
 
 	"gatehouse/api/openapi"
-	"gatehouse/internal/testdb"
-	"gatehouse/migrations"
 )
 
 func TestTheDefaultListHasActiveTenantsOnly(t *testing.T) {
@@ -301,7 +298,7 @@ func TestTheDocumentDescribesExactlyTheRoutes(t *testing.T) {
 			documented = append(documented, method+" "+path)
 		}
 	}
-	s := newService(t, testdb.New(t, migrations.Tenants), func() time.Time { return noon })
+	s := empty(t)
 	gets, heads := 0, 0
 	for _, route := range engine(t, s).Routes() {
 		if strings.Contains(route.Path, "/docs") || strings.HasSuffix(route.Path, ".yaml") {
@@ -329,7 +326,7 @@ func TestTheDocumentDescribesExactlyTheRoutes(t *testing.T) {
 }
 
 func TestEmptyListsAreLists(t *testing.T) {
-	s := newService(t, testdb.New(t, migrations.Tenants), func() time.Time { return noon })
+	s := empty(t)
 	h := engine(t, s)
 	for _, target := range []string{
 		"/v3/sites", "/v3/tenants", "/v3/sites?limit=1", "/v3/tenants?select=tenant_id",

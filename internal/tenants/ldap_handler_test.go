@@ -1,8 +1,6 @@
 package tenants
 
 import (
-	"crypto/rsa"
-	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -12,47 +10,9 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 
 	"gatehouse/internal/apitest"
-	"gatehouse/internal/authn"
 	"gatehouse/internal/testdb"
 	"gatehouse/migrations"
 )
-
-// token returns an access token of tenant dev or admin, signed with its key,
-// for a service if it is admin's; changes apply to the claims.
-func token(t testing.TB, tenant string, changes map[string]any) string {
-	t.Helper()
-	claims := jwt.MapClaims{
-		"jti": "1", "sub": "testuser1@dev", "exp": noon.Add(time.Hour).Unix(), "tapis/tenant_id": tenant,
-		"tapis/token_type": "access", "tapis/account_type": "user", "tapis/username": "testuser1", "iss": "http://localhost:8080/v3/tokens",
-	}
-	key := signingKeys()[0]
-	if tenant == "admin" {
-		key = signingKeys()[1]
-		maps.Copy(claims, jwt.MapClaims{
-			"sub": "authenticator@admin", "tapis/account_type": "service", "tapis/username": "authenticator", "tapis/target_site": "main",
-			"iss": "http://127.0.0.1:8080/v3/tokens",
-		})
-	}
-	maps.Copy(claims, changes)
-	return signed(t, key, claims)
-}
-
-func signed(t testing.TB, key *rsa.PrivateKey, claims jwt.MapClaims) string {
-	t.Helper()
-	unsigned := jwt.NewWithClaims(jwt.SigningMethodRS256, claims)
-	unsigned.Header["kid"] = authn.Thumbprint(&key.PublicKey)
-	raw, err := unsigned.SignedString(key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return raw
-}
-
-// asService are the headers of a service that acts for itself.
-func asService(t testing.TB) []string {
-	t.Helper()
-	return []string{"X-Tapis-Token", token(t, "admin", nil), "X-Tapis-Tenant", "admin", "X-Tapis-User", "authenticator"}
-}
 
 var everybodys = []string{"account_type", "create_time", "last_update_time", "ldap_id", "port", "url", "use_ssl", "user_dn"}
 
@@ -150,9 +110,7 @@ func TestUpstreamBugTheAccountTypeIsAlwaysUser(t *testing.T) {
 	h, s := seeded(t)
 	connection := devSeed("8080").LDAPs[0]
 	connection.ID, connection.AccountType = "services", ServiceAccounts
-	if err := s.tables.ldaps.put(t.Context(), connection); err != nil {
-		t.Fatal(err)
-	}
+	put(t, s, Wanted{LDAPs: []Patch[LDAPConnection]{whole(LDAPs(), connection)}})
 	list := get(t, h, "/v3/tenants/ldaps", 200)
 	equal(t, "ids", list.ids(t, "ldap_id"), []string{"services", "tapis-dev"})
 	equal(t, "types", list.ids(t, "account_type"), []string{"service", "user"})
@@ -168,9 +126,7 @@ func TestUpstreamBugEverybodySeesTheAccountThatLooksPeopleUp(t *testing.T) {
 func TestOwnersAreListedInOrder(t *testing.T) {
 	h, s := seeded(t)
 	for _, email := range []string{"z@example.org", "A@example.org", "a/b@example.org"} {
-		if err := s.tables.owners.put(t.Context(), Owner{Email: email, Name: "N", Institution: "I"}); err != nil {
-			t.Fatal(err)
-		}
+		put(t, s, Wanted{Owners: []Patch[Owner]{whole(Owners(), Owner{Email: email, Name: "N", Institution: "I"})}})
 	}
 	r := get(t, h, "/v3/tenants/owners", 200)
 	equal(t, "owners", r.ids(t, "email"), []string{"A@example.org", "a/b@example.org", "ops@example.org", "z@example.org"})
@@ -198,9 +154,7 @@ func TestARotatedKeyCountsWithinTwoSeconds(t *testing.T) {
 	}
 	rotated := devSeed("8080")
 	rotated.Tenants[1].PublicKey = wrappedKeys()[0] // dev's, for brevity
-	if err := writer.Seed(t.Context(), rotated); err != nil {
-		t.Fatal(err)
-	}
+	seed(t, writer, rotated)
 	within(t, 2*time.Second, "the old key does not count any more", func() bool { return !whole(asService(t)) })
 
 	claims := jwt.MapClaims{}
@@ -217,10 +171,10 @@ func TestReadsGoOnWhenTokensCannotBeChecked(t *testing.T) {
 	h, s := seeded(t)
 	exec := func(statement string) {
 		t.Helper()
-		if err := s.registry.db.Conn(t.Context()).Exec(statement).Error; err != nil {
+		if err := s.snapshots.db.Conn(t.Context()).Exec(statement).Error; err != nil {
 			t.Fatal(err)
 		}
-		if _, err := s.registry.current(t.Context()); err != nil {
+		if _, err := s.snapshots.current(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 	}

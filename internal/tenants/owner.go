@@ -1,7 +1,7 @@
 package tenants
 
 import (
-	"time"
+	"cmp"
 
 	"gatehouse/internal/tenants/field"
 )
@@ -12,17 +12,43 @@ type Owner struct {
 	Name        string
 	Institution string
 
-	CreateTime     time.Time
-	LastUpdateTime time.Time
+	Stamps
+}
+
+// Owners describes owners.
+func Owners() Resource[Owner] {
+	return Resource[Owner]{
+		Name: "owner", title: "owner", stamps: func(o *Owner) *Stamps { return &o.Stamps },
+		validID: func(id string) bool { return field.Email("email", id) == nil },
+		Fields: []Field[Owner]{
+			{"email", true, func(o *Owner) any { return &o.Email }},
+			{"name", false, func(o *Owner) any { return &o.Name }},
+			{"institution", false, func(o *Owner) any { return &o.Institution }},
+		},
+	}
 }
 
 // Check reports the first field that breaks a rule, as an apierr.Invalid.
 func (o Owner) Check() error {
-	if err := field.Email("email", o.Email); err != nil {
-		return err
+	return cmp.Or(
+		field.Email("email", o.Email), field.Text("name", o.Name, 80), field.Text("institution", o.Institution, 80),
+	)
+}
+
+// ownerResponse is an owner on the wire. All members are always there.
+type ownerResponse struct {
+	Email          string `json:"email"`
+	Name           string `json:"name"`
+	Institution    string `json:"institution"`
+	CreateTime     string `json:"create_time"`
+	LastUpdateTime string `json:"last_update_time"`
+}
+
+func (r ownerResponse) id() string { return r.Email }
+
+func newOwnerResponse(o Owner) ownerResponse {
+	return ownerResponse{
+		Email: o.Email, Name: o.Name, Institution: o.Institution,
+		CreateTime: field.Time(o.CreateTime), LastUpdateTime: field.Time(o.LastUpdateTime),
 	}
-	if err := field.Text("name", o.Name, 80); err != nil {
-		return err
-	}
-	return field.Text("institution", o.Institution, 80)
 }

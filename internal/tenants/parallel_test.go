@@ -16,8 +16,8 @@ import (
 // replicas returns two registries that are written at the same time.
 func replicas(t *testing.T, db *database.DB) [2]http.Handler {
 	t.Helper()
-	first := newSite(t, db)
-	return [2]http.Handler{first, engine(t, staffed(t, db, first.clock.Now, first.office))}
+	first := newFixture(t, db)
+	return [2]http.Handler{first, engine(t, newServiceAsking(t, db, first.clock.Now, first.authenticator))}
 }
 
 // atOnce sends n requests at the same time, in turn to each replica, and

@@ -12,16 +12,16 @@ import (
 	"gatehouse/internal/httpapi"
 )
 
-// readPatch reads the fields of a row from a JSON body. Members that are no
+// readPatch reads the fields of a record from a JSON body. Members that are no
 // fields are ignored, as existing tools send some; null is an empty value.
 // Errors: Invalid, which name the field, and those of httpapi.DecodeJSON.
-func readPatch[R any](c *gin.Context, k Kind[R]) (Patch[R], error) {
+func readPatch[R any](c *gin.Context, res Resource[R]) (Patch[R], error) {
 	var members map[string]json.RawMessage
 	if err := httpapi.DecodeJSON(c, &members); err != nil {
 		return Patch[R]{}, err
 	}
 	p := Patch[R]{Given: map[string]bool{}}
-	for _, f := range k.Fields {
+	for _, f := range res.Fields {
 		raw, given := members[f.Name]
 		if !given {
 			continue
@@ -67,15 +67,15 @@ func decodeField(name string, raw json.RawMessage, to any) error {
 	return nil
 }
 
-// readNew is readPatch for a row that is to be made. Fields without which a
-// row makes no sense, and those that the API has always asked for, must be
+// readNew is readPatch for a record that is to be made. Fields without which a
+// record makes no sense, and those that the API has always asked for, must be
 // there.
-func readNew[R any](c *gin.Context, k Kind[R], optional ...string) (Patch[R], error) {
-	p, err := readPatch(c, k)
+func readNew[R any](c *gin.Context, res Resource[R], optional ...string) (Patch[R], error) {
+	p, err := readPatch(c, res)
 	if err != nil {
 		return p, err
 	}
-	for _, f := range k.Fields {
+	for _, f := range res.Fields {
 		if !p.Given[f.Name] && !slices.Contains(optional, f.Name) {
 			return p, apierr.Invalidf("The field %s is required.", f.Name)
 		}
@@ -83,30 +83,40 @@ func readNew[R any](c *gin.Context, k Kind[R], optional ...string) (Patch[R], er
 	return p, nil
 }
 
-// readUpdate is readPatch for the row with the id in the path, which the body
+// readUpdate is readPatch for the record with the id in the path, which the body
 // may repeat and not contradict.
-func readUpdate[R any](c *gin.Context, k Kind[R], id string) (Patch[R], error) {
-	p, err := readPatch(c, k)
+func readUpdate[R any](c *gin.Context, res Resource[R], id string) (Patch[R], error) {
+	p, err := readPatch(c, res)
 	if err != nil {
 		return p, err
 	}
-	names := k.Fields[0]
-	said := names.Of(&p.Values).(*string)
-	if p.Given[names.Name] && *said != id {
-		return p, apierr.Invalidf("The field %s of an existing %s cannot be changed; it is %s.", names.Name, k.Name, id)
+	first := res.Fields[0]
+	said := first.Of(&p.Values).(*string)
+	if p.Given[first.Name] && *said != id {
+		return p, apierr.Invalidf("The field %s of an existing %s cannot be changed; it is %s.", first.Name, res.Name, id)
 	}
 	*said = id
-	delete(p.Given, names.Name)
+	delete(p.Given, first.Name)
 	return p, nil
 }
 
 // readTenant puts what a body says of a tenant into the form that is kept.
 func readTenant(p *Patch[Tenant]) error {
-	p.Values.Status = Status(strings.ToLower(string(p.Values.Status))) // answers have it in upper case
+	p.Values.Status = Status(strings.ToLower(string(p.Values.Status))) // responses have it in upper case
 	if p.Values.PublicKey == "" {
 		return nil
 	}
 	key, err := NormalizePublicKey(p.Values.PublicKey)
 	p.Values.PublicKey = key
 	return err
+}
+
+// completeTenant is readTenant for a new tenant. Endpoints that are given empty
+// are refused: the API has always asked for them, where the documents of apply
+// may leave them out.
+func completeTenant(p *Patch[Tenant]) error {
+	if err := readTenant(p); err != nil {
+		return err
+	}
+	return p.Values.checkEndpoints()
 }

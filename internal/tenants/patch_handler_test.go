@@ -12,7 +12,7 @@ import (
 )
 
 // patchOf reads a body as the API does.
-func patchOf[R any](k Kind[R], body string) (Patch[R], error) {
+func patchOf[R any](k Resource[R], body string) (Patch[R], error) {
 	c, _ := gin.CreateTestContext(httptest.NewRecorder())
 	c.Request = httptest.NewRequest(http.MethodPut, "/", strings.NewReader(body))
 	c.Request.Header.Set("Content-Type", "application/json")

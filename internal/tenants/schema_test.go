@@ -52,23 +52,19 @@ func TestTheSchemaRefusesWhatTheRulesRefuse(t *testing.T) {
 		"a tenant with history gone":        `DELETE FROM tenants WHERE tenant_id = 'dev'`,
 		"a second change counter":           `INSERT INTO registry_changes (id, counter) VALUES (2, 1)`,
 	}
-	testdb.Each(t, migrations.Tenants, func(t *testing.T, db *database.DB) {
-		s := newService(t, db, (&clock{at: noon}).Now)
-		if err := s.Seed(t.Context(), devSeed("8080")); err != nil {
-			t.Fatal(err)
-		}
+	eachSeeded(t, func(t *testing.T, s *Service) {
 		good := []string{
 			`INSERT INTO tenant_history (tenant_id, update_time, updated_by, updates) VALUES ('dev', 1, 'x', '{"owner":{}}')`,
 			insertTenant + `('b', 'https://b', 'main', 'draft', 'a', 'a', 'a', 'ops@example.org', 'a', '[]', NULL, NULL, NULL, 1, 'x', 1, 'x')`,
 			`DELETE FROM tenants WHERE tenant_id = 'b'`,
 		}
 		for _, statement := range good {
-			if err := db.Conn(t.Context()).Exec(statement).Error; err != nil {
+			if err := s.snapshots.db.Conn(t.Context()).Exec(statement).Error; err != nil {
 				t.Fatalf("%s: %v", statement, err)
 			}
 		}
 		for what, statement := range bad {
-			if err := db.Conn(t.Context()).Exec(statement).Error; err == nil {
+			if err := s.snapshots.db.Conn(t.Context()).Exec(statement).Error; err == nil {
 				t.Errorf("%s is possible", what)
 			}
 		}

@@ -1,16 +1,16 @@
 package tenants
 
 import (
+	"cmp"
 	"context"
 	"fmt"
-
-	"gatehouse/internal/tenants/sites"
+	"slices"
 )
 
 // Seed is the content of a development registry. Times and authors are
 // ignored; the service sets them.
 type Seed struct {
-	Site  sites.Site
+	Site  Site
 	Owner Owner
 	LDAPs []LDAPConnection
 	// Tenants may leave SiteID, Owner and Status empty for the seed's site, its
@@ -20,136 +20,63 @@ type Seed struct {
 	Tenants []Tenant
 }
 
-// Seed makes sure that the rows of a development registry exist, at every
-// start. Of rows that exist it rewrites only what the start itself decides,
+// Seed makes sure that the records of a development registry exist, at every
+// start. Of those that exist it rewrites only what the start itself decides,
 // because the listener or the keys may have changed: the addresses of the
 // site and the tenants, the settings of the LDAP connections, and the public
-// keys that are given. Everything else, and all other rows, stay as they are.
+// keys that are given. Everything else, and all other records, stay as they
+// are.
 func (s *Service) Seed(ctx context.Context, seed Seed) error {
-	seed, err := seed.complete(s.stamp(seed.Site.AdminTenantID))
-	if err != nil {
-		return fmt.Errorf("seed of the registry: %w", err)
-	}
-	err = s.registry.change(ctx, func(ctx context.Context) error {
-		if err := s.seedSite(ctx, seed.Site); err != nil {
-			return err
-		}
-		if err := s.tables.owners.ensure(ctx, seed.Owner); err != nil {
-			return err
-		}
-		for _, l := range seed.LDAPs {
-			if err := s.seedLDAP(ctx, l); err != nil {
-				return err
+	tenants, err := seed.tenants()
+	if err == nil {
+		_, err = s.write(ctx, serviceName+"@"+seed.Site.AdminTenantID, func(p *plan) {
+			p.sites.ensure(p, seed.Site, "base_url", "tenant_base_url_template")
+			p.owners.ensure(p, seed.Owner)
+			for _, l := range seed.LDAPs {
+				p.ldaps.ensure(p, l, "url", "port", "use_ssl", "user_dn", "bind_dn", "bind_credential", "account_type")
 			}
-		}
-		return s.seedTenants(ctx, seed.Tenants)
-	})
+			for _, t := range tenants {
+				moves := []string{"base_url", "token_service", "security_kernel", "authenticator"}
+				if t.PublicKey != "" {
+					moves = append(moves, "public_key")
+				}
+				p.tenants.ensure(p, t, moves...)
+			}
+		})
+	}
 	if err != nil {
 		return fmt.Errorf("seed of the registry: %w", err)
 	}
 	return nil
 }
 
-// complete returns a copy with everything that may be left out, checked.
-func (seed Seed) complete(mark stamp) (Seed, error) {
-	mark.site(&seed.Site)
-	mark.owner(&seed.Owner)
-	if err := seed.Owner.Check(); err != nil {
-		return Seed{}, err
-	}
-	seed.LDAPs = append([]LDAPConnection(nil), seed.LDAPs...)
-	for i := range seed.LDAPs {
-		mark.ldap(&seed.LDAPs[i])
-		if err := seed.LDAPs[i].Check(); err != nil {
-			return Seed{}, err
+// ensure plans that there is such a record, and that one which is there has
+// the values of the named fields, also of fixed ones.
+func (c *collection[R]) ensure(p *plan, record R, fields ...string) {
+	patch := whole(c.Resource, record)
+	patch.moves = true
+	if _, found := c.records[c.ID(&record)]; found {
+		for _, f := range c.Fields {
+			patch.Given[f.Name] = slices.Contains(fields, f.Name)
 		}
 	}
-	seed.Tenants = append([]Tenant(nil), seed.Tenants...)
-	for i := range seed.Tenants {
-		t := &seed.Tenants[i]
-		mark.tenant(t)
+	c.diff(p, []Patch[R]{patch}, always)
+}
+
+// tenants returns a copy of the tenants with everything that may be left out.
+func (seed Seed) tenants() ([]Tenant, error) {
+	all := slices.Clone(seed.Tenants)
+	for i := range all {
+		t := &all[i]
 		t.defaultEndpoints()
-		if t.SiteID == "" {
-			t.SiteID = seed.Site.ID
-		}
-		if t.Owner == "" {
-			t.Owner = seed.Owner.Email
-		}
-		if t.Status == "" {
-			t.Status = Active
-		}
+		t.SiteID, t.Owner, t.Status = cmp.Or(t.SiteID, seed.Site.ID), cmp.Or(t.Owner, seed.Owner.Email), cmp.Or(t.Status, Active)
 		if t.PublicKey == "" {
 			continue
 		}
 		var err error
 		if t.PublicKey, err = NormalizePublicKey(t.PublicKey); err != nil {
-			return Seed{}, fmt.Errorf("tenant %s: %w", t.ID, err)
+			return nil, fmt.Errorf("tenant %s: %w", t.ID, err)
 		}
 	}
-	return seed, nil
-}
-
-func (s *Service) seedSite(ctx context.Context, site sites.Site) error {
-	all, err := s.tables.sites.All(ctx)
-	if err != nil {
-		return err
-	}
-	have, found := sites.NewView(all).Get(site.ID)
-	if !found {
-		return s.tables.sites.Create(ctx, site)
-	}
-	if have.BaseURL == site.BaseURL && have.TenantBaseURLTemplate == site.TenantBaseURLTemplate {
-		return nil
-	}
-	have.BaseURL, have.TenantBaseURLTemplate = site.BaseURL, site.TenantBaseURLTemplate
-	have.LastUpdateTime, have.LastUpdatedBy = site.LastUpdateTime, site.LastUpdatedBy
-	return s.tables.sites.Update(ctx, have)
-}
-
-func (s *Service) seedLDAP(ctx context.Context, l LDAPConnection) error {
-	have, found, err := s.tables.ldaps.get(ctx, l.ID)
-	if err != nil || (found && have.sameSettings(l)) {
-		return err
-	}
-	return s.tables.ldaps.put(ctx, l)
-}
-
-func (s *Service) seedTenants(ctx context.Context, wanted []Tenant) error {
-	all, err := s.tables.tenants.all(ctx)
-	if err != nil {
-		return err
-	}
-	byID := make(map[string]Tenant, len(all))
-	for _, t := range all {
-		byID[t.ID] = t
-	}
-	for _, t := range wanted {
-		have, found := byID[t.ID]
-		if !found {
-			err = s.tenants.create(ctx, t)
-		} else if moved := have.movedTo(t); moved.differs(have) {
-			err = s.tenants.replace(ctx, moved)
-		}
-		if err != nil {
-			return fmt.Errorf("tenant %s: %w", t.ID, err)
-		}
-	}
-	return nil
-}
-
-// movedTo returns t at the addresses and, if there is one, with the key of
-// wanted.
-func (t Tenant) movedTo(wanted Tenant) Tenant {
-	t.BaseURL, t.TokenService, t.SecurityKernel, t.Authenticator = wanted.BaseURL, wanted.TokenService, wanted.SecurityKernel, wanted.Authenticator
-	if wanted.PublicKey != "" {
-		t.PublicKey = wanted.PublicKey
-	}
-	t.LastUpdateTime, t.LastUpdatedBy = wanted.LastUpdateTime, wanted.LastUpdatedBy
-	return t
-}
-
-// differs compares what movedTo may have changed.
-func (t Tenant) differs(other Tenant) bool {
-	return t.BaseURL != other.BaseURL || t.TokenService != other.TokenService || t.SecurityKernel != other.SecurityKernel ||
-		t.Authenticator != other.Authenticator || t.PublicKey != other.PublicKey
+	return all, nil
 }

@@ -1,7 +1,6 @@
 package tenants
 
 import (
-	"context"
 	"testing"
 	"time"
 
@@ -11,11 +10,7 @@ import (
 )
 
 func TestSeedMakesADevelopmentRegistry(t *testing.T) {
-	testdb.Each(t, migrations.Tenants, func(t *testing.T, db *database.DB) {
-		s := newService(t, db, (&clock{at: noon}).Now)
-		if err := s.Seed(t.Context(), devSeed("8080")); err != nil {
-			t.Fatal(err)
-		}
+	eachSeeded(t, func(t *testing.T, s *Service) {
 		h := engine(t, s)
 		dev := get(t, h, "/v3/tenants/dev", 200).object(t)
 		for member, want := range map[string]any{
@@ -35,20 +30,13 @@ func TestASecondSeedRewritesOnlyWhatTheStartDecides(t *testing.T) {
 	testdb.Each(t, migrations.Tenants, func(t *testing.T, db *database.DB) {
 		c := &clock{at: noon}
 		s := newService(t, db, c.Now)
-		if err := s.Seed(t.Context(), devSeed("8080")); err != nil {
-			t.Fatal(err)
-		}
-		other := completed(t, s, Tenant{ID: "mine", SiteID: "main", Status: Active})
-		if err := s.registry.change(t.Context(), func(ctx context.Context) error { return s.tenants.create(ctx, other) }); err != nil {
-			t.Fatal(err)
-		}
+		seed(t, s, devSeed("8080"))
+		add(t, s, Tenant{ID: "mine", SiteID: "main", Status: Active})
 		rename(t, s, "dev", "My own words.")
 		before := allTenants(t, s)
 
 		c.advance(time.Hour)
-		if err := s.Seed(t.Context(), devSeed("8080")); err != nil {
-			t.Fatal(err)
-		}
+		seed(t, s, devSeed("8080"))
 		equal(t, "tenants after the same seed", allTenants(t, s), before)
 
 		moved := devSeed("9090")
@@ -56,9 +44,7 @@ func TestASecondSeedRewritesOnlyWhatTheStartDecides(t *testing.T) {
 		moved.Tenants[0].AdminUser, moved.Site.Services = "somebody", []string{"tokens"}
 		moved.LDAPs[0].Port = 20389
 		moved.Owner.Name = "Others"
-		if err := s.Seed(t.Context(), moved); err != nil {
-			t.Fatal(err)
-		}
+		seed(t, s, moved)
 		newKey, err := NormalizePublicKey(wrappedKeys()[1])
 		if err != nil {
 			t.Fatal(err)
@@ -76,17 +62,14 @@ func TestASecondSeedRewritesOnlyWhatTheStartDecides(t *testing.T) {
 		equal(t, "site's base URL", site["base_url"], any("http://localhost:9090"))
 		equal(t, "site's template", site["tenant_base_url_template"], any("http://${tenant_id}.localhost:9090"))
 		equal(t, "number of the site's services", len(site["services"].([]any)), 6)
-		ldap, _, err := s.tables.ldaps.get(t.Context(), "tapis-dev")
-		if err != nil {
-			t.Fatal(err)
-		}
+		ldap := contentOf(t, s).LDAPs[0]
 		equal(t, "LDAP port", ldap.Port, 20389)
 		equal(t, "LDAP times", []time.Time{ldap.CreateTime, ldap.LastUpdateTime}, []time.Time{noon, noon.Add(time.Hour)})
 	})
 }
 
 func TestABadSeedIsRefusedAndWritesNothing(t *testing.T) {
-	s := newService(t, testdb.New(t, migrations.Tenants), (&clock{at: noon}).Now)
+	s := empty(t)
 	for says, change := range map[string]func(seed *Seed){
 		"site_id":           func(seed *Seed) { seed.Site.ID = "" },
 		"email":             func(seed *Seed) { seed.Owner.Email = "" },
@@ -108,10 +91,7 @@ func TestABadSeedIsRefusedAndWritesNothing(t *testing.T) {
 }
 
 func TestASeedIsNotChangedByItsUse(t *testing.T) {
-	s := newService(t, testdb.New(t, migrations.Tenants), (&clock{at: noon}).Now)
-	seed := devSeed("8080")
-	if err := s.Seed(t.Context(), seed); err != nil {
-		t.Fatal(err)
-	}
-	equal(t, "seed", seed, devSeed("8080"))
+	dev := devSeed("8080")
+	seed(t, empty(t), dev)
+	equal(t, "seed", dev, devSeed("8080"))
 }

@@ -36,14 +36,12 @@ type Authenticator struct {
 
 // Service is the registry. It is safe for concurrent use.
 type Service struct {
-	log      *slog.Logger
-	now      func() time.Time
-	tables   tables
-	registry *registry
-	realm    realm
-	verifier *authn.Verifier
-	tenants  tenantService
-	access   access
+	log       *slog.Logger
+	now       func() time.Time
+	tables    tables
+	snapshots *snapshots
+	verifier  *authn.Verifier
+	access    access
 
 	mu   sync.Mutex
 	stop context.CancelFunc // nil until Start
@@ -56,19 +54,19 @@ func New(deps Deps) (*Service, error) {
 		return nil, errors.New("tenants: a database, a log and a clock are required")
 	}
 	t := newTables(deps.DB)
-	r := newRegistry(deps.DB, t, deps.Log)
-	kernel, err := deps.kernel(r)
+	snapshots := newSnapshots(deps.DB, t, deps.Log)
+	kernel, err := deps.kernel(snapshots)
 	if err != nil {
 		return nil, err
 	}
 	return &Service{
-		log: deps.Log, now: deps.Now, tables: t, registry: r, tenants: tenantService{tables: t},
-		realm: realm{r}, verifier: authn.NewVerifier(realm{r}, deps.Now), access: access{registry: r, kernel: kernel},
+		log: deps.Log, now: deps.Now, tables: t, snapshots: snapshots, verifier: authn.NewVerifier(snapshots, deps.Now),
+		access: access{snapshots: snapshots, kernel: kernel},
 	}, nil
 }
 
 // kernel returns where to ask for roles; nil when it is not configured.
-func (d Deps) kernel(r *registry) (*kernelclient.Client, error) {
+func (d Deps) kernel(s *snapshots) (*kernelclient.Client, error) {
 	if d.Authenticator.URL == "" {
 		return nil, nil
 	}
@@ -76,11 +74,11 @@ func (d Deps) kernel(r *registry) (*kernelclient.Client, error) {
 		URL: d.Authenticator.URL, Service: serviceName, Password: d.Authenticator.ServicePassword,
 		HTTP: d.Authenticator.HTTP, Now: d.Now,
 		Account: func(ctx context.Context) (kernelclient.Account, error) {
-			v, err := r.recent(ctx)
+			now, err := s.recent(ctx)
 			if err != nil {
 				return kernelclient.Account{}, err
 			}
-			site, found := v.sites.Primary()
+			site, found := now.primary()
 			if !found {
 				return kernelclient.Account{}, errNoPrimary
 			}
@@ -91,13 +89,12 @@ func (d Deps) kernel(r *registry) (*kernelclient.Client, error) {
 
 // Mount registers all paths of the registry on r.
 func (s *Service) Mount(r gin.IRouter) {
-	s.tables.sites.Mount(r, s.registry)
 	httpapi.MountHealth(r, "/v3/tenants", s.Ready)
 	apidoc.Mount(r, "/v3/tenants", apidoc.Document{Name: "tenants", Path: "/v3/tenants/openapi.yaml"})
-	tenantHandler{registry: s.registry, past: s.tables.history}.mount(r)
-	ownerHandler{registry: s.registry}.mount(r)
-	ldapHandler{registry: s.registry, access: s.access}.mount(r.Group("", authn.Optional(s.reader)))
-	writeHandler{access: s.access, write: s.carryOut}.mount(r.Group("", authn.Require(s.caller)))
+	reads := readHandler{snapshots: s.snapshots, access: s.access, tables: s.tables}
+	reads.mount(r)
+	reads.mountLDAPs(r.Group("", authn.Optional(s.reader)))
+	writeHandler{access: s.access, write: s.write}.mount(r.Group("", authn.Require(s.caller)))
 }
 
 // Start begins to look for the writes of other replicas, every second until
@@ -113,7 +110,7 @@ func (s *Service) Start(ctx context.Context) error {
 	s.done = make(chan struct{})
 	go func() {
 		defer close(s.done)
-		s.registry.watch(ctx)
+		s.snapshots.watch(ctx)
 	}()
 	return nil
 }
@@ -132,6 +129,6 @@ func (s *Service) Close() error {
 
 // Ready reports whether the registry can be read from its database.
 func (s *Service) Ready(ctx context.Context) error {
-	_, err := s.registry.current(ctx)
+	_, err := s.snapshots.current(ctx)
 	return err
 }

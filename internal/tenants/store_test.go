@@ -3,8 +3,8 @@ package tenants
 import (
 	"context"
 	"errors"
-	"reflect"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -14,165 +14,153 @@ import (
 	"gatehouse/migrations"
 )
 
-func TestATenantComesBackAsItWasStored(t *testing.T) {
-	testdb.Each(t, migrations.Tenants, func(t *testing.T, db *database.DB) {
-		s := newService(t, db, (&clock{at: noon}).Now)
-		if err := s.Seed(t.Context(), devSeed("8080")); err != nil {
-			t.Fatal(err)
-		}
-		store := s.tables.tenants
-		full := fullTenant()
-		full.CreateTime, full.LastUpdateTime = noon, noon.Add(time.Microsecond)
-		full.ServiceLDAPConnectionID, full.UserLDAPConnectionID = "tapis-dev", "tapis-dev"
-		least := fullTenant()
-		least.ID, least.BaseURL, least.Status = "draft", "https://draft.example.org", Draft
-		least.CreateTime, least.LastUpdateTime, least.TokenGenServices = noon, noon, []string{}
-		least.PublicKey, least.Description, least.ServiceLDAPConnectionID, least.UserLDAPConnectionID = "", "", "", ""
-		for _, tenant := range []Tenant{least, full} {
-			if err := store.insert(t.Context(), tenant); err != nil {
-				t.Fatal(err)
-			}
-		}
-		all := allTenants(t, s)
-		equal(t, "order", idsOf(all), []string{"admin", "dev", "draft", "tacc"})
-		equal(t, "the tenant without anything optional", all[2], least)
-		equal(t, "the full tenant", all[3], full)
+var stampedAtNoon = Stamps{noon, "tenants@admin", noon.Add(time.Microsecond), "tenants@admin"}
 
-		if err := store.insert(t.Context(), full); !apierr.Is(err, apierr.Conflict) {
-			t.Errorf("a second time: got %v, want Conflict", err)
-		}
-	})
+// timesOf are the stamps of a record whose authors are not stored.
+var timesAtNoon = Stamps{CreateTime: noon, LastUpdateTime: noon.Add(time.Microsecond)}
+
+func primarySite() Site {
+	return Site{
+		ID: "main", Primary: true, BaseURL: "https://tapis.example.org", TenantBaseURLTemplate: "https://${tenant_id}.tapis.example.org",
+		AdminTenantID: "admin", Services: []string{"security", "tokens"}, Stamps: stampedAtNoon,
+	}
 }
 
-func TestAnUpdateOfOneTenantLeavesTheOthersAlone(t *testing.T) {
-	testdb.Each(t, migrations.Tenants, func(t *testing.T, db *database.DB) {
-		s := newService(t, db, (&clock{at: noon}).Now)
-		if err := s.Seed(t.Context(), devSeed("8080")); err != nil {
-			t.Fatal(err)
-		}
-		before := allTenants(t, s)
-		changed := before[1]
-		changed.Status, changed.PublicKey, changed.Description = Draft, "", ""
-		changed.UserLDAPConnectionID, changed.TokenGenServices = "", []string{}
-		changed.LastUpdateTime, changed.LastUpdatedBy = noon.Add(time.Hour), "tokens@admin"
-		want := changed
-		changed.SiteID, changed.CreateTime, changed.CreatedBy = "elsewhere", noon.Add(time.Hour), "somebody@else"
-		if err := s.tables.tenants.update(t.Context(), changed); err != nil {
-			t.Fatal(err)
-		}
-		equal(t, "tenants after the update", allTenants(t, s), []Tenant{before[0], want})
+func associateSite() Site {
+	return Site{
+		ID: "east", BaseURL: "east.example.org", AdminTenantID: "east-admin", Services: []string{"security"}, Stamps: stampedAtNoon,
+	}
+}
 
-		changed.ID = "nobody"
-		if err := s.tables.tenants.update(t.Context(), changed); !apierr.Is(err, apierr.NotFound) {
-			t.Errorf("an unknown tenant: got %v, want NotFound", err)
+// keeps checks that a table holds records as they are given, in order, tells
+// them apart, and changes one of them, but for the fixed fields, when it is
+// told to. The records are in order; changed is the last of them with
+// everything else, wanted what becomes of it.
+func keeps[R any](t *testing.T, table table[R], records []R, changed, wanted R) {
+	t.Helper()
+	ctx := t.Context()
+	all := func(want []R) {
+		t.Helper()
+		got, err := table.all(ctx)
+		if err != nil {
+			t.Fatal(err)
 		}
-		changed.ID, changed.BaseURL = "dev", before[0].BaseURL
-		if err := s.tables.tenants.update(t.Context(), changed); !apierr.Is(err, apierr.Conflict) {
+		equal(t, table.title+"s", got, want)
+	}
+	all([]R{})
+	for i := range records {
+		if err := table.insert(ctx, records[len(records)-1-i]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	all(records)
+	if err := table.insert(ctx, records[0]); !apierr.Is(err, apierr.Conflict) {
+		t.Errorf("a second time: got %v, want Conflict", err)
+	}
+	if err := table.update(ctx, changed); err != nil {
+		t.Fatal(err)
+	}
+	last := len(records) - 1
+	all(append(records[:last:last], wanted))
+	*table.Fields[0].Of(&changed).(*string) = "nobody"
+	if err := table.update(ctx, changed); !apierr.Is(err, apierr.NotFound) {
+		t.Errorf("an update of an unknown %s: got %v, want NotFound", table.title, err)
+	}
+}
+
+func TestRecordsComeBackAsTheyWereStoredAndKeepHowTheyCameToBe(t *testing.T) {
+	testdb.Each(t, migrations.Tenants, func(t *testing.T, db *database.DB) {
+		tables := newTables(db)
+		made, later := noon.Add(time.Hour), noon.Add(2*time.Hour)
+
+		site := primarySite()
+		site.BaseURL, site.TenantBaseURLTemplate = "https://new.example.org", "https://${tenant_id}.new.example.org"
+		site.Services, site.AdminTenantID, site.LastUpdateTime, site.LastUpdatedBy = []string{}, "root", later, "tokens@admin"
+		changed := site
+		changed.Primary, changed.CreateTime, changed.CreatedBy = false, made, "somebody@else"
+		keeps(t, tables.sites, []Site{associateSite(), primarySite()}, changed, site)
+
+		ops := Owner{Email: "ops@example.org", Name: "Ops", Institution: "I", Stamps: timesAtNoon}
+		shout := Owner{Email: "OPS@example.org", Name: "another", Institution: "I", Stamps: timesAtNoon}
+		owner := ops
+		owner.Name, owner.Institution, owner.LastUpdateTime = "Other", "J", later
+		changedOwner := owner
+		changedOwner.CreateTime = made
+		keeps(t, tables.owners, []Owner{shout, ops}, changedOwner, owner)
+
+		people := LDAPConnection{
+			ID: "tacc-all", URL: "ldaps://one", Port: 636, UseSSL: true, UserDN: "ou=people", BindDN: "cn=reader",
+			BindCredential: "ldap.one", AccountType: ServiceAccounts, Stamps: timesAtNoon,
+		}
+		services := people
+		services.ID, services.URL, services.UseSSL, services.AccountType = "tacc-services", "ldap://two", false, UserAccounts
+		ldap := services
+		ldap.Port, ldap.LastUpdateTime = 1389, later
+		changedLDAP := ldap
+		changedLDAP.CreateTime = made
+		keeps(t, tables.ldaps, []LDAPConnection{people, services}, changedLDAP, ldap)
+
+		full := fullTenant()
+		full.Stamps = stampedAtNoon
+		least := full
+		least.ID, least.BaseURL, least.Status, least.TokenGenServices = "Draft", "https://draft.example.org", Draft, []string{}
+		least.PublicKey, least.Description, least.ServiceLDAPConnectionID, least.UserLDAPConnectionID = "", "", "", ""
+		tenant := full
+		tenant.Status, tenant.PublicKey, tenant.Description = Draft, "", ""
+		tenant.UserLDAPConnectionID, tenant.TokenGenServices = "", []string{}
+		tenant.LastUpdateTime, tenant.LastUpdatedBy = later, "tokens@admin"
+		changedTenant := tenant
+		changedTenant.SiteID, changedTenant.CreateTime, changedTenant.CreatedBy = "elsewhere", made, "somebody@else"
+		keeps(t, tables.tenants, []Tenant{least, full}, changedTenant, tenant)
+
+		tenant.BaseURL = least.BaseURL
+		if err := tables.tenants.update(t.Context(), tenant); !apierr.Is(err, apierr.Conflict) {
 			t.Errorf("another tenant's base URL: got %v, want Conflict", err)
 		}
 	})
 }
 
-func TestOwnersAreMadeOnceAndChangedOnPurpose(t *testing.T) {
+// Without the registry's lock and rules, the index alone must hold.
+func TestOnlyOneOfManyConcurrentPrimarySitesIsStored(t *testing.T) {
 	testdb.Each(t, migrations.Tenants, func(t *testing.T, db *database.DB) {
-		ctx, owners := t.Context(), ownerStore{db: db}
-		one := Owner{Email: "b@example.org", Name: "B", Institution: "I", CreateTime: noon, LastUpdateTime: noon}
-		two := Owner{Email: "B@example.org", Name: "another", Institution: "I", CreateTime: noon, LastUpdateTime: noon}
-		other := one
-		other.Name, other.CreateTime, other.LastUpdateTime = "Other", noon.Add(time.Hour), noon.Add(time.Hour)
-		for _, owner := range []Owner{one, two, other} { // the third is there already
-			if err := owners.ensure(ctx, owner); err != nil {
-				t.Fatal(err)
+		table := newTables(db).sites
+		const n = 8
+		errs := make([]error, n)
+		var ready, done sync.WaitGroup
+		ready.Add(n)
+		for i := range n {
+			done.Go(func() {
+				site := primarySite()
+				site.ID = string(rune('a' + i))
+				site.BaseURL, site.TenantBaseURLTemplate = "https://"+site.ID+".org", "https://${tenant_id}."+site.ID+".org"
+				ready.Done()
+				ready.Wait()
+				errs[i] = table.insert(t.Context(), site)
+			})
+		}
+		done.Wait()
+		made := 0
+		for _, err := range errs {
+			switch {
+			case err == nil:
+				made++
+			case !apierr.Is(err, apierr.Conflict):
+				t.Errorf("got %v, want Conflict", err)
 			}
 		}
-		if got, err := owners.all(ctx); err != nil || !reflect.DeepEqual(got, []Owner{two, one}) {
-			t.Errorf("got %+v, %v", got, err)
-		}
-		if err := owners.put(ctx, other); err != nil {
-			t.Fatal(err)
-		}
-		other.CreateTime = noon
-		if got, err := owners.all(ctx); err != nil || !reflect.DeepEqual(got, []Owner{two, other}) {
-			t.Errorf("after the change: got %+v, %v", got, err)
+		if all, err := table.all(t.Context()); err != nil || made != 1 || len(all) != 1 || !all[0].Primary {
+			t.Errorf("%d were told that they succeeded, and there are %d sites; want 1 and 1: %v", made, len(all), err)
 		}
 	})
-}
-
-func TestLDAPConnectionsAreKeptApart(t *testing.T) {
-	testdb.Each(t, migrations.Tenants, func(t *testing.T, db *database.DB) {
-		ctx, ldaps := t.Context(), ldapStore{db: db}
-		one := LDAPConnection{
-			ID: "one", URL: "ldaps://one", Port: 636, UseSSL: true, UserDN: "ou=people", BindDN: "cn=reader",
-			BindCredential: "ldap.one", AccountType: ServiceAccounts, CreateTime: noon, LastUpdateTime: noon,
-		}
-		two := one
-		two.ID, two.URL, two.UseSSL, two.AccountType = "Two", "ldap://two", false, UserAccounts
-		for _, l := range []LDAPConnection{one, two} {
-			if err := ldaps.put(ctx, l); err != nil {
-				t.Fatal(err)
-			}
-		}
-		changed := two
-		changed.Port, changed.CreateTime, changed.LastUpdateTime = 1389, noon.Add(time.Hour), noon.Add(time.Hour)
-		if err := ldaps.put(ctx, changed); err != nil {
-			t.Fatal(err)
-		}
-		changed.CreateTime = noon
-		for _, want := range []LDAPConnection{one, changed} {
-			if got, found, err := ldaps.get(ctx, want.ID); err != nil || !found || got != want {
-				t.Errorf("got %+v, %v, %v\nwant %+v", got, found, err, want)
-			}
-		}
-		if got, err := ldaps.all(ctx); err != nil || !reflect.DeepEqual(got, []LDAPConnection{changed, one}) {
-			t.Errorf("got %+v, %v", got, err)
-		}
-		if _, found, err := ldaps.get(ctx, "three"); err != nil || found {
-			t.Errorf("an unknown connection: got %v, %v", found, err)
-		}
-	})
-}
-
-func TestATenantWhoseReferencesAreMissingIsRefusedByName(t *testing.T) {
-	db := testdb.New(t, migrations.Tenants)
-	s := newService(t, db, (&clock{at: noon}).Now)
-	if err := s.Seed(t.Context(), devSeed("8080")); err != nil {
-		t.Fatal(err)
-	}
-	good := completed(t, s, Tenant{ID: "new", SiteID: "main", Status: Active})
-	for _, tt := range []struct {
-		says   string
-		kind   apierr.Kind
-		change func(t *Tenant)
-	}{
-		{"site_id", apierr.Invalid, func(t *Tenant) { t.SiteID = "nowhere" }},
-		{"owner", apierr.Invalid, func(t *Tenant) { t.Owner = "nobody@example.org" }},
-		{"user_ldap_connection_id", apierr.Invalid, func(t *Tenant) { t.UserLDAPConnectionID = "x" }},
-		{"service_ldap_connection_id", apierr.Invalid, func(t *Tenant) { t.ServiceLDAPConnectionID = "x" }},
-		{"admin_user", apierr.Invalid, func(t *Tenant) { t.AdminUser = "" }},
-		{"dev exists", apierr.Conflict, func(t *Tenant) { t.ID = "DEV" }},
-		{"base_url", apierr.Conflict, func(t *Tenant) { t.BaseURL = "http://localhost:8080" }},
-	} {
-		bad := good
-		tt.change(&bad)
-		err := s.registry.change(t.Context(), func(ctx context.Context) error { return s.tenants.create(ctx, bad) })
-		if !apierr.Is(err, tt.kind) || !contains(err, tt.says) {
-			t.Errorf("got %v, want an error about %s", err, tt.says)
-		}
-	}
-	equal(t, "tenants", idsOf(allTenants(t, s)), []string{"admin", "dev"})
 }
 
 func TestAFailedChangeLeavesNothingBehind(t *testing.T) {
-	testdb.Each(t, migrations.Tenants, func(t *testing.T, db *database.DB) {
-		s := newService(t, db, (&clock{at: noon}).Now)
-		if err := s.Seed(t.Context(), devSeed("8080")); err != nil {
-			t.Fatal(err)
-		}
+	eachSeeded(t, func(t *testing.T, s *Service) {
 		h := engine(t, s)
 		before := get(t, h, "/v3/tenants", 200).raw
 		sorry := errors.New("sorry")
-		err := s.registry.change(t.Context(), func(ctx context.Context) error {
-			if err := s.tenants.create(ctx, completed(t, s, Tenant{ID: "new", SiteID: "main", Status: Active})); err != nil {
+		err := s.snapshots.change(t.Context(), func(ctx context.Context, _ int64) error {
+			if err := s.tables.tenants.insert(ctx, completed(t, Tenant{ID: "new", SiteID: "main", Status: Active})); err != nil {
 				t.Error(err)
 			}
 			return sorry
@@ -185,21 +173,8 @@ func TestAFailedChangeLeavesNothingBehind(t *testing.T) {
 	})
 }
 
-func allTenants(t testing.TB, s *Service) []Tenant {
-	t.Helper()
-	all, err := s.tables.tenants.all(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	return all
-}
+func allTenants(t testing.TB, s *Service) []Tenant { t.Helper(); return contentOf(t, s).Tenants }
 
-func idsOf(all []Tenant) []string {
-	ids := []string{}
-	for _, tenant := range all {
-		ids = append(ids, tenant.ID)
-	}
-	return ids
-}
+func idsOf(all []Tenant) []string { return converted(all, func(t Tenant) string { return t.ID }) }
 
 func contains(err error, text string) bool { return err != nil && strings.Contains(err.Error(), text) }

@@ -1,15 +1,15 @@
 package tenants
 
 import (
+	"cmp"
 	"slices"
 	"strings"
-	"time"
 
 	"gatehouse/internal/apierr"
 	"gatehouse/internal/tenants/field"
 )
 
-// Status tells whether a tenant is in use. Answers show it in upper case.
+// Status tells whether a tenant is in use. Responses show it in upper case.
 type Status string
 
 // The statuses. A draft may lack a public key; default lists show active
@@ -40,10 +40,46 @@ type Tenant struct {
 	ServiceLDAPConnectionID string // empty: none
 	UserLDAPConnectionID    string // empty: none
 
-	CreateTime     time.Time
-	CreatedBy      string
-	LastUpdateTime time.Time
-	LastUpdatedBy  string
+	Stamps
+}
+
+// Tenants describes tenants.
+func Tenants() Resource[Tenant] {
+	return Resource[Tenant]{
+		Name: "tenant", title: "tenant", stamps: func(t *Tenant) *Stamps { return &t.Stamps },
+		validID: func(id string) bool { return field.IsTenantID(id) && !isReserved(id) },
+		Fields: []Field[Tenant]{
+			{"tenant_id", true, func(t *Tenant) any { return &t.ID }},
+			{"base_url", true, func(t *Tenant) any { return &t.BaseURL }},
+			{"site_id", true, func(t *Tenant) any { return &t.SiteID }},
+			{"status", false, func(t *Tenant) any { return (*string)(&t.Status) }},
+			{"token_service", false, func(t *Tenant) any { return &t.TokenService }},
+			{"security_kernel", false, func(t *Tenant) any { return &t.SecurityKernel }},
+			{"authenticator", false, func(t *Tenant) any { return &t.Authenticator }},
+			{"owner", false, func(t *Tenant) any { return &t.Owner }},
+			{"admin_user", false, func(t *Tenant) any { return &t.AdminUser }},
+			{"token_gen_services", false, func(t *Tenant) any { return &t.TokenGenServices }},
+			{"public_key", false, func(t *Tenant) any { return &t.PublicKey }},
+			{"service_ldap_connection_id", false, func(t *Tenant) any { return &t.ServiceLDAPConnectionID }},
+			{"user_ldap_connection_id", false, func(t *Tenant) any { return &t.UserLDAPConnectionID }},
+			{"description", false, func(t *Tenant) any { return &t.Description }},
+		},
+	}
+}
+
+// defaultEndpoints fills the addresses of the services that every tenant has
+// at its base URL.
+func (t *Tenant) defaultEndpoints() {
+	for _, e := range []struct {
+		url  *string
+		path string
+	}{
+		{&t.TokenService, "/v3/tokens"}, {&t.SecurityKernel, "/v3/security"}, {&t.Authenticator, "/v3/oauth2"},
+	} {
+		if *e.url == "" {
+			*e.url = t.BaseURL + e.path
+		}
+	}
 }
 
 // names reports whether t names the LDAP connection with the id.
@@ -58,21 +94,18 @@ var reserved = []string{"owners", "ldaps", "hello", "ready", "docs", "history", 
 func isReserved(id string) bool { return slices.Contains(reserved, strings.ToLower(id)) }
 
 // Check reports the first field that breaks a rule, as an apierr.Invalid.
-// Rules that need other rows are the tenant service's.
+// Rules that need other records are in rules.go.
 func (t Tenant) Check() error {
 	if err := t.checkIdentity(); err != nil {
 		return err
 	}
-	if err := t.checkServices(); err != nil {
-		return err
-	}
-	if err := field.Email("owner", t.Owner); err != nil {
-		return err
-	}
-	if err := field.Text("admin_user", t.AdminUser, 120); err != nil {
-		return err
-	}
-	if err := field.Prose("description", t.Description, 1000); err != nil {
+	if err := cmp.Or(
+		t.checkEndpoints(),
+		field.Services("token_gen_services", t.TokenGenServices),
+		field.Email("owner", t.Owner),
+		field.Text("admin_user", t.AdminUser, 120),
+		field.Prose("description", t.Description, 1000),
+	); err != nil {
 		return err
 	}
 	if t.PublicKey == "" {
@@ -111,15 +144,10 @@ func (t Tenant) checkIdentity() error {
 	return apierr.Invalidf("The field status must be draft, active or inactive.")
 }
 
-func (t Tenant) checkServices() error {
-	if err := field.Endpoint("token_service", t.TokenService); err != nil {
-		return err
-	}
-	if err := field.Endpoint("security_kernel", t.SecurityKernel); err != nil {
-		return err
-	}
-	if err := field.Endpoint("authenticator", t.Authenticator); err != nil {
-		return err
-	}
-	return field.Services("token_gen_services", t.TokenGenServices)
+func (t Tenant) checkEndpoints() error {
+	return cmp.Or(
+		field.Endpoint("token_service", t.TokenService),
+		field.Endpoint("security_kernel", t.SecurityKernel),
+		field.Endpoint("authenticator", t.Authenticator),
+	)
 }

@@ -1,7 +1,6 @@
 package tenants
 
 import (
-	"context"
 	"fmt"
 	"net/http"
 	"strings"
@@ -88,20 +87,10 @@ func TestUpstreamBugShowDraftFalseShowsDrafts(t *testing.T) {
 }
 
 func TestUpstreamBugListsHaveNoOrder(t *testing.T) {
-	s := newService(t, testdb.New(t, migrations.Tenants), func() time.Time { return noon })
-	if err := s.Seed(t.Context(), devSeed("8080")); err != nil {
-		t.Fatal(err)
-	}
-	err := s.registry.change(t.Context(), func(ctx context.Context) error {
-		for _, id := range []string{"zeta", "alpha", "Beta", "0", "mid-2", "mid-10"} {
-			if err := s.tenants.create(ctx, completed(t, s, Tenant{ID: id, SiteID: "main", Status: Active})); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-	if err != nil {
-		t.Fatal(err)
+	s := empty(t)
+	seed(t, s, devSeed("8080"))
+	for _, id := range []string{"zeta", "alpha", "Beta", "0", "mid-2", "mid-10"} {
+		add(t, s, Tenant{ID: id, SiteID: "main", Status: Active})
 	}
 	want := []string{"0", "Beta", "admin", "alpha", "dev", "mid-10", "mid-2", "zeta"}
 	h := engine(t, s)
@@ -117,9 +106,7 @@ func TestUpstreamBugTheTimesOfTheFirstSiteAreLocal(t *testing.T) {
 	s := newService(t, testdb.New(t, migrations.Tenants), func() time.Time {
 		return time.Date(2026, 1, 1, 1, 0, 0, 0, time.FixedZone("far east", 9*3600))
 	})
-	if err := s.Bootstrap(t.Context(), operatorConfig()); err != nil {
-		t.Fatal(err)
-	}
+	bootstrap(t, s, operatorConfig())
 	h := engine(t, s)
 	for _, target := range []string{"/v3/sites/main", "/v3/tenants/admin"} {
 		equal(t, target, get(t, h, target, 200).object(t)["create_time"], any("Wed, 31 Dec 2025 16:00:00 GMT"))
@@ -127,7 +114,7 @@ func TestUpstreamBugTheTimesOfTheFirstSiteAreLocal(t *testing.T) {
 }
 
 func TestUpstreamBugAKnownKeyIsTrustedByDefault(t *testing.T) {
-	s := newService(t, testdb.New(t, migrations.Tenants), func() time.Time { return noon })
+	s := empty(t)
 	b := operatorConfig()
 	b.AdminPublicKey = ""
 	if err := s.Bootstrap(t.Context(), b); err == nil {
@@ -137,17 +124,15 @@ func TestUpstreamBugAKnownKeyIsTrustedByDefault(t *testing.T) {
 }
 
 func TestUpstreamBugTheOwnerOfTheFirstTenantIsHardCoded(t *testing.T) {
-	s := newService(t, testdb.New(t, migrations.Tenants), func() time.Time { return noon })
+	s := empty(t)
 	b := operatorConfig()
 	b.Owner = Owner{Email: "me@site.example.org", Name: "Me", Institution: "Mine"}
-	if err := s.Bootstrap(t.Context(), b); err != nil {
-		t.Fatal(err)
-	}
+	bootstrap(t, s, b)
 	equal(t, "owner", get(t, engine(t, s), "/v3/tenants/admin", 200).object(t)["owner"], any("me@site.example.org"))
 }
 
 func TestUpstreamBugAnActiveTenantMayLackAKey(t *testing.T) {
-	s := newService(t, testdb.New(t, migrations.Tenants), func() time.Time { return noon })
+	s := empty(t)
 	seed := devSeed("8080")
 	seed.Tenants[0].PublicKey = ""
 	if err := s.Seed(t.Context(), seed); !contains(err, "public_key") {
@@ -157,9 +142,9 @@ func TestUpstreamBugAnActiveTenantMayLackAKey(t *testing.T) {
 
 func TestUpstreamBugAnyTextIsStoredAsPublicKey(t *testing.T) {
 	h, s := seeded(t)
-	tenant := completed(t, s, Tenant{ID: "new", SiteID: "main", Status: Active})
+	tenant := completed(t, Tenant{ID: "new", SiteID: "main", Status: Active})
 	tenant.PublicKey = "not a key"
-	err := s.registry.change(t.Context(), func(ctx context.Context) error { return s.tenants.create(ctx, tenant) })
+	_, err := s.Apply(t.Context(), Wanted{Tenants: []Patch[Tenant]{whole(Tenants(), tenant)}})
 	if !apierr.Is(err, apierr.Invalid) {
 		t.Errorf("got %v, want Invalid", err)
 	}
@@ -171,13 +156,12 @@ func TestUpstreamBugAnyTextIsStoredAsPublicKey(t *testing.T) {
 }
 
 func TestUpstreamBugEmptyServiceNamesAndTenantIDsAreAccepted(t *testing.T) {
-	_, s := seeded(t)
 	site := devSeed("8080").Site
 	site.Services = []string{""}
 	if err := site.Check(); !apierr.Is(err, apierr.Invalid) {
 		t.Errorf("an empty service name: got %v, want Invalid", err)
 	}
-	tenant := completed(t, s, Tenant{ID: "x", SiteID: "main", Status: Draft})
+	tenant := completed(t, Tenant{ID: "x", SiteID: "main", Status: Draft})
 	tenant.ID = ""
 	if err := tenant.Check(); !apierr.Is(err, apierr.Invalid) {
 		t.Errorf("an empty tenant id: got %v, want Invalid", err)
@@ -186,10 +170,10 @@ func TestUpstreamBugEmptyServiceNamesAndTenantIDsAreAccepted(t *testing.T) {
 
 func TestUpstreamBugErrorsTellWhatTheDatabaseSaid(t *testing.T) {
 	h, s := seeded(t)
-	if err := s.registry.db.Conn(t.Context()).Exec("ALTER TABLE tenants RENAME TO gone").Error; err != nil {
+	if err := s.snapshots.db.Conn(t.Context()).Exec("ALTER TABLE tenants RENAME TO gone").Error; err != nil {
 		t.Fatal(err)
 	}
-	if err := s.registry.db.Conn(t.Context()).Exec("UPDATE registry_changes SET counter = counter + 1").Error; err != nil {
+	if err := s.snapshots.db.Conn(t.Context()).Exec("UPDATE registry_changes SET counter = counter + 1").Error; err != nil {
 		t.Fatal(err)
 	}
 	for _, target := range []string{"/v3/tenants/dev", "/v3/tenants?limit=1", "/v3/tenants/ready"} {
@@ -205,7 +189,7 @@ func TestUpstreamBugErrorsTellWhatTheDatabaseSaid(t *testing.T) {
 func TestUpstreamBugChangesNeedARestart(t *testing.T) {
 	h, s := seeded(t)
 	get(t, h, "/v3/tenants", 200)
-	if err := s.registry.db.Conn(t.Context()).Exec("UPDATE tenants SET status = 'inactive' WHERE tenant_id = 'dev'").Error; err != nil {
+	if err := s.snapshots.db.Conn(t.Context()).Exec("UPDATE tenants SET status = 'inactive' WHERE tenant_id = 'dev'").Error; err != nil {
 		t.Fatal(err)
 	}
 	equal(t, "status", get(t, h, "/v3/tenants/dev", 200).object(t)["status"], any("INACTIVE"))

@@ -6,10 +6,7 @@ import (
 
 	"github.com/gin-gonic/gin"
 
-	"gatehouse/internal/apierr"
 	"gatehouse/internal/httpapi"
-	"gatehouse/internal/tenants/field"
-	"gatehouse/internal/tenants/sites"
 )
 
 // writeHandler answers everything that changes the registry. Who asks is
@@ -20,230 +17,148 @@ type writeHandler struct {
 	write  func(ctx context.Context, by string, decide func(p *plan)) (*plan, error)
 }
 
+// writes are the routes that change one resource.
+type writes[R any] struct {
+	writeHandler
+	Resource[R]
+
+	of       func(p *plan) *collection[R]
+	show     func(p *plan, record R) any // the record on the wire
+	optional []string                    // fields that a new record may lack
+	complete func(p *Patch[R]) error     // brings what a body says of a new record into the form that is kept
+}
+
 // mount registers the routes on r, which is behind authn.Require.
 func (h writeHandler) mount(r gin.IRoutes) {
+	sites := writes[Site]{
+		writeHandler: h, Resource: Sites(), optional: []string{"tenant_base_url_template"},
+		of:   func(p *plan) *collection[Site] { return &p.sites },
+		show: func(_ *plan, s Site) any { return newSiteResponse(s) },
+	}
+	tenants := writes[Tenant]{
+		writeHandler: h, Resource: Tenants(), complete: completeTenant,
+		optional: []string{"status", "public_key", "service_ldap_connection_id", "user_ldap_connection_id", "description"},
+		of:       func(p *plan) *collection[Tenant] { return &p.tenants },
+		show:     func(p *plan, t Tenant) any { return p.response(t) },
+	}
+	owners := writes[Owner]{
+		writeHandler: h, Resource: Owners(),
+		of:   func(p *plan) *collection[Owner] { return &p.owners },
+		show: func(_ *plan, o Owner) any { return newOwnerResponse(o) },
+	}
+	ldaps := writes[LDAPConnection]{
+		writeHandler: h, Resource: LDAPs(),
+		of:   func(p *plan) *collection[LDAPConnection] { return &p.ldaps },
+		show: func(_ *plan, l LDAPConnection) any { return newLDAPResponse(l, true) },
+	}
 	for _, route := range []struct {
 		method, path string
 		handle       httpapi.Handler
 	}{
-		{http.MethodPost, "/v3/sites", h.createSite},
-		{http.MethodPut, "/v3/sites/:site_id", h.updateSite},
-		{http.MethodDelete, "/v3/sites/:site_id", h.deleteSite},
-		{http.MethodPost, "/v3/tenants", h.createTenant},
-		{http.MethodPut, "/v3/tenants/:tenant_id", h.updateTenant},
-		{http.MethodPost, "/v3/tenants/owners", h.createOwner},
-		{http.MethodDelete, "/v3/tenants/owners/:email", h.deleteOwner},
-		{http.MethodPost, "/v3/tenants/ldaps", h.createLDAP},
-		{http.MethodDelete, "/v3/tenants/ldaps/:ldap_id", h.deleteLDAP},
+		{http.MethodPost, "/v3/sites", sites.create},
+		{http.MethodPut, "/v3/sites/:site_id", updateSite(sites)},
+		{http.MethodDelete, "/v3/sites/:site_id", sites.remove},
+		{http.MethodPost, "/v3/tenants", tenants.create},
+		{http.MethodPut, "/v3/tenants/:tenant_id", updateTenant(tenants)},
+		{http.MethodPost, "/v3/tenants/owners", owners.create},
+		{http.MethodDelete, "/v3/tenants/owners/:email", owners.remove},
+		{http.MethodPost, "/v3/tenants/ldaps", ldaps.create},
+		{http.MethodDelete, "/v3/tenants/ldaps/:ldap_id", ldaps.remove},
 	} {
 		r.Handle(route.method, route.path, httpapi.Handle(route.handle))
 	}
 }
 
-// absent are the terms of a row that is to be made.
-func absent(kind, id string, found bool, _ []Difference) error {
-	if found {
-		return apierr.New(apierr.Conflict, "The %s %s exists already.", titles[kind], id)
-	}
-	return nil
-}
-
-func (h writeHandler) createSite(c *gin.Context) error {
-	ctx := c.Request.Context()
-	who, err := h.access.creator(ctx)
+// create makes the record in the body.
+func (w writes[R]) create(c *gin.Context) error {
+	who, err := w.access.creator(c.Request.Context())
 	if err != nil {
 		return err
 	}
-	patch, err := readNew(c, Sites(), "tenant_base_url_template")
+	patch, err := readNew(c, w.Resource, w.optional...)
 	if err != nil {
 		return err
 	}
-	p, err := h.write(ctx, who.String(), func(p *plan) {
-		weigh(p, Sites(), p.known.sites, []Patch[sites.Site]{patch}, absent, p.site)
-	})
-	if err != nil {
-		return err
-	}
-	id := patch.Values.ID
-	return httpapi.Reply(c, http.StatusCreated, sites.Answer(p.known.sites[id]), "Site "+id+" created.")
-}
-
-func (h writeHandler) updateSite(c *gin.Context) error {
-	ctx, id := c.Request.Context(), c.Param("site_id")
-	who, err := h.access.asker(ctx)
-	if err != nil {
-		return err
-	}
-	if _, found := who.view.sites.Get(id); !found {
-		return sites.Unknown(id)
-	}
-	allowed, err := h.access.site(ctx, who, id)
-	if err != nil {
-		return err
-	}
-	patch, err := readUpdate(c, Sites(), id)
-	if err != nil {
-		return err
-	}
-	p, err := h.write(ctx, who.String(), func(p *plan) {
-		weigh(p, Sites(), p.known.sites, []Patch[sites.Site]{patch}, allowed.terms, p.site)
-	})
-	if err != nil {
-		return err
-	}
-	return httpapi.Reply(c, http.StatusOK, sites.Answer(p.known.sites[id]), "Site "+id+" updated.")
-}
-
-func (h writeHandler) deleteSite(c *gin.Context) error {
-	id := c.Param("site_id")
-	if !field.IsSiteID(id) {
-		return h.refuse(c, sites.Unknown(id))
-	}
-	return h.remove(c, "Site "+id+" deleted.", func(p *plan) { p.dropSite(id) })
-}
-
-func (h writeHandler) createTenant(c *gin.Context) error {
-	ctx := c.Request.Context()
-	who, err := h.access.creator(ctx)
-	if err != nil {
-		return err
-	}
-	patch, err := readNew(c, Tenants(), "status", "public_key", "service_ldap_connection_id", "user_ldap_connection_id", "description")
-	if err != nil {
-		return err
-	}
-	if err := readTenant(&patch); err != nil {
-		return err
-	}
-	if err := checkEndpoints(patch); err != nil {
-		return err
-	}
-	p, err := h.write(ctx, who.String(), func(p *plan) {
-		weigh(p, Tenants(), p.known.tenants, []Patch[Tenant]{patch}, absent, p.tenant)
-	})
-	if err != nil {
-		return err
-	}
-	id := patch.Values.ID
-	return httpapi.Reply(c, http.StatusCreated, p.known.answer(id), "Tenant "+id+" created.")
-}
-
-// checkEndpoints refuses endpoints that are given empty: the API has always
-// asked for them, where the documents of apply may leave them out.
-func checkEndpoints(p Patch[Tenant]) error {
-	for _, f := range []struct{ name, url string }{
-		{"token_service", p.Values.TokenService}, {"security_kernel", p.Values.SecurityKernel}, {"authenticator", p.Values.Authenticator},
-	} {
-		if err := field.Endpoint(f.name, f.url); err != nil {
+	if w.complete != nil {
+		if err := w.complete(&patch); err != nil {
 			return err
 		}
 	}
-	return nil
+	return w.put(c, who, patch, absent, http.StatusCreated, " created.")
 }
 
-func (h writeHandler) updateTenant(c *gin.Context) error {
-	ctx, id := c.Request.Context(), c.Param("tenant_id")
-	who, err := h.access.asker(ctx)
+// put carries out a patch and answers with the record as it is then.
+func (w writes[R]) put(
+	c *gin.Context, who writer, patch Patch[R], allowed precondition, status int, done string,
+) error {
+	p, err := w.write(c.Request.Context(), who.String(), func(p *plan) { w.of(p).diff(p, []Patch[R]{patch}, allowed) })
 	if err != nil {
 		return err
 	}
-	tenant, _, found := who.view.tenant(id)
-	if !found {
-		return unknownTenant(id)
-	}
-	patch, err := readUpdate(c, Tenants(), id)
-	if err != nil {
-		return err
-	}
-	allowed, err := h.access.tenant(ctx, who, tenant, patch.Given)
-	if err != nil {
-		return err
-	}
-	if err := readTenant(&patch); err != nil {
-		return err
-	}
-	p, err := h.write(ctx, who.String(), func(p *plan) {
-		weigh(p, Tenants(), p.known.tenants, []Patch[Tenant]{patch}, allowed.terms, p.tenant)
-	})
-	if err != nil {
-		return err
-	}
-	return httpapi.Reply(c, http.StatusOK, p.known.answer(id), "Tenant "+id+" updated.")
+	id := w.ID(&patch.Values)
+	return httpapi.Reply(c, status, w.show(p, w.of(p).records[id]), w.heading()+" "+id+done)
 }
 
-func (h writeHandler) createOwner(c *gin.Context) error {
-	ctx := c.Request.Context()
-	who, err := h.access.creator(ctx)
+// remove deletes the record whose id is in the path.
+func (w writes[R]) remove(c *gin.Context) error {
+	ctx, id := c.Request.Context(), w.pathID(c)
+	who, err := w.access.creator(ctx)
 	if err != nil {
 		return err
 	}
-	patch, err := readNew(c, Owners())
-	if err != nil {
+	if !w.validID(id) {
+		return w.unknown(id)
+	}
+	if _, err := w.write(ctx, who.String(), func(p *plan) { w.of(p).remove(p, id) }); err != nil {
 		return err
 	}
-	p, err := h.write(ctx, who.String(), func(p *plan) {
-		weigh(p, Owners(), p.known.owners, []Patch[Owner]{patch}, absent, p.owner)
-	})
-	if err != nil {
-		return err
-	}
-	email := patch.Values.Email
-	return httpapi.Reply(c, http.StatusCreated, newOwnerAnswer(p.known.owners[email]), "Owner "+email+" created.")
+	return httpapi.Reply(c, http.StatusOK, nil, w.heading()+" "+id+" deleted.")
 }
 
-func (h writeHandler) deleteOwner(c *gin.Context) error {
-	email := c.Param("email")
-	if field.Email("email", email) != nil {
-		return h.refuse(c, unknownOwner(email))
+func updateSite(w writes[Site]) httpapi.Handler {
+	return func(c *gin.Context) error {
+		ctx, id := c.Request.Context(), w.pathID(c)
+		who, err := w.access.writer(ctx)
+		if err != nil {
+			return err
+		}
+		if _, found := who.now.site(id); !found {
+			return w.unknown(id)
+		}
+		allowed, err := w.access.site(ctx, who, id)
+		if err != nil {
+			return err
+		}
+		patch, err := readUpdate(c, w.Resource, id)
+		if err != nil {
+			return err
+		}
+		return w.put(c, who, patch, allowed.precondition, http.StatusOK, " updated.")
 	}
-	return h.remove(c, "Owner "+email+" deleted.", func(p *plan) { p.dropOwner(email) })
 }
 
-func (h writeHandler) createLDAP(c *gin.Context) error {
-	ctx := c.Request.Context()
-	who, err := h.access.creator(ctx)
-	if err != nil {
-		return err
+func updateTenant(w writes[Tenant]) httpapi.Handler {
+	return func(c *gin.Context) error {
+		ctx, id := c.Request.Context(), w.pathID(c)
+		who, err := w.access.writer(ctx)
+		if err != nil {
+			return err
+		}
+		tenant, _, found := who.now.tenant(id)
+		if !found {
+			return w.unknown(id)
+		}
+		patch, err := readUpdate(c, w.Resource, id)
+		if err != nil {
+			return err
+		}
+		allowed, err := w.access.tenant(ctx, who, tenant, patch.Given)
+		if err != nil {
+			return err
+		}
+		if err := readTenant(&patch); err != nil {
+			return err
+		}
+		return w.put(c, who, patch, allowed.precondition, http.StatusOK, " updated.")
 	}
-	patch, err := readNew(c, LDAPs())
-	if err != nil {
-		return err
-	}
-	p, err := h.write(ctx, who.String(), func(p *plan) {
-		weigh(p, LDAPs(), p.known.ldaps, []Patch[LDAPConnection]{patch}, absent, p.ldap)
-	})
-	if err != nil {
-		return err
-	}
-	id := patch.Values.ID
-	return httpapi.Reply(c, http.StatusCreated, newLDAPAnswer(p.known.ldaps[id], true), "LDAP connection "+id+" created.")
-}
-
-func (h writeHandler) deleteLDAP(c *gin.Context) error {
-	id := c.Param("ldap_id")
-	if field.ConnectionID("ldap_id", id) != nil {
-		return h.refuse(c, unknownLDAP(id))
-	}
-	return h.remove(c, "LDAP connection "+id+" deleted.", func(p *plan) { p.dropLDAP(id) })
-}
-
-// remove carries out a deletion.
-func (h writeHandler) remove(c *gin.Context, message string, decide func(p *plan)) error {
-	ctx := c.Request.Context()
-	who, err := h.access.creator(ctx)
-	if err != nil {
-		return err
-	}
-	if _, err := h.write(ctx, who.String(), decide); err != nil {
-		return err
-	}
-	return httpapi.Reply(c, http.StatusOK, nil, message)
-}
-
-// refuse returns reason to those who may know it.
-func (h writeHandler) refuse(c *gin.Context, reason error) error {
-	if _, err := h.access.creator(c.Request.Context()); err != nil {
-		return err
-	}
-	return reason
 }

@@ -9,15 +9,11 @@ import (
 	"testing"
 	"time"
 
-	"gatehouse/internal/database"
 	"gatehouse/internal/httpapi"
-	"gatehouse/internal/testdb"
-	"gatehouse/migrations"
 )
 
 func TestRowsAreMadeReadAndDeleted(t *testing.T) {
-	testdb.Each(t, migrations.Tenants, func(t *testing.T, db *database.DB) {
-		h := newSite(t, db)
+	eachOpen(t, func(t *testing.T, h *fixture) {
 		h.clock.advance(time.Hour)
 		for _, tt := range []struct {
 			list, id string
@@ -236,8 +232,7 @@ func TestRowsThatStandAgainstOthersAreRefused(t *testing.T) {
 }
 
 func TestUpdatesChangeWhatIsGivenAndAreRemembered(t *testing.T) {
-	testdb.Each(t, migrations.Tenants, func(t *testing.T, db *database.DB) {
-		h := newSite(t, db)
+	eachOpen(t, func(t *testing.T, h *fixture) {
 		h.clock.advance(time.Hour)
 		got := wants(t, h, 200, "", "PUT", "/v3/tenants/dev",
 			`{"description":null,"user_ldap_connection_id":"","token_gen_services":[],"status":"INACTIVE","admin_user":"boss","unknown":1}`, service(t, "tokens@admin")...).object(t)
@@ -272,8 +267,7 @@ func TestUpdatesChangeWhatIsGivenAndAreRemembered(t *testing.T) {
 }
 
 func TestAnUpdateThatChangesNothingWritesNothing(t *testing.T) {
-	testdb.Each(t, migrations.Tenants, func(t *testing.T, db *database.DB) {
-		h := newSite(t, db)
+	eachOpen(t, func(t *testing.T, h *fixture) {
 		before, counter := get(t, h, "/v3/tenants/dev", 200), counterOf(t, h.service)
 		site := get(t, h, "/v3/sites/main", 200)
 		h.clock.advance(time.Hour)
@@ -353,8 +347,7 @@ func TestTheStatusOfATenantFollowsItsLifecycle(t *testing.T) {
 }
 
 func TestAnUpdateOfASiteIsRemembered(t *testing.T) {
-	testdb.Each(t, migrations.Tenants, func(t *testing.T, db *database.DB) {
-		h := newSite(t, db)
+	eachOpen(t, func(t *testing.T, h *fixture) {
 		h.clock.advance(time.Hour)
 		got := wants(t, h, 200, "", "PUT", "/v3/sites/east", `{"services":["security","tokens"],"base_url":"https://east.org","site_admin_tenant_id":"east-one"}`).object(t)
 		equal(t, "site", []any{got["services"], got["base_url"], got["site_admin_tenant_id"], got["last_updated_by"], got["last_update_time"]},
@@ -408,8 +401,7 @@ func TestUpdatesOfSitesThatBreakARuleAreRefused(t *testing.T) {
 }
 
 func TestWhatIsInUseIsNotDeleted(t *testing.T) {
-	testdb.Each(t, migrations.Tenants, func(t *testing.T, db *database.DB) {
-		h := newSite(t, db)
+	eachOpen(t, func(t *testing.T, h *fixture) {
 		before := contentOf(t, h.service)
 		wants(t, h, 409, "primary", "DELETE", "/v3/sites/main", "")
 		wants(t, h, 409, "east-admin", "DELETE", "/v3/sites/east", "")
@@ -427,8 +419,7 @@ func TestWhatIsInUseIsNotDeleted(t *testing.T) {
 }
 
 func TestASiteTakesItsHistoryAlong(t *testing.T) {
-	testdb.Each(t, migrations.Tenants, func(t *testing.T, db *database.DB) {
-		h := newSite(t, db)
+	eachOpen(t, func(t *testing.T, h *fixture) {
 		for range 2 {
 			wants(t, h, 201, "", "POST", "/v3/sites", body(t, newSiteBody, nil))
 			equal(t, "history", string(get(t, h, "/v3/sites/west/history", 200).result), "[]")

@@ -6,6 +6,7 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"gatehouse/internal/httpapi"
+	"gatehouse/internal/responsecache"
 	"gatehouse/internal/tenants/field"
 )
 
@@ -17,15 +18,9 @@ func (s Store) Reply(c *gin.Context, id string, window httpapi.Window, message s
 	if err != nil {
 		return err
 	}
-	from, to := min(window.Offset, len(entries)), len(entries)
-	if window.Limit >= 0 {
-		to = min(from+window.Limit, to)
+	updates := make([]map[string]any, len(entries))
+	for i, e := range entries {
+		updates[i] = map[string]any{s.column: e.ID, "update_time": field.Time(e.At), "updated_by": e.By, "updates": e.Updates}
 	}
-	rows := make([]map[string]any, 0, to-from)
-	for _, e := range entries[from:to] {
-		rows = append(rows, map[string]any{s.column: e.ID, "update_time": field.Time(e.At), "updated_by": e.By, "updates": e.Updates})
-	}
-	answer := httpapi.Success(ctx, rows, message)
-	answer.Metadata = window.Page(len(rows), len(entries))
-	return httpapi.JSON(c, http.StatusOK, answer)
+	return httpapi.JSON(c, http.StatusOK, responsecache.Page(ctx, updates, window, message))
 }

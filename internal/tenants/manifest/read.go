@@ -30,11 +30,6 @@ const (
 	keyFile   = "public_key_file"
 )
 
-// computed are members of answers that nobody can set.
-var computed = []string{
-	"create_time", "created_by", "last_update_time", "last_updated_by", "is_owned_by_associate_site", "allowable_x_tenant_ids",
-}
-
 // harmless is what an id may look like to be repeated in a fault.
 var harmless = regexp.MustCompile(`^[A-Za-z0-9@._+-]{1,120}$`)
 
@@ -103,7 +98,7 @@ func (r *reader) keys(n *yaml.Node, place string, known []string, visit func(nam
 			r.fault(line, "%s has a key that is not a name", place)
 		case lines[name] > 0:
 			r.fault(line, "%s has %s twice, the first time in line %d", place, name, lines[name])
-		case slices.Contains(computed, name):
+		case slices.Contains(tenants.Computed(), name):
 			r.fault(line, "%s: %s is set by the registry and cannot be given", place, name)
 		case !slices.Contains(known, name):
 			r.fault(line, "%s has the unknown key %s%s", place, name, meant(name, known))
@@ -121,8 +116,8 @@ func meant(name string, known []string) string {
 	return ""
 }
 
-// list reads the rows of one kind.
-func list[R any](r *reader, key string, k tenants.Kind[R], n *yaml.Node) []tenants.Patch[R] {
+// list reads the records of one resource.
+func list[R any](r *reader, key string, res tenants.Resource[R], n *yaml.Node) []tenants.Patch[R] {
 	line := n.Line
 	switch n = resolved(n); {
 	case empty(n):
@@ -142,13 +137,13 @@ func list[R any](r *reader, key string, k tenants.Kind[R], n *yaml.Node) []tenan
 			r.fault(line, "%s must be a group of fields, not %s", place, described(item))
 			continue
 		}
-		patch := row(r, place, k, item)
-		id := k.ID(&patch.Values)
+		patch := record(r, place, res, item)
+		id := res.ID(&patch.Values)
 		switch {
 		case id == "":
-			r.fault(line, "%s needs a %s", place, k.Fields[0].Name)
+			r.fault(line, "%s needs a %s", place, res.Fields[0].Name)
 		case seen[id] > 0:
-			r.fault(line, "%s%s has the %s of the one in line %d", place, label(id), k.Fields[0].Name, seen[id])
+			r.fault(line, "%s%s has the %s of the one in line %d", place, label(id), res.Fields[0].Name, seen[id])
 		default:
 			seen[id] = line
 			patch.Origin = fmt.Sprintf("%s:%d: %s", r.path, line, place+label(id))
@@ -166,17 +161,17 @@ func label(id string) string {
 	return " (" + id + ")"
 }
 
-// row reads the fields of one row.
-func row[R any](r *reader, place string, k tenants.Kind[R], n *yaml.Node) tenants.Patch[R] {
+// record reads the fields of one record.
+func record[R any](r *reader, place string, res tenants.Resource[R], n *yaml.Node) tenants.Patch[R] {
 	patch := tenants.Patch[R]{Given: map[string]bool{}}
 	fields, names := map[string]tenants.Field[R]{}, []string{}
-	for _, f := range k.Fields {
+	for _, f := range res.Fields {
 		fields[f.Name], names = f, append(names, f.Name)
 	}
 	if _, has := fields[publicKey]; has {
 		names = append(names, keyFile)
 	}
-	if id := find(n, k.Fields[0].Name); id != nil {
+	if id := find(n, res.Fields[0].Name); id != nil {
 		place += label(id.Value)
 	}
 	r.keys(n, place, names, func(name string, value *yaml.Node) {

@@ -11,7 +11,6 @@ import (
 	"testing"
 
 	"gatehouse/internal/tenants"
-	"gatehouse/internal/tenants/sites"
 )
 
 // read parses text as the document site.yaml, beside which stands key.pem.
@@ -75,9 +74,9 @@ tenants:
 		t.Fatal(err)
 	}
 	want := tenants.Wanted{
-		Sites: []tenants.Patch[sites.Site]{{
+		Sites: []tenants.Patch[tenants.Site]{{
 			Origin: "site.yaml:3: sites[0] (main)",
-			Values: sites.Site{
+			Values: tenants.Site{
 				ID: "main", Primary: true, BaseURL: "https://tapis.example.org", TenantBaseURLTemplate: "https://${tenant_id}.tapis.example.org",
 				AdminTenantID: "admin", Services: []string{"tokens", "security"},
 			},
@@ -282,7 +281,7 @@ func FuzzParse(f *testing.F) {
 	})
 }
 
-func once[R any](t *testing.T, k tenants.Kind[R], patches []tenants.Patch[R]) {
+func once[R any](t *testing.T, k tenants.Resource[R], patches []tenants.Patch[R]) {
 	t.Helper()
 	seen := map[string]bool{}
 	for _, p := range patches {

@@ -18,14 +18,14 @@ func TestChangesAreReportedWithTheirValuesWhenAskedFor(t *testing.T) {
 		t.Fatal(err)
 	}
 	changes := []tenants.Change{
-		{New: true, Kind: "tenant", ID: "new", Differences: []tenants.Difference{{Field: "description", New: "x"}}},
-		{Kind: "tenant", ID: "dev", Differences: []tenants.Difference{
+		{New: true, Resource: "tenant", ID: "new", Differences: []tenants.Difference{{Field: "description", New: "x"}}},
+		{Resource: "tenant", ID: "dev", Differences: []tenants.Difference{
 			{Field: "public_key", Prev: keys[0], New: keys[1]},
 			{Field: "description", Prev: nil, New: "<two>\nlines"},
 			{Field: "token_gen_services", Prev: []string{}, New: []string{"a", "b"}},
 		}},
-		{Kind: "tenant", ID: "old", Differences: []tenants.Difference{{Field: "public_key", Prev: keys[0], New: nil}, {Field: "status", Prev: "active", New: "inactive"}}},
-		{Kind: "ldap", ID: "people", Differences: []tenants.Difference{{Field: "port", Prev: 389, New: 636}, {Field: "use_ssl", Prev: false, New: true}, {Field: "bind_credential", Prev: "hunter2", New: "hunter3"}}},
+		{Resource: "tenant", ID: "old", Differences: []tenants.Difference{{Field: "public_key", Prev: keys[0], New: nil}, {Field: "status", Prev: "active", New: "inactive"}}},
+		{Resource: "ldap", ID: "people", Differences: []tenants.Difference{{Field: "port", Prev: 389, New: 636}, {Field: "use_ssl", Prev: false, New: true}, {Field: "bind_credential", Prev: "hunter2", New: "hunter3"}}},
 	}
 	const brief = `create tenant new
 update tenant dev: public_key, description, token_gen_services

@@ -18,10 +18,10 @@ import (
 // and changes nothing in one that does. Fields without a value are left out.
 func Write(w io.Writer, c tenants.Content) error {
 	top := &yaml.Node{Kind: yaml.MappingNode, Content: []*yaml.Node{
-		text("sites"), rows(tenants.Sites(), c.Sites),
-		text("owners"), rows(tenants.Owners(), c.Owners),
-		text("ldaps"), rows(tenants.LDAPs(), c.LDAPs),
-		text("tenants"), rows(tenants.Tenants(), c.Tenants),
+		text("sites"), records(tenants.Sites(), c.Sites),
+		text("owners"), records(tenants.Owners(), c.Owners),
+		text("ldaps"), records(tenants.LDAPs(), c.LDAPs),
+		text("tenants"), records(tenants.Tenants(), c.Tenants),
 	}}
 	var b bytes.Buffer
 	encoder := yaml.NewEncoder(&b)
@@ -33,12 +33,12 @@ func Write(w io.Writer, c tenants.Content) error {
 	return err
 }
 
-// rows returns the rows of one kind as a list.
-func rows[R any](k tenants.Kind[R], all []R) *yaml.Node {
+// records returns the records of one resource as a list.
+func records[R any](res tenants.Resource[R], all []R) *yaml.Node {
 	list := &yaml.Node{Kind: yaml.SequenceNode}
 	for i := range all {
 		item := &yaml.Node{Kind: yaml.MappingNode}
-		for _, f := range k.Fields {
+		for _, f := range res.Fields {
 			if value := scalarOrList(f.Value(&all[i])); value != nil {
 				item.Content = append(item.Content, text(f.Name), value)
 			}

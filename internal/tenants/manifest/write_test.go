@@ -9,7 +9,6 @@ import (
 
 	"gatehouse/internal/database"
 	"gatehouse/internal/tenants"
-	"gatehouse/internal/tenants/sites"
 	"gatehouse/internal/testdb"
 	"gatehouse/migrations"
 )
@@ -29,7 +28,7 @@ func wide(t testing.TB) tenants.Content {
 		}
 	}
 	c := tenants.Content{
-		Sites: []sites.Site{
+		Sites: []tenants.Site{
 			{ID: "123", BaseURL: "east.example.org", AdminTenantID: "true", Services: []string{}},
 			{
 				ID: "main", Primary: true, BaseURL: "https://example.org", TenantBaseURLTemplate: "https://${tenant_id}.example.org",
@@ -119,7 +118,7 @@ func TestAnEmptyRegistryIsExportedAndApplied(t *testing.T) {
 
 func TestADocumentIsWrittenForPeople(t *testing.T) {
 	c := tenants.Content{
-		Sites:   []sites.Site{{ID: "main", Primary: true, AdminTenantID: "admin", Services: []string{"tokens", "files"}}},
+		Sites:   []tenants.Site{{ID: "main", Primary: true, AdminTenantID: "admin", Services: []string{"tokens", "files"}}},
 		Owners:  []tenants.Owner{{Email: "ops@example.org", Name: "Ops"}},
 		LDAPs:   []tenants.LDAPConnection{{ID: "people", Port: 636, AccountType: "user"}},
 		Tenants: []tenants.Tenant{{ID: "dev", Status: "active", PublicKey: "-----BEGIN PUBLIC KEY-----\nMIIB\n-----END PUBLIC KEY-----"}},

@@ -37,8 +37,12 @@ func golden(t *testing.T, name string, value any) {
 	}
 }
 
+var (
+	then    = time.Date(2020, 7, 2, 18, 45, 16, 0, time.FixedZone("CDT", -5*3600))
+	longAgo = Stamps{then, "tenants@admin", then.Add(time.Hour), "tokens@admin"}
+)
+
 func fullTenant() Tenant {
-	at := time.Date(2020, 7, 2, 18, 45, 16, 0, time.FixedZone("CDT", -5*3600))
 	return Tenant{
 		ID: "tacc", BaseURL: "https://tacc.tapis.example.org", SiteID: "main", Status: Active,
 		TokenService: "https://tacc.tapis.example.org/v3/tokens", SecurityKernel: "https://tacc.tapis.example.org/v3/security",
@@ -46,63 +50,51 @@ func fullTenant() Tenant {
 		TokenGenServices: []string{"abaco", "authenticator"},
 		PublicKey:        "-----BEGIN PUBLIC KEY-----\nMIIB+/AB\n-----END PUBLIC KEY-----",
 		Description:      "Production tenant for all users <everywhere> & beyond.", ServiceLDAPConnectionID: "tacc-services",
-		UserLDAPConnectionID: "tacc-all", CreateTime: at, CreatedBy: "tenants@admin",
-		LastUpdateTime: at.Add(time.Hour), LastUpdatedBy: "tokens@admin",
+		UserLDAPConnectionID: "tacc-all", Stamps: longAgo,
 	}
 }
 
-func TestTenantsLookOnTheWireAsTheyAlwaysDid(t *testing.T) {
+func TestRecordsLookOnTheWireAsTheyAlwaysDid(t *testing.T) {
+	main, east := Site{ID: "main", Primary: true}, Site{ID: "east"}
 	full := fullTenant()
-	golden(t, "tenant_full.json", newTenantAnswer(full, false, []string{"dev", "tacc"}))
+	admins := main
+	admins.AdminTenantID = full.ID
+	golden(t, "tenant_full.json", newTenantResponse(full, admins, []Tenant{{ID: "dev", Status: Active}, full}))
 
 	least := fullTenant()
 	least.Status, least.TokenGenServices, least.PublicKey, least.Description = Draft, []string{}, "", ""
 	least.ServiceLDAPConnectionID, least.UserLDAPConnectionID = "", ""
-	golden(t, "tenant_least.json", newTenantAnswer(least, true, []string{"tacc"}))
+	golden(t, "tenant_least.json", newTenantResponse(least, east, nil))
+	east.AdminTenantID = least.ID // and there is no tenant
+	selected, err := newTenantResponse(least, east, nil).selected([]string{"tenant_id", "public_key", "allowable_x_tenant_ids"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	golden(t, "tenant_selected.json", selected)
 
-	answer := newTenantAnswer(least, true, nil)
-	golden(t, "tenant_selected.json", answer.selected([]string{"tenant_id", "public_key", "allowable_x_tenant_ids"}))
-}
-
-func TestOwnersAndLDAPConnectionsLookOnTheWireAsTheyAlwaysDid(t *testing.T) {
-	at := time.Date(2020, 7, 2, 18, 45, 16, 0, time.FixedZone("CDT", -5*3600))
-	golden(t, "owner.json", newOwnerAnswer(Owner{
-		Email: "ops@example.org", Name: "Ada & Co", Institution: "Example", CreateTime: at, LastUpdateTime: at.Add(time.Hour),
-	}))
+	golden(t, "owner.json", newOwnerResponse(Owner{Email: "ops@example.org", Name: "Ada & Co", Institution: "Example", Stamps: longAgo}))
 	connection := LDAPConnection{
-		ID: "tacc-all", URL: "ldaps://ldap.example.org", Port: 636, UseSSL: true, UserDN: "ou=People,dc=example", BindDN: "cn=reader,dc=example",
-		BindCredential: "ldap.tacc-all", AccountType: UserAccounts, CreateTime: at, LastUpdateTime: at.Add(time.Hour),
+		ID: "tacc-all", URL: "ldaps://ldap.example.org", Port: 636, UseSSL: true, UserDN: "ou=People,dc=example",
+		BindDN: "cn=reader,dc=example", BindCredential: "ldap.tacc-all", AccountType: UserAccounts, Stamps: longAgo,
 	}
-	golden(t, "ldap_public.json", newLDAPAnswer(connection, false))
+	golden(t, "ldap_public.json", newLDAPResponse(connection, false))
 	connection.AccountType, connection.UseSSL = ServiceAccounts, false
-	golden(t, "ldap_whole.json", newLDAPAnswer(connection, true))
+	golden(t, "ldap_whole.json", newLDAPResponse(connection, true))
+
+	primary := primarySite()
+	primary.Services, primary.Stamps = []string{"security", "tokens", "authenticator"}, longAgo
+	golden(t, "site_primary.json", newSiteResponse(primary))
+	golden(t, "site_associate.json", newSiteResponse(Site{
+		ID: "east", AdminTenantID: "east-admin", Stamps: Stamps{then, "tenants@admin", then, "tenants@admin"},
+	}))
 }
 
-func TestSelectKnowsEveryMemberOfTheAnswer(t *testing.T) {
-	var names, known []string
-	for f := range reflect.TypeFor[tenantAnswer]().Fields() {
+func TestSelectKnowsEveryMemberOfTheResponse(t *testing.T) {
+	for f := range reflect.TypeFor[tenantResponse]().Fields() {
 		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
-		names = append(names, name)
-	}
-	for _, m := range tenantMembers {
-		known = append(known, m.name)
-	}
-	equal(t, "members", known, names)
-	// All members selected are what there is without selection.
-	least := newTenantAnswer(Tenant{ID: "x"}, true, nil)
-	full := newTenantAnswer(fullTenant(), true, []string{"tacc"})
-	for _, a := range []*tenantAnswer{&least, &full} {
-		whole, selected := object{}, object{}
-		for to, from := range map[*object]any{&whole: a, &selected: a.selected(names)} {
-			text, err := json.Marshal(from)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if err := json.Unmarshal(text, to); err != nil {
-				t.Fatal(err)
-			}
+		if got := parseSelect(name); !slices.Equal(got, []string{name}) {
+			t.Errorf("%s: got %v", name, got)
 		}
-		equal(t, a.TenantID, selected, whole)
 	}
 }
 

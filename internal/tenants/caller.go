@@ -16,49 +16,45 @@ const serviceName = "tenants"
 
 var errNoPrimary = errors.New("the registry has no primary site yet")
 
-// realm is the registry as the checks of tokens see it, from memory: a key
-// that was rotated by another process counts within two seconds. It knows one
-// key of each tenant, the one in its row.
-type realm struct {
-	registry *registry
-}
-
+// The checks of tokens see the registry from memory: a key that was rotated by
+// another process counts within two seconds. They know one key of each tenant,
+// the one in its record.
 var (
-	_ authn.Realm = realm{}
-	_ authn.Keys  = realm{}
+	_ authn.Realm = (*snapshots)(nil)
+	_ authn.Keys  = (*snapshots)(nil)
 )
 
 // Tenant implements authn.Realm.
-func (r realm) Tenant(ctx context.Context, id string) (authn.Tenant, bool, error) {
-	v, err := r.registry.recent(ctx)
+func (s *snapshots) Tenant(ctx context.Context, id string) (authn.Tenant, bool, error) {
+	now, err := s.recent(ctx)
 	if err != nil {
 		return authn.Tenant{}, false, err
 	}
-	t, _, found := v.tenant(id)
+	t, _, found := now.tenant(id)
 	if !found || t.Status != Active {
 		return authn.Tenant{}, false, nil
 	}
-	site, _ := v.sites.Get(t.SiteID)
+	site, _ := now.site(t.SiteID)
 	return authn.Tenant{ID: t.ID, SiteID: t.SiteID, Issuer: t.TokenService, SiteAdmin: site.AdminTenantID == t.ID}, true, nil
 }
 
 // RunsItself implements authn.Realm.
-func (r realm) RunsItself(ctx context.Context, siteID, service string) (bool, error) {
-	v, err := r.registry.recent(ctx)
+func (s *snapshots) RunsItself(ctx context.Context, siteID, service string) (bool, error) {
+	now, err := s.recent(ctx)
 	if err != nil {
 		return false, err
 	}
-	site, _ := v.sites.Get(siteID)
+	site, _ := now.site(siteID)
 	return site.Runs(service), nil
 }
 
 // PrimarySite implements authn.Realm.
-func (r realm) PrimarySite(ctx context.Context) (string, error) {
-	v, err := r.registry.recent(ctx)
+func (s *snapshots) PrimarySite(ctx context.Context) (string, error) {
+	now, err := s.recent(ctx)
 	if err != nil {
 		return "", err
 	}
-	site, found := v.sites.Primary()
+	site, found := now.primary()
 	if !found {
 		return "", apierr.Away(errNoPrimary, "The primary site")
 	}
@@ -66,12 +62,12 @@ func (r realm) PrimarySite(ctx context.Context) (string, error) {
 }
 
 // PublicKey implements authn.Keys.
-func (r realm) PublicKey(ctx context.Context, tenantID, kid string) (*rsa.PublicKey, error) {
-	v, err := r.registry.recent(ctx)
+func (s *snapshots) PublicKey(ctx context.Context, tenantID, kid string) (*rsa.PublicKey, error) {
+	now, err := s.recent(ctx)
 	if err != nil {
 		return nil, err
 	}
-	t, parsed, found := v.tenant(tenantID)
+	t, parsed, found := now.tenant(tenantID)
 	if !found || t.PublicKey == "" {
 		return nil, authn.ErrUnknownKey
 	}
@@ -98,15 +94,16 @@ func (p *parsedKey) of(t Tenant) (*rsa.PublicKey, error) {
 }
 
 // caller checks a token that was sent to the registry, which is a service of
-// the primary site, and that it was not revoked. While that cannot be asked nothing is
-// written: tokens of services may be good for a year, and what is written here
-// says whom everybody believes. With the error comes who it would be then.
+// the primary site, and that it was not revoked. While that cannot be asked
+// nothing is written: tokens of services may be good for a year, and what is
+// written here says whom everybody believes. With the error comes who it would
+// be then.
 func (s *Service) caller(ctx context.Context, raw string, behalf authn.Subject) (authn.Caller, error) {
-	site, err := s.realm.PrimarySite(ctx)
+	site, err := s.snapshots.PrimarySite(ctx)
 	if err != nil {
 		return authn.Caller{}, err
 	}
-	checks := authn.Checks{Verifier: s.verifier, Realm: s.realm, SiteID: site, Service: serviceName}
+	checks := authn.Checks{Verifier: s.verifier, Realm: s.snapshots, SiteID: site, Service: serviceName}
 	caller, err := checks.Caller(ctx, raw, behalf)
 	if err != nil {
 		return authn.Caller{}, err
@@ -125,7 +122,8 @@ func (s *Service) caller(ctx context.Context, raw string, behalf authn.Subject) 
 func (s *Service) reader(ctx context.Context, raw string, behalf authn.Subject) (authn.Caller, error) {
 	caller, err := s.caller(ctx, raw, behalf)
 	if apierr.Is(err, apierr.Unavailable) && caller.Service() {
-		s.log.WarnContext(ctx, "revocation of a service token not checked", slog.String("service", caller.Username), slog.String("error", err.Error()))
+		s.log.WarnContext(ctx, "revocation of a service token not checked",
+			slog.String("service", caller.Username), slog.String("error", err.Error()))
 		return caller, nil
 	}
 	return caller, err

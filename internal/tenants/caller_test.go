@@ -7,7 +7,6 @@ import (
 	"math/big"
 	"strings"
 	"testing"
-	"time"
 
 	"gatehouse/internal/apierr"
 	"gatehouse/internal/authn"
@@ -47,7 +46,7 @@ func TestTheRealmKnowsActiveTenantsAndTheirSites(t *testing.T) {
 		"east-one":   {ID: "east-one", SiteID: "east", Issuer: "https://east-one.example.org/v3/tokens"},
 		"plan":       {}, "Old": {}, "east-old": {}, "DEV": {}, "": {}, "nobody": {},
 	} {
-		got, found, err := s.realm.Tenant(t.Context(), id)
+		got, found, err := s.snapshots.Tenant(t.Context(), id)
 		if err != nil || got != want || found != (want.ID != "") {
 			t.Errorf("%q: got %+v, %v, %v, want %+v", id, got, found, err, want)
 		}
@@ -56,11 +55,11 @@ func TestTheRealmKnowsActiveTenantsAndTheirSites(t *testing.T) {
 		site, service string
 		want          bool
 	}{{"main", "tenants", true}, {"main", "jobs", false}, {"east", "security", true}, {"east", "tenants", false}, {"nowhere", "tenants", false}} {
-		if got, err := s.realm.RunsItself(t.Context(), tt.site, tt.service); err != nil || got != tt.want {
+		if got, err := s.snapshots.RunsItself(t.Context(), tt.site, tt.service); err != nil || got != tt.want {
 			t.Errorf("%s at %s: got %v, %v", tt.service, tt.site, got, err)
 		}
 	}
-	if got, err := s.realm.PrimarySite(t.Context()); err != nil || got != "main" {
+	if got, err := s.snapshots.PrimarySite(t.Context()); err != nil || got != "main" {
 		t.Errorf("the primary site: got %s, %v", got, err)
 	}
 }
@@ -82,7 +81,7 @@ func TestTheRealmFindsAKeyOnlyByItsIDAndTenant(t *testing.T) {
 		{"nobody", dev, nil},
 	} {
 		for range 2 {
-			got, err := s.realm.PublicKey(t.Context(), tt.tenant, tt.kid)
+			got, err := s.snapshots.PublicKey(t.Context(), tt.tenant, tt.kid)
 			switch {
 			case tt.want == nil && (got != nil || !errors.Is(err, authn.ErrUnknownKey)):
 				t.Errorf("%s, %s: got %v, %v, want %v", tt.tenant, tt.kid, got, err, authn.ErrUnknownKey)
@@ -94,7 +93,7 @@ func TestTheRealmFindsAKeyOnlyByItsIDAndTenant(t *testing.T) {
 }
 
 func TestAnEmptyRegistryKnowsNobody(t *testing.T) {
-	s := newService(t, testdb.New(t, migrations.Tenants), func() time.Time { return noon })
+	s := empty(t)
 	_, err := s.caller(t.Context(), token(t, "admin", nil), authn.Subject{TenantID: "admin", Username: "x"})
 	if err == nil || authn.IsRefusal(err) || !apierr.Is(err, apierr.Unavailable) {
 		t.Errorf("got %v, want that it cannot be told", err)
@@ -103,13 +102,13 @@ func TestAnEmptyRegistryKnowsNobody(t *testing.T) {
 
 func TestARealmWhoseDatabaseIsAwayRefusesNobody(t *testing.T) {
 	db := testdb.New(t, migrations.Tenants)
-	s := newService(t, db, func() time.Time { return noon })
+	s := newService(t, db, atNoon)
 	_ = db.Close()
 	ctx := t.Context()
-	_, _, tenantErr := s.realm.Tenant(ctx, "dev")
-	_, siteErr := s.realm.PrimarySite(ctx)
-	_, runsErr := s.realm.RunsItself(ctx, "main", "tenants")
-	_, keyErr := s.realm.PublicKey(ctx, "dev", "x")
+	_, _, tenantErr := s.snapshots.Tenant(ctx, "dev")
+	_, siteErr := s.snapshots.PrimarySite(ctx)
+	_, runsErr := s.snapshots.RunsItself(ctx, "main", "tenants")
+	_, keyErr := s.snapshots.PublicKey(ctx, "dev", "x")
 	for _, err := range []error{tenantErr, siteErr, runsErr, keyErr} {
 		if err == nil || authn.IsRefusal(err) {
 			t.Errorf("got %v", err)

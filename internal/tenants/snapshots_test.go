@@ -22,36 +22,17 @@ import (
 // pair returns two registries over one database, as two replicas are.
 func pair(t *testing.T, db *database.DB) (a, b *Service) {
 	t.Helper()
-	return newService(t, db, func() time.Time { return noon }), newService(t, db, func() time.Time { return noon })
+	return newService(t, db, atNoon), newService(t, db, atNoon)
 }
 
 // rename writes through s.
 func rename(t testing.TB, s *Service, id, description string) {
 	t.Helper()
-	err := s.registry.change(t.Context(), func(ctx context.Context) error {
-		all, err := s.tables.tenants.all(ctx)
-		if err != nil {
-			return err
-		}
-		for _, tenant := range all {
-			if tenant.ID == id {
-				tenant.Description = description
-				return s.tenants.replace(ctx, tenant)
-			}
-		}
-		return fmt.Errorf("there is no tenant %s", id)
-	})
-	if err != nil {
-		t.Error(err)
-	}
+	put(t, s, tenantPatch(id, Tenant{Description: description}, "description"))
 }
 
 func TestAWriteIsSeenAtOnceByTheProcessThatMadeIt(t *testing.T) {
-	testdb.Each(t, migrations.Tenants, func(t *testing.T, db *database.DB) {
-		s := newService(t, db, func() time.Time { return noon })
-		if err := s.Seed(t.Context(), devSeed("8080")); err != nil {
-			t.Fatal(err)
-		}
+	eachSeeded(t, func(t *testing.T, s *Service) {
 		h := apitest.New(t, engine(t, s), "tenants")
 		tag := get(t, h, "/v3/tenants", 200).header.Get("ETag")
 		get(t, h, "/v3/tenants", 304, "If-None-Match", tag)
@@ -71,35 +52,27 @@ func TestAWriteIsSeenAtOnceByTheProcessThatMadeIt(t *testing.T) {
 }
 
 func TestAWriteThatChangesNothingKeepsTheTag(t *testing.T) {
-	s := newService(t, testdb.New(t, migrations.Tenants), func() time.Time { return noon })
+	s := empty(t)
 	for range 2 {
-		if err := s.Seed(t.Context(), devSeed("8080")); err != nil {
-			t.Fatal(err)
-		}
+		seed(t, s, devSeed("8080"))
 	}
 	h := engine(t, s)
 	tag := get(t, h, "/v3/sites", 200).header.Get("ETag")
-	if err := s.Seed(t.Context(), devSeed("8080")); err != nil {
-		t.Fatal(err)
-	}
+	seed(t, s, devSeed("8080"))
 	get(t, h, "/v3/sites", 304, "If-None-Match", tag)
 }
 
 func TestWritesOfAnotherReplicaAreSeenWithinTwoSeconds(t *testing.T) {
 	testdb.Each(t, migrations.Tenants, func(t *testing.T, db *database.DB) {
 		writer, reader := pair(t, db)
-		if err := writer.Seed(t.Context(), devSeed("8080")); err != nil {
-			t.Fatal(err)
-		}
+		seed(t, writer, devSeed("8080"))
 		h := engine(t, reader)
 		get(t, h, "/v3/tenants", 200)
 		get(t, h, "/v3/sites", 200)
 		if err := reader.Start(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		if err := writer.Seed(t.Context(), devSeed("9090")); err != nil {
-			t.Fatal(err)
-		}
+		seed(t, writer, devSeed("9090"))
 		// Everything but the default lists is right at once.
 		for _, target := range []string{"/v3/tenants/dev", "/v3/sites/main", "/v3/tenants?offset=0", "/v3/sites?offset=0"} {
 			if got := string(get(t, h, target, 200).raw); !strings.Contains(got, "http://localhost:9090") {
@@ -114,11 +87,7 @@ func TestWritesOfAnotherReplicaAreSeenWithinTwoSeconds(t *testing.T) {
 }
 
 func TestAChangeMadeByHandIsSeenToo(t *testing.T) {
-	testdb.Each(t, migrations.Tenants, func(t *testing.T, db *database.DB) {
-		s := newService(t, db, func() time.Time { return noon })
-		if err := s.Seed(t.Context(), devSeed("8080")); err != nil {
-			t.Fatal(err)
-		}
+	eachSeeded(t, func(t *testing.T, s *Service) {
 		h := engine(t, s)
 		for i, statement := range []string{
 			"UPDATE tenants SET status = 'inactive' WHERE tenant_id = 'dev'",
@@ -131,14 +100,14 @@ func TestAChangeMadeByHandIsSeenToo(t *testing.T) {
 			"DELETE FROM owners WHERE email = 'a@b'",
 			"DELETE FROM tenants WHERE tenant_id = 'dev'",
 		} {
-			before, err := s.registry.current(t.Context())
+			before, err := s.snapshots.current(t.Context())
 			if err != nil {
 				t.Fatal(err)
 			}
-			if err := db.Conn(t.Context()).Exec(statement).Error; err != nil {
+			if err := s.snapshots.db.Conn(t.Context()).Exec(statement).Error; err != nil {
 				t.Fatal(err)
 			}
-			after, err := s.registry.current(t.Context())
+			after, err := s.snapshots.current(t.Context())
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -165,9 +134,7 @@ func within(t testing.TB, limit time.Duration, what string, done func() bool) {
 func TestACopyThatAWriteInterruptsIsBegunAnew(t *testing.T) {
 	testdb.Each(t, migrations.Tenants, func(t *testing.T, db *database.DB) {
 		writer, reader := pair(t, db)
-		if err := writer.Seed(t.Context(), devSeed("8080")); err != nil {
-			t.Fatal(err)
-		}
+		seed(t, writer, devSeed("8080"))
 		armed := true
 		err := db.Conn(t.Context()).Callback().Query().After("*").Register("interrupt", func(tx *gorm.DB) {
 			if armed && tx.Statement.Table == "sites" {
@@ -180,14 +147,14 @@ func TestACopyThatAWriteInterruptsIsBegunAnew(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		v, err := reader.registry.current(t.Context())
+		v, err := reader.snapshots.current(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}
 		if armed {
 			t.Fatal("no write came between")
 		}
-		main, _ := v.sites.Get("main")
+		main, _ := v.site("main")
 		equal(t, "addresses of site and tenant", []string{main.BaseURL, v.content.Tenants[1].BaseURL}, []string{"http://localhost:9090", "http://localhost:9090"})
 	})
 }
@@ -197,9 +164,7 @@ func TestACopyThatAWriteInterruptsIsBegunAnew(t *testing.T) {
 func TestNoReaderSeesHalfAWrite(t *testing.T) {
 	testdb.Each(t, migrations.Tenants, func(t *testing.T, db *database.DB) {
 		writer, reader := pair(t, db)
-		if err := writer.Seed(t.Context(), devSeed("10000")); err != nil {
-			t.Fatal(err)
-		}
+		seed(t, writer, devSeed("10000"))
 		stop := make(chan struct{})
 		var writing sync.WaitGroup
 		writing.Go(func() {
@@ -216,12 +181,12 @@ func TestNoReaderSeesHalfAWrite(t *testing.T) {
 			}
 		})
 		for range 200 {
-			v, err := reader.registry.current(t.Context())
+			v, err := reader.snapshots.current(t.Context())
 			if err != nil {
 				t.Error(err)
 				break
 			}
-			main, _ := v.sites.Get("main")
+			main, _ := v.site("main")
 			port := main.BaseURL[strings.LastIndex(main.BaseURL, ":"):]
 			for _, tenant := range v.content.Tenants {
 				if !strings.HasSuffix(tenant.BaseURL, port) {
@@ -237,10 +202,8 @@ func TestNoReaderSeesHalfAWrite(t *testing.T) {
 // Whoever is told that a write is done, and asks for the list then, gets
 // that write or a later one; never an earlier one, and never a mixture.
 func TestManyReadersAndWritersNeverSeeAnOldList(t *testing.T) {
-	s := newService(t, testdb.New(t, migrations.Tenants), func() time.Time { return noon })
-	if err := s.Seed(t.Context(), devSeed("8080")); err != nil {
-		t.Fatal(err)
-	}
+	s := empty(t)
+	seed(t, s, devSeed("8080"))
 	h := engine(t, s)
 	rename(t, s, "dev", "round 1000")
 	var mu sync.Mutex
@@ -284,10 +247,8 @@ func TestListsOutliveTheDatabaseAndTheRestSaysSo(t *testing.T) {
 	if _, err := db.Migrate(t.Context(), migrations.Tenants); err != nil {
 		t.Fatal(err)
 	}
-	s := newService(t, db, func() time.Time { return noon })
-	if err := s.Seed(t.Context(), devSeed("8080")); err != nil {
-		t.Fatal(err)
-	}
+	s := newService(t, db, atNoon)
+	seed(t, s, devSeed("8080"))
 	h := apitest.New(t, engine(t, s), "tenants")
 	get(t, h, "/v3/tenants/ready", 200)
 	_ = db.Close()
@@ -303,26 +264,24 @@ func TestListsOutliveTheDatabaseAndTheRestSaysSo(t *testing.T) {
 	}
 
 	// A registry that never saw its database has nothing to answer with.
-	empty := apitest.New(t, engine(t, newService(t, db, func() time.Time { return noon })), "tenants")
+	empty := apitest.New(t, engine(t, newService(t, db, atNoon)), "tenants")
 	get(t, empty, "/v3/tenants", 503)
 	get(t, empty, "/v3/sites", 503)
 }
 
 func TestAfterAChangeWhoseEndIsUnknownTheListIsReadAgain(t *testing.T) {
-	s := newService(t, testdb.New(t, migrations.Tenants), func() time.Time { return noon })
-	if err := s.Seed(t.Context(), devSeed("8080")); err != nil {
-		t.Fatal(err)
-	}
-	before, err := s.registry.recent(t.Context())
+	s := empty(t)
+	seed(t, s, devSeed("8080"))
+	before, err := s.snapshots.recent(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
-	err = s.registry.change(ctx, func(context.Context) error { cancel(); return nil })
+	err = s.snapshots.change(ctx, func(context.Context, int64) error { cancel(); return nil })
 	if err == nil {
 		t.Fatal("the commit went through; this test needs one that fails")
 	}
-	after, err := s.registry.recent(t.Context())
+	after, err := s.snapshots.recent(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -332,7 +291,7 @@ func TestAfterAChangeWhoseEndIsUnknownTheListIsReadAgain(t *testing.T) {
 }
 
 func TestStartAndCloseKeepTheirPromises(t *testing.T) {
-	s := newService(t, testdb.New(t, migrations.Tenants), func() time.Time { return noon })
+	s := empty(t)
 	if err := s.Close(); err != nil {
 		t.Errorf("close before start: %v", err)
 	}
@@ -361,5 +320,11 @@ func TestNewWantsAllItNeeds(t *testing.T) {
 		if _, err := New(deps); err == nil {
 			t.Errorf("%+v is accepted", deps)
 		}
+	}
+}
+
+func TestAnAssociateIsNotTakenForThePrimarySite(t *testing.T) {
+	if site, found := newSnapshot(1, 1, Content{Sites: []Site{associateSite()}}).primary(); found {
+		t.Errorf("got %+v", site)
 	}
 }
