@@ -227,3 +227,21 @@ func TestTheAccountTypeDecidesAndNotTheName(t *testing.T) {
 	f.send("POST", "/v3/tokens", tokenOfUser(pair.Access.Value), order("portal", nil)).Want(403, "Only a service")
 	f.send("PUT", "/v3/tokens", nil, object{"refresh_token": pair.Refresh.Value}).Want(401, "cannot have tokens")
 }
+
+// Names of clients that act for themselves, and of services as owners, are
+// nobody's by this way either; nor by a refresh token from before they were.
+func TestNamesOfClientsAndServicesAreNobodys(t *testing.T) {
+	f := onSQLite(t)
+	portal := bearing("portal", f.service("portal"))
+	for _, name := range []string{"service:files", "client:portal", "SERVICE:files", "Client:"} {
+		f.send("POST", "/v3/tokens", portal, forUser(object{"token_username": name})).Want(400, "token_username")
+	}
+	f.Grant("admin", "portal", "admin_token_generator")
+	f.send("POST", "/v3/tokens", portal, forUser(object{
+		"delegation_token": true, "delegation_sub_tenant_id": "dev", "delegation_sub_username": "client:portal",
+	})).Want(400, "delegation_sub_username")
+	old := f.Issue(tokens.Request{
+		Tenant: authtest.TokenTenant("dev"), Username: "service:files", GrantType: tokens.Direct, AccessTTL: time.Hour, RefreshTTL: time.Hour,
+	})
+	f.send("PUT", "/v3/tokens", nil, object{"refresh_token": old.Refresh.Value}).Want(401, "cannot have tokens")
+}

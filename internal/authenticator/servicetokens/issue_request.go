@@ -9,6 +9,7 @@ import (
 	"unicode/utf8"
 
 	"gatehouse/internal/apierr"
+	"gatehouse/internal/authenticator/people"
 	"gatehouse/internal/authn"
 )
 
@@ -62,6 +63,8 @@ func checkName(field, name string) error {
 		return apierr.Invalidf("The field %s has more than %d characters.", field, maxName)
 	case strings.TrimSpace(name) != name || strings.ContainsFunc(name, func(r rune) bool { return !unicode.IsPrint(r) }):
 		return apierr.Invalidf("The field %s must be a name in visible characters.", field)
+	case people.CheckName(name) != nil:
+		return apierr.Invalidf("The field %s must not begin with client: or service:; such names belong to nobody.", field)
 	}
 	return nil
 }

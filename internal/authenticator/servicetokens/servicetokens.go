@@ -10,6 +10,7 @@ import (
 	"gatehouse/internal/authenticator/attempts"
 	"gatehouse/internal/authenticator/kernel"
 	"gatehouse/internal/authenticator/keys"
+	"gatehouse/internal/authenticator/people"
 	"gatehouse/internal/authenticator/tenantconfig"
 	"gatehouse/internal/authenticator/tokens"
 	"gatehouse/internal/authn"
@@ -167,9 +168,14 @@ func (s *Service) mayHave(ctx context.Context, who Requester, tenant registrycli
 	return nil
 }
 
-// admits reports whether a person may have tokens in a tenant at all: in the
-// administrative one only by its configuration and a role.
+// admits reports whether a person may have tokens in a tenant at all: under no
+// name that is another's, and in the administrative one only by its
+// configuration and a role. That the person exists is vouched for by whoever
+// generates the tokens.
 func (s *Service) admits(ctx context.Context, tenant registryclient.Tenant, username string) (bool, error) {
+	if people.CheckName(username) != nil {
+		return false, nil
+	}
 	if !tenant.SiteAdmin {
 		return true, nil
 	}
