@@ -1,14 +1,11 @@
 package database_test
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"path/filepath"
 	"slices"
-	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -347,32 +344,6 @@ func TestATimeSurvivesTheDatabaseToTheMicrosecond(t *testing.T) {
 		if err := db.Conn(t.Context()).Model(&note{}).Order("at, id").Pluck("id", &ids).Error; err != nil ||
 			fmt.Sprint(ids) != "[4 1 5 2 3 7 6]" {
 			t.Errorf("in order of time the rows are %v (%v)", ids, err)
-		}
-	})
-}
-
-func TestFailedStatementsAreReturnedWithoutTheirValuesAndNotLoggedHere(t *testing.T) {
-	const secret = "s3cr3t-v4lue"
-	eachEmpty(t, func(t *testing.T, dsn string) {
-		var log bytes.Buffer
-		db, err := database.Open(t.Context(), dsn, slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug})))
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer db.Close()
-		exec(t, db, notesTable)
-		for _, err := range []error{
-			insert(t.Context(), db, 1, secret),
-			insert(t.Context(), db, 1, secret),
-			db.Conn(t.Context()).Exec("UPDATE nowhere SET name = ?", secret).Error,
-			db.Conn(t.Context()).Where("name = ? AND nothing = 1", secret).First(&note{}).Error,
-		} {
-			if err != nil && strings.Contains(err.Error(), secret) {
-				t.Errorf("the error shows a value: %v", err)
-			}
-		}
-		if log.Len() > 0 {
-			t.Errorf("logged, although whoever answers logs the cause:\n%s", &log)
 		}
 	})
 }

@@ -11,17 +11,17 @@ import (
 )
 
 // Map holds at most a number of values, each for a span of time. It keeps two
-// generations: when the younger is full or old it becomes the elder, and the
-// elder is forgotten, so that keeping never costs a search. It is safe for
+// generations: when the current one is full or old it becomes the previous one,
+// which is forgotten, so that keeping never costs a search. It is safe for
 // concurrent use.
 type Map[K comparable, V any] struct {
 	span  time.Duration
 	limit int
 
-	mu             sync.RWMutex
-	turn           uint64    // how often everything was forgotten
-	began          time.Time // when the younger did
-	younger, elder map[K]entry[V]
+	mu                sync.RWMutex
+	turn              uint64    // how often everything was forgotten
+	began             time.Time // of the current generation
+	current, previous map[K]entry[V]
 }
 
 type entry[V any] struct {
@@ -39,9 +39,9 @@ func New[K comparable, V any](limit int, span time.Duration) *Map[K, V] {
 func (m *Map[K, V]) Find(key K, now time.Time) (V, bool) {
 	m.mu.RLock()
 	defer m.mu.RUnlock()
-	e, ok := m.younger[key]
+	e, ok := m.current[key]
 	if !ok {
-		e, ok = m.elder[key]
+		e, ok = m.previous[key]
 	}
 	age := now.Sub(e.at)
 	return e.value, ok && age >= 0 && age < m.span
@@ -63,10 +63,10 @@ func (m *Map[K, V]) Keep(key K, value V, at time.Time, turn uint64) {
 	if m.turn != turn {
 		return
 	}
-	if age := at.Sub(m.began); m.younger == nil || len(m.younger) >= m.limit/2 || age < 0 || age >= m.span {
-		m.younger, m.elder, m.began = map[K]entry[V]{}, m.younger, at
+	if age := at.Sub(m.began); m.current == nil || len(m.current) >= m.limit/2 || age < 0 || age >= m.span {
+		m.current, m.previous, m.began = map[K]entry[V]{}, m.current, at
 	}
-	m.younger[key] = entry[V]{value: value, at: at}
+	m.current[key] = entry[V]{value: value, at: at}
 }
 
 // Forget forgets everything, because something may not be true any more.
@@ -74,5 +74,5 @@ func (m *Map[K, V]) Forget() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.turn++
-	m.younger, m.elder = nil, nil
+	m.current, m.previous = nil, nil
 }
