@@ -3,12 +3,12 @@ package authenticator
 import (
 	"context"
 
-	"gatehouse/internal/authenticator/attempts"
 	"gatehouse/internal/authenticator/kernel"
+	"gatehouse/internal/throttle"
 )
 
 // newKernel builds what serves /v3/security.
-func (s *Service) newKernel(siteID string, guard *attempts.Guard) *kernel.Handler {
+func (s *Service) newKernel(siteID string, guard *throttle.Guard) *kernel.Handler {
 	return kernel.NewHandler(kernel.HandlerDeps{
 		Service: s.accounts, Realm: s.registry, SiteID: siteID, Ready: s.Ready,
 		TenantAt: func(host string) (string, bool) {

@@ -15,7 +15,6 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"gatehouse/internal/apidoc"
-	"gatehouse/internal/authenticator/attempts"
 	"gatehouse/internal/authenticator/clients"
 	"gatehouse/internal/authenticator/codes"
 	"gatehouse/internal/authenticator/device"
@@ -36,6 +35,7 @@ import (
 	"gatehouse/internal/httpapi"
 	"gatehouse/internal/registryclient"
 	"gatehouse/internal/seal"
+	"gatehouse/internal/throttle"
 	"gatehouse/migrations"
 )
 
@@ -100,7 +100,7 @@ type Service struct {
 // network.
 func New(d Deps) (*Service, error) {
 	s := &Service{db: d.DB, log: d.Log}
-	guard := attempts.New(d.Now)
+	guard := throttle.NewGuard(d.Now)
 	s.registry = registryclient.New(registryclient.Deps{
 		DB: d.DB, Client: d.Registry, BaseURL: d.RegistryURL, SiteID: d.SiteID, Poll: d.RegistryPoll, Now: d.Now, Log: d.Log,
 	})

@@ -6,6 +6,7 @@
 package recent
 
 import (
+	"math"
 	"sync"
 	"time"
 )
@@ -28,6 +29,9 @@ type entry[V any] struct {
 	value V
 	at    time.Time
 }
+
+// Unlimited is the span of values that only newer ones replace.
+const Unlimited time.Duration = math.MaxInt64
 
 // New returns a Map of at most limit values, each good for a span.
 func New[K comparable, V any](limit int, span time.Duration) *Map[K, V] {
@@ -63,7 +67,9 @@ func (m *Map[K, V]) Keep(key K, value V, at time.Time, turn uint64) {
 	if m.turn != turn {
 		return
 	}
-	if age := at.Sub(m.began); m.current == nil || len(m.current) >= m.limit/2 || age < 0 || age >= m.span {
+	_, again := m.current[key]
+	full := !again && len(m.current) >= m.limit/2
+	if age := at.Sub(m.began); m.current == nil || full || age < 0 || age >= m.span {
 		m.current, m.previous, m.began = map[K]entry[V]{}, m.current, at
 	}
 	m.current[key] = entry[V]{value: value, at: at}

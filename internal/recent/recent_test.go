@@ -46,6 +46,20 @@ func TestItNeverHoldsMoreThanItsLimit(t *testing.T) {
 	if _, newest := m.Find("999", start); held > 100 || !newest {
 		t.Errorf("%d are held, the newest %t", held, newest)
 	}
+	for range 1000 { // what is kept again takes no more room
+		m.Keep("999", 0, start, m.Turn())
+	}
+	if _, found := m.Find("990", start); !found {
+		t.Error("keeping one value again forgets others")
+	}
+}
+
+func TestAnUnlimitedSpanDoesNotEnd(t *testing.T) {
+	m := recent.New[string, int](10, recent.Unlimited)
+	m.Keep("a", 1, start, m.Turn())
+	if _, found := m.Find("a", start.AddDate(100, 0, 0)); !found {
+		t.Error("a value is forgotten")
+	}
 }
 
 func TestWhatWasLookedUpBeforeAForgettingIsNotKept(t *testing.T) {

@@ -1,8 +1,11 @@
 // Package throttle slows down guessing. It counts failures per account,
 // address, tenant or whatever its callers name, in memory, and refuses an
 // attempt before the secret is looked at when failures alone fill a bucket.
-// Which rules there are, what a key is, and what a client is told belongs to
-// the callers; a restart forgets everything, and each process counts alone.
+// A restart forgets everything, and each process counts alone.
+//
+// A Limiter is the arithmetic: which rules there are, what a key is, and what a
+// client is told belongs to its callers. A Guard is that for passwords, client
+// secrets and user codes: one rule book for all services, and their error.
 //
 // # How a bucket counts
 //

@@ -11,11 +11,12 @@ import (
 	"testing/synctest"
 	"time"
 
+	"gatehouse/internal/testclock"
 	"gatehouse/internal/throttle"
 )
 
 func TestParallelGuessesSeeNoMoreThanBurstChecks(t *testing.T) {
-	l := throttle.New(newClock().now, 100)
+	l := throttle.New(testclock.New().Now, 100)
 	var mu sync.Mutex
 	checked, refused := 0, 0
 	var group sync.WaitGroup
@@ -49,7 +50,7 @@ func TestParallelGuessesSeeNoMoreThanBurstChecks(t *testing.T) {
 }
 
 func TestParallelCorrectLoginsAllPass(t *testing.T) {
-	l := throttle.New(newClock().now, 100)
+	l := throttle.New(testclock.New().Now, 100)
 	for range account.Burst - 1 {
 		acquire(t, l, charge(account, "alice")).Fail()
 	}
@@ -125,7 +126,7 @@ func TestManyKeysInParallelNeitherDeadlockNorExceedTheirBursts(t *testing.T) {
 }
 
 func TestAnEndedContextLeavesTheLine(t *testing.T) {
-	l := throttle.New(newClock().now, 100)
+	l := throttle.New(testclock.New().Now, 100)
 	alone := throttle.Rule{Name: "alone", Burst: 1, Interval: time.Minute}
 	holder := acquire(t, l, charge(alone, "x"))
 	ctx, cancel := context.WithCancel(t.Context())
@@ -159,7 +160,7 @@ func TestAnEndedContextLeavesTheLine(t *testing.T) {
 // TestASlotKeptForSomeoneWhoLeftGoesToTheNext ends the context of a waiter at
 // the very moment its turn comes, many times over.
 func TestASlotKeptForSomeoneWhoLeftGoesToTheNext(t *testing.T) {
-	l := throttle.New(newClock().now, 100)
+	l := throttle.New(testclock.New().Now, 100)
 	alone := charge(throttle.Rule{Name: "alone", Burst: 1, Interval: time.Minute}, "x")
 	for range 2000 {
 		holder := acquire(t, l, alone)

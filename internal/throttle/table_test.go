@@ -7,16 +7,17 @@ import (
 	"testing"
 	"time"
 
+	"gatehouse/internal/testclock"
 	"gatehouse/internal/throttle"
 )
 
 func TestTheNumberOfBucketsIsBounded(t *testing.T) {
 	for _, limit := range []int{1, 3, 100} {
-		c := newClock()
-		l := throttle.New(c.now, limit)
+		c := testclock.New()
+		l := throttle.New(c.Now, limit)
 		for i := range 5000 {
 			acquire(t, l, charge(account, strconv.Itoa(i))).Fail()
-			c.advance(time.Millisecond)
+			c.Advance(time.Millisecond)
 			if l.Held() > limit {
 				t.Fatalf("the limiter holds %d buckets, want at most %d", l.Held(), limit)
 			}
@@ -29,8 +30,8 @@ func TestTheNumberOfBucketsIsBounded(t *testing.T) {
 }
 
 func TestSprayedNamesDoNotEvictAHotBucket(t *testing.T) {
-	c := newClock()
-	l := throttle.New(c.now, 200)
+	c := testclock.New()
+	l := throttle.New(c.Now, 200)
 	hot := charge(account, "alice")
 	for range account.Burst {
 		acquire(t, l, hot).Fail()
@@ -38,7 +39,7 @@ func TestSprayedNamesDoNotEvictAHotBucket(t *testing.T) {
 	alone := throttle.Rule{Name: "alone", Burst: 1, Interval: time.Hour} // full after one failure
 	for i := range 20000 {
 		acquire(t, l, charge(account, "spray "+strconv.Itoa(i)), charge(alone, strconv.Itoa(i))).Fail()
-		c.advance(time.Millisecond)
+		c.Advance(time.Millisecond)
 	}
 	if r := refusal(t, l, hot); r.RetryAfter != time.Minute-20*time.Second {
 		t.Errorf("RetryAfter = %v, want 40s", r.RetryAfter)
@@ -47,11 +48,11 @@ func TestSprayedNamesDoNotEvictAHotBucket(t *testing.T) {
 }
 
 func TestOfEqualBucketsTheOldestGoes(t *testing.T) {
-	c := newClock()
-	l := throttle.New(c.now, 3)
+	c := testclock.New()
+	l := throttle.New(c.Now, 3)
 	for _, name := range []string{"first", "second", "third"} {
 		acquire(t, l, charge(account, name)).Fail()
-		c.advance(time.Second)
+		c.Advance(time.Second)
 	}
 	acquire(t, l, charge(account, "fourth")).Fail()
 	for name, want := range map[string]int{"first": 0, "second": 1, "third": 1, "fourth": 1} {
@@ -62,8 +63,8 @@ func TestOfEqualBucketsTheOldestGoes(t *testing.T) {
 }
 
 func TestABucketWithAttemptsInFlightIsNeverEvicted(t *testing.T) {
-	c := newClock()
-	l := throttle.New(c.now, 50)
+	c := testclock.New()
+	l := throttle.New(c.Now, 50)
 	var open []*throttle.Attempt
 	for i := range 49 {
 		open = append(open, acquire(t, l, charge(account, "open "+strconv.Itoa(i))))
@@ -92,25 +93,25 @@ func TestABucketWithAttemptsInFlightIsNeverEvicted(t *testing.T) {
 }
 
 func TestTheOtherChargesOfAnAttemptAreNotEvictedForIt(t *testing.T) {
-	c := newClock()
-	l := throttle.New(c.now, 3)
+	c := testclock.New()
+	l := throttle.New(c.Now, 3)
 	for range 100 {
 		a := acquire(t, l, charge(account, "a"), charge(account, "b"), charge(account, "c"))
 		check(t, l)
 		a.Succeed()
 		acquire(t, l, charge(account, "c")).Fail()
 		acquire(t, l, charge(account, "d")).Fail()
-		c.advance(10 * time.Minute)
+		c.Advance(10 * time.Minute)
 	}
 }
 
 func TestBucketsThatLeakedEmptyAreForgotten(t *testing.T) {
-	c := newClock()
-	l := throttle.New(c.now, 1000)
+	c := testclock.New()
+	l := throttle.New(c.Now, 1000)
 	for i := range 1000 {
 		acquire(t, l, charge(account, strconv.Itoa(i))).Fail()
 	}
-	c.advance(time.Hour)
+	c.Advance(time.Hour)
 	for i := range 10000 {
 		acquire(t, l, charge(account, "later "+strconv.Itoa(i%10))).Succeed()
 	}
@@ -121,8 +122,8 @@ func TestBucketsThatLeakedEmptyAreForgotten(t *testing.T) {
 }
 
 func TestMemoryDoesNotGrowWithTheKeys(t *testing.T) {
-	c := newClock()
-	l := throttle.New(c.now, 20000)
+	c := testclock.New()
+	l := throttle.New(c.Now, 20000)
 	long := strings.Repeat("x", 10000)
 	before := heap()
 	for i := range 20000 {

@@ -226,11 +226,18 @@ type Attempt struct {
 	limiter *Limiter
 	buckets []*bucket // nil once the outcome is known
 	room    [4]*bucket
+
+	succeeded func() // nil, or what a Guard does then
 }
 
 // Succeed says that the secret was right: the charges are given back. Failures
 // counted earlier stay.
-func (a *Attempt) Succeed() { a.end(false) }
+func (a *Attempt) Succeed() {
+	a.end(false)
+	if a.succeeded != nil {
+		a.succeeded()
+	}
+}
 
 // Fail says that the secret was wrong: every charge becomes a failure.
 func (a *Attempt) Fail() { a.end(true) }

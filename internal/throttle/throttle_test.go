@@ -5,34 +5,14 @@ import (
 	"math/rand/v2"
 	"strconv"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
+	"gatehouse/internal/testclock"
 	"gatehouse/internal/throttle"
 )
 
 var account = throttle.Rule{Name: "account", Burst: 5, Interval: time.Minute}
-
-// clock is a hand-driven clock, safe for concurrent use.
-type clock struct {
-	mu sync.Mutex
-	t  time.Time
-}
-
-func newClock() *clock { return &clock{t: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)} }
-
-func (c *clock) now() time.Time {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.t
-}
-
-func (c *clock) advance(d time.Duration) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.t = c.t.Add(d)
-}
 
 func charge(rule throttle.Rule, key string) throttle.Charge {
 	return throttle.Charge{Rule: rule, Key: key}
@@ -67,28 +47,28 @@ func check(t *testing.T, l *throttle.Limiter) {
 }
 
 func TestFailuresFillABucketAndLeakOutOneAnInterval(t *testing.T) {
-	c := newClock()
-	l := throttle.New(c.now, 100)
+	c := testclock.New()
+	l := throttle.New(c.Now, 100)
 	alice := charge(account, "alice")
 	for range account.Burst {
 		acquire(t, l, alice).Fail()
-		c.advance(time.Second)
+		c.Advance(time.Second)
 	}
 	// The first failure was 5 s ago and leaks out a minute after it happened.
 	if r := refusal(t, l, alice); r != (throttle.Refusal{Rule: "account", RetryAfter: 55 * time.Second}) {
 		t.Errorf("refusal = %+v, want account after 55s", r)
 	}
-	c.advance(55*time.Second - 1)
+	c.Advance(55*time.Second - 1)
 	if r := refusal(t, l, alice); r.RetryAfter != 1 {
 		t.Errorf("RetryAfter = %v, want 1ns", r.RetryAfter)
 	}
-	c.advance(1)
+	c.Advance(1)
 	acquire(t, l, alice).Fail()
 	if r := refusal(t, l, alice); r.RetryAfter != time.Minute {
 		t.Errorf("RetryAfter = %v, want 1m", r.RetryAfter)
 	}
 	acquire(t, l, charge(account, "bob")).Succeed()
-	c.advance(5 * time.Minute)
+	c.Advance(5 * time.Minute)
 	for range account.Burst {
 		acquire(t, l, alice).Fail()
 	}
@@ -114,7 +94,7 @@ func TestOnlyFailStaysCounted(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			l := throttle.New(newClock().now, 100)
+			l := throttle.New(testclock.New().Now, 100)
 			alice := charge(account, "alice")
 			tt.end(acquire(t, l, alice))
 			if got := l.Failures(alice); got != tt.want {
@@ -129,7 +109,7 @@ func TestOnlyFailStaysCounted(t *testing.T) {
 }
 
 func TestASuccessDoesNotForgetEarlierFailures(t *testing.T) {
-	l := throttle.New(newClock().now, 100)
+	l := throttle.New(testclock.New().Now, 100)
 	alice := charge(account, "alice")
 	for range 3 {
 		acquire(t, l, alice).Fail()
@@ -141,7 +121,7 @@ func TestASuccessDoesNotForgetEarlierFailures(t *testing.T) {
 }
 
 func TestARefusalGivesEveryChargeBackAndNamesTheLongestWait(t *testing.T) {
-	l := throttle.New(newClock().now, 100)
+	l := throttle.New(testclock.New().Now, 100)
 	address := throttle.Rule{Name: "address", Burst: 2, Interval: time.Hour}
 	tenant := throttle.Rule{Name: "tenant", Burst: 1, Interval: time.Second}
 	acquire(t, l, charge(address, "192.0.2.1"), charge(tenant, "dev")).Fail()
@@ -160,7 +140,7 @@ func TestARefusalGivesEveryChargeBackAndNamesTheLongestWait(t *testing.T) {
 }
 
 func TestRulesKeepTheirKeysApart(t *testing.T) {
-	l := throttle.New(newClock().now, 100)
+	l := throttle.New(testclock.New().Now, 100)
 	one := throttle.Rule{Name: "one", Burst: 1, Interval: time.Minute}
 	two := throttle.Rule{Name: "two", Burst: 1, Interval: time.Minute}
 	acquire(t, l, charge(one, "x")).Fail()
@@ -172,7 +152,7 @@ func TestRulesKeepTheirKeysApart(t *testing.T) {
 }
 
 func TestTheSameBucketTwiceCountsOnce(t *testing.T) {
-	l := throttle.New(newClock().now, 100)
+	l := throttle.New(testclock.New().Now, 100)
 	alone := throttle.Rule{Name: "alone", Burst: 1, Interval: time.Minute}
 	acquire(t, l, charge(alone, "x"), charge(alone, "x")).Succeed()
 	acquire(t, l, charge(account, "x"), charge(account, "x")).Fail()
@@ -182,7 +162,7 @@ func TestTheSameBucketTwiceCountsOnce(t *testing.T) {
 }
 
 func TestManyChargesAndNoneWork(t *testing.T) {
-	l := throttle.New(newClock().now, 100)
+	l := throttle.New(testclock.New().Now, 100)
 	var charges []throttle.Charge
 	for i := range 9 {
 		charges = append(charges, charge(account, strconv.Itoa(i)))
@@ -196,7 +176,7 @@ func TestManyChargesAndNoneWork(t *testing.T) {
 }
 
 func TestAnUnusableRuleIsAnError(t *testing.T) {
-	l := throttle.New(newClock().now, 100)
+	l := throttle.New(testclock.New().Now, 100)
 	for _, rule := range []throttle.Rule{
 		{Name: "no burst", Interval: time.Second},
 		{Name: "negative burst", Burst: -1, Interval: time.Second},
@@ -215,7 +195,7 @@ func TestAnUnusableRuleIsAnError(t *testing.T) {
 }
 
 func TestARefusalDoesNotNameTheKey(t *testing.T) {
-	l := throttle.New(newClock().now, 100)
+	l := throttle.New(testclock.New().Now, 100)
 	alone := throttle.Rule{Name: "account", Burst: 1, Interval: time.Minute}
 	acquire(t, l, charge(alone, "alice")).Fail()
 	text := refusal(t, l, charge(alone, "alice")).Error()
@@ -225,9 +205,9 @@ func TestARefusalDoesNotNameTheKey(t *testing.T) {
 }
 
 func TestABackwardClockDoesNotLockAnybody(t *testing.T) {
-	c := newClock()
-	l := throttle.New(c.now, 100)
-	c.advance(-time.Hour)
+	c := testclock.New()
+	l := throttle.New(c.Now, 100)
+	c.Advance(-time.Hour)
 	acquire(t, l, charge(account, "alice")).Fail()
 	if got := l.Failures(charge(account, "alice")); got != 1 {
 		t.Errorf("failures = %d, want 1", got)
@@ -238,16 +218,16 @@ func TestABackwardClockDoesNotLockAnybody(t *testing.T) {
 // of the moments at which each failure leaks out.
 func TestTheLimiterAgreesWithASimpleModel(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
-	c := newClock()
-	l := throttle.New(c.now, 100)
+	c := testclock.New()
+	l := throttle.New(c.Now, 100)
 	alice := charge(account, "alice")
 	var leaks []time.Time
 	for step := range 20000 {
-		for len(leaks) > 0 && !leaks[0].After(c.now()) {
+		for len(leaks) > 0 && !leaks[0].After(c.Now()) {
 			leaks = leaks[1:]
 		}
 		if len(leaks) == account.Burst {
-			want := throttle.Refusal{Rule: "account", RetryAfter: leaks[0].Sub(c.now())}
+			want := throttle.Refusal{Rule: "account", RetryAfter: leaks[0].Sub(c.Now())}
 			if got := refusal(t, l, alice); got != want {
 				t.Fatalf("step %d: refusal = %+v, want %+v", step, got, want)
 			}
@@ -257,14 +237,14 @@ func TestTheLimiterAgreesWithASimpleModel(t *testing.T) {
 				a.Succeed()
 			} else {
 				a.Fail()
-				last := c.now()
+				last := c.Now()
 				if len(leaks) > 0 {
 					last = leaks[len(leaks)-1]
 				}
 				leaks = append(leaks, last.Add(account.Interval))
 			}
 		}
-		c.advance(time.Duration(random.Int64N(int64(50 * time.Second))))
+		c.Advance(time.Duration(random.Int64N(int64(50 * time.Second))))
 	}
 	check(t, l)
 }

@@ -6,11 +6,11 @@ import (
 	"net/url"
 	"strconv"
 
-	"gatehouse/internal/authenticator/attempts"
 	"gatehouse/internal/authenticator/kernel"
 	"gatehouse/internal/authenticator/people"
 	"gatehouse/internal/authenticator/serviceaccount"
 	"gatehouse/internal/devldap"
+	"gatehouse/internal/throttle"
 )
 
 // LDAP finds the directories that Serve has put into the registry.
@@ -31,7 +31,7 @@ func (f *Fixture) LDAP() *people.LDAP {
 // People are those of LDAP's directories.
 func (f *Fixture) People() *people.Service {
 	return f.people.get(func() *people.Service {
-		return people.New(people.Deps{Directories: f.LDAP().For, Kernel: f.Kernel(), Guard: attempts.New(f.Clock.Now)})
+		return people.New(people.Deps{Directories: f.LDAP().For, Kernel: f.Kernel(), Guard: throttle.NewGuard(f.Clock.Now)})
 	})
 }
 

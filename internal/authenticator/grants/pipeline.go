@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"gatehouse/internal/apierr"
-	"gatehouse/internal/authenticator/attempts"
 	"gatehouse/internal/authenticator/clients"
 	"gatehouse/internal/authenticator/codes"
 	"gatehouse/internal/authenticator/device"
@@ -20,6 +19,7 @@ import (
 	"gatehouse/internal/authenticator/tokens"
 	"gatehouse/internal/httpapi"
 	"gatehouse/internal/registryclient"
+	"gatehouse/internal/throttle"
 )
 
 // Request is a token request as it was sent, RFC 6749 section 4.
@@ -109,7 +109,7 @@ type Deps struct {
 	Tokens   *tokens.Service
 	Codes    *codes.Service
 	Devices  *device.Service
-	Guard    *attempts.Guard // shared with all that check secrets
+	Guard    *throttle.Guard // shared with all that check secrets
 	Now      func() time.Time
 }
 

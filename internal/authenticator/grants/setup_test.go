@@ -11,7 +11,6 @@ import (
 
 	"github.com/gin-gonic/gin"
 
-	"gatehouse/internal/authenticator/attempts"
 	"gatehouse/internal/authenticator/authtest"
 	"gatehouse/internal/authenticator/clients"
 	"gatehouse/internal/authenticator/codes"
@@ -29,6 +28,7 @@ import (
 	"gatehouse/internal/registryclient"
 	"gatehouse/internal/registryclient/registrytest"
 	"gatehouse/internal/testlog"
+	"gatehouse/internal/throttle"
 )
 
 // The two tenants of these tests, and the site's administrative one.
@@ -104,7 +104,7 @@ func newWorld(f *authtest.Fixture, documents ...string) *world {
 		},
 	})
 	w.codes = codes.New(codes.Deps{DB: f.DB, Revoker: w.tokens, Now: w.now, Log: f.Log})
-	guard := attempts.New(w.now)
+	guard := throttle.NewGuard(w.now)
 	known := people.New(people.Deps{
 		Kernel: f.Kernel(), Guard: guard,
 		Directories: func(context.Context, registryclient.Tenant) (people.Directory, bool, error) {

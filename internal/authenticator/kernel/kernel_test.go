@@ -10,12 +10,12 @@ import (
 	"time"
 
 	"gatehouse/internal/apitest"
-	"gatehouse/internal/authenticator/attempts"
 	"gatehouse/internal/authenticator/kernel"
 	"gatehouse/internal/authn"
 	"gatehouse/internal/database"
 	"gatehouse/internal/httpapi"
 	"gatehouse/internal/testlog"
+	"gatehouse/internal/throttle"
 )
 
 // realm is the primary site main and its associates edge, which runs no
@@ -71,7 +71,7 @@ func newKernel(t *testing.T, db *database.DB, siteID string) *fixture {
 		t.Fatal(err)
 	}
 	tenants := newRealm()
-	guard := attempts.New(func() time.Time { return *k.clock })
+	guard := throttle.NewGuard(func() time.Time { return *k.clock })
 	h := kernel.NewHandler(kernel.HandlerDeps{
 		Service: k.Service, Realm: tenants, SiteID: siteID, Ready: func(context.Context) error { return db.Ping(t.Context()) },
 		TenantAt: func(host string) (string, bool) {

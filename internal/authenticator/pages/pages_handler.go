@@ -14,7 +14,6 @@ import (
 
 	"github.com/gin-gonic/gin"
 
-	"gatehouse/internal/authenticator/attempts"
 	"gatehouse/internal/authenticator/clients"
 	"gatehouse/internal/authenticator/consents"
 	"gatehouse/internal/authenticator/device"
@@ -30,6 +29,7 @@ import (
 	"gatehouse/internal/database"
 	"gatehouse/internal/registryclient"
 	"gatehouse/internal/seal"
+	"gatehouse/internal/throttle"
 )
 
 // Deps are what pages use.
@@ -43,7 +43,7 @@ type Deps struct {
 	Grants   *grants.Pipeline
 	Devices  *device.Service
 	Tokens   *tokens.Service
-	Guard    *attempts.Guard
+	Guard    *throttle.Guard
 	// SessionIdle is how long an unused browser session lasts, SessionLifetime
 	// how long one lasts at all.
 	SessionIdle, SessionLifetime time.Duration

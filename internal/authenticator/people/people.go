@@ -14,12 +14,12 @@ import (
 	"strings"
 
 	"gatehouse/internal/apierr"
-	"gatehouse/internal/authenticator/attempts"
 	"gatehouse/internal/authenticator/kernel"
 	"gatehouse/internal/authenticator/oauth2"
 	"gatehouse/internal/authenticator/people/directory"
 	"gatehouse/internal/authenticator/tenantconfig"
 	"gatehouse/internal/registryclient"
+	"gatehouse/internal/throttle"
 )
 
 // Profile is what is known of a person.
@@ -63,7 +63,7 @@ const (
 type Deps struct {
 	Directories Directories
 	Kernel      *kernel.Service
-	Guard       *attempts.Guard // shared with all that check secrets
+	Guard       *throttle.Guard // shared with all that check secrets
 }
 
 // Service answers for the people of all tenants.

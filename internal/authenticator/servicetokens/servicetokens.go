@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"gatehouse/internal/apierr"
-	"gatehouse/internal/authenticator/attempts"
 	"gatehouse/internal/authenticator/kernel"
 	"gatehouse/internal/authenticator/keys"
 	"gatehouse/internal/authenticator/people"
@@ -16,6 +15,7 @@ import (
 	"gatehouse/internal/authn"
 	"gatehouse/internal/httpapi"
 	"gatehouse/internal/registryclient"
+	"gatehouse/internal/throttle"
 )
 
 // Lifetimes are those of tokens that nothing else decides.
@@ -45,7 +45,7 @@ type Deps struct {
 	Settings  *tenantconfig.Service
 	Tokens    *tokens.Service
 	Rotator   *keys.Rotator
-	Guard     *attempts.Guard
+	Guard     *throttle.Guard
 	Lifetimes Lifetimes
 	Log       *slog.Logger
 }

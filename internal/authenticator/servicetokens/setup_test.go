@@ -8,12 +8,12 @@ import (
 
 	"github.com/gin-gonic/gin"
 
-	"gatehouse/internal/authenticator/attempts"
 	"gatehouse/internal/authenticator/authtest"
 	"gatehouse/internal/authenticator/servicetokens"
 	"gatehouse/internal/authenticator/tenancy"
 	"gatehouse/internal/authn"
 	"gatehouse/internal/httpapi"
+	"gatehouse/internal/throttle"
 )
 
 type object = authtest.Object
@@ -48,7 +48,7 @@ func newFixture(stand *authtest.Fixture) *fixture {
 func (f *fixture) serve(o httpapi.Options, check authn.Check) {
 	service := servicetokens.New(servicetokens.Deps{
 		Registry: f.Client(), Records: f.Records(), Accounts: f.Kernel(), Settings: f.Settings(), Tokens: f.Tokens(),
-		Rotator: f.Rotator(), Guard: attempts.New(f.Clock.Now), Log: f.Log,
+		Rotator: f.Rotator(), Guard: throttle.NewGuard(f.Clock.Now), Log: f.Log,
 	})
 	f.server = authtest.ServeWith(f.T, o, func(r *gin.Engine) { servicetokens.NewHandler(service, check).Mount(r) }, "tokens")
 	f.server.Host = "authenticator-api:5000"

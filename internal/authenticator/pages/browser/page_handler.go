@@ -10,12 +10,12 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"gatehouse/internal/apierr"
-	"gatehouse/internal/authenticator/attempts"
 	"gatehouse/internal/authenticator/sessions"
 	"gatehouse/internal/authenticator/tenancy"
 	"gatehouse/internal/httpapi"
 	"gatehouse/internal/page"
 	"gatehouse/internal/registryclient"
+	"gatehouse/internal/throttle"
 )
 
 // Base is the path below which all pages are.
@@ -33,14 +33,14 @@ const (
 // Pages serves the pages of all tenants.
 type Pages struct {
 	sessions *sessions.Service
-	guard    *attempts.Guard // keeps strangers from filling the database
+	guard    *throttle.Guard // keeps strangers from filling the database
 	renderer *page.Renderer
 	assets   *page.Assets
 	paths    map[string]bool // of the pages that are mounted
 }
 
 // New returns Pages that can show the named templates.
-func New(s *sessions.Service, g *attempts.Guard, names ...string) (*Pages, error) {
+func New(s *sessions.Service, g *throttle.Guard, names ...string) (*Pages, error) {
 	renderer, err := page.New(AssetPath, append(names, "message")...)
 	if err != nil {
 		return nil, err

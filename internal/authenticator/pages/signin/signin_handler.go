@@ -10,7 +10,6 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"gatehouse/internal/apierr"
-	"gatehouse/internal/authenticator/attempts"
 	"gatehouse/internal/authenticator/clients"
 	"gatehouse/internal/authenticator/consents"
 	"gatehouse/internal/authenticator/device"
@@ -21,6 +20,7 @@ import (
 	"gatehouse/internal/authenticator/sessions"
 	"gatehouse/internal/authenticator/tenantconfig"
 	"gatehouse/internal/authenticator/tokens"
+	"gatehouse/internal/throttle"
 )
 
 // Deps are what a Handler uses.
@@ -34,7 +34,7 @@ type Deps struct {
 	Grants   *grants.Pipeline // says what a client may have, and makes it
 	Devices  *device.Service
 	Tokens   *tokens.Service
-	Guard    *attempts.Guard
+	Guard    *throttle.Guard
 	WebApp   *webapp.Handler // whose token ends with the session
 	Now      func() time.Time
 	Log      *slog.Logger
@@ -51,7 +51,7 @@ type Handler struct {
 	grants   *grants.Pipeline
 	devices  *device.Service
 	tokens   *tokens.Service
-	guard    *attempts.Guard
+	guard    *throttle.Guard
 	webapp   *webapp.Handler
 	now      func() time.Time
 	log      *slog.Logger

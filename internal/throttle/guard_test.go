@@ -1,4 +1,4 @@
-package attempts
+package throttle
 
 import (
 	"fmt"
@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"gatehouse/internal/apierr"
+	"gatehouse/internal/testclock"
 )
 
 func TestAnAddressIsOneSubscriber(t *testing.T) {
@@ -38,8 +39,7 @@ func fail(t *testing.T, g *Guard, name, from string) bool {
 }
 
 func TestOthersFailuresDoNotLockOutWhoIsFamiliar(t *testing.T) {
-	now := time.Now()
-	g := New(func() time.Time { return now })
+	g := NewGuard(testclock.New().Now)
 	attempt, err := g.Password(t.Context(), "dev", "ada", "192.0.2.1")
 	if err != nil {
 		t.Fatal(err)
@@ -69,8 +69,7 @@ func TestOthersFailuresDoNotLockOutWhoIsFamiliar(t *testing.T) {
 }
 
 func TestAFamiliarAccountIsStillGuessedOnlyALittleAtItsAddress(t *testing.T) {
-	now := time.Now()
-	g := New(func() time.Time { return now })
+	g := NewGuard(testclock.New().Now)
 	attempt, err := g.Password(t.Context(), "dev", "ada", "192.0.2.1")
 	if err != nil {
 		t.Fatal(err)
@@ -87,22 +86,9 @@ func TestAFamiliarAccountIsStillGuessedOnlyALittleAtItsAddress(t *testing.T) {
 	}
 }
 
-func TestTheMemoryOfTheFamiliarIsBounded(t *testing.T) {
-	var f familiar
-	for i := range 3 * maxFamiliar {
-		f.add(fmt.Sprint(i))
-	}
-	if n := len(f.younger) + len(f.older); n > maxFamiliar {
-		t.Errorf("%d are remembered", n)
-	}
-	if !f.has(fmt.Sprint(3*maxFamiliar-1)) || f.has("0") {
-		t.Error("the newest is forgotten or the oldest remembered")
-	}
-}
-
 func TestFiveWrongUserCodesAreAllInTenMinutes(t *testing.T) {
-	now := time.Now()
-	g := New(func() time.Time { return now })
+	clock := testclock.New()
+	g := NewGuard(clock.Now)
 	try := func(tenant, name, from string) bool {
 		attempt, err := g.UserCode(t.Context(), tenant, name, from)
 		if err != nil {
@@ -125,15 +111,14 @@ func TestFiveWrongUserCodesAreAllInTenMinutes(t *testing.T) {
 	if !try("dev", "bob", "192.0.2.1") || !try("lab", "ada", "192.0.2.1") {
 		t.Error("others are refused")
 	}
-	now = now.Add(2 * time.Minute)
+	clock.Advance(2 * time.Minute)
 	if !try("dev", "ada", "192.0.2.1") || try("dev", "ada", "192.0.2.1") {
 		t.Error("one in two minutes is not let through")
 	}
 }
 
 func TestAnAddressDoesNotTryManyUserCodesUnderManyNames(t *testing.T) {
-	now := time.Now()
-	g := New(func() time.Time { return now })
+	g := NewGuard(testclock.New().Now)
 	passed := 0
 	for i := range 100 {
 		attempt, err := g.UserCode(t.Context(), "dev", fmt.Sprint("user", i), "192.0.2.1")

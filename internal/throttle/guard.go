@@ -1,0 +1,153 @@
+package throttle
+
+import (
+	"context"
+	"errors"
+	"math"
+	"net/netip"
+	"strings"
+	"time"
+
+	"gatehouse/internal/apierr"
+	"gatehouse/internal/recent"
+)
+
+// The limits on failed attempts. One account may be tried from one address
+// only a little, from everywhere together somewhat more. The wide limits bind
+// strangers only: whoever has signed in from an address before is not locked
+// out by others' failures.
+var (
+	accountAtAddress = Rule{Name: "account at address", Burst: 10, Interval: 30 * time.Second}
+	account          = Rule{Name: "account", Burst: 100, Interval: 10 * time.Second}
+	address          = Rule{Name: "address", Burst: 100, Interval: 5 * time.Second}
+	wholeTenant      = Rule{Name: "tenant", Burst: 10_000, Interval: 5 * time.Millisecond}
+
+	// Five wrong user codes in ten minutes; several people may share an address.
+	userCodes = Rule{Name: "user codes", Burst: 5, Interval: 2 * time.Minute}
+	// Devices ask before anybody signed in; a classroom may share an address.
+	devicesAtAddress   = Rule{Name: "devices at address", Burst: 100, Interval: 3 * time.Second}
+	userCodesAtAddress = Rule{Name: "user codes at address", Burst: 25, Interval: 24 * time.Second}
+	// So do browsers; what each is in the middle of is stored for ten minutes.
+	visitsAtAddress = Rule{Name: "visits at address", Burst: 300, Interval: 200 * time.Millisecond}
+)
+
+const (
+	// maxBuckets bounds the memory of throttling.
+	maxBuckets = 100_000
+	// maxFamiliar bounds how many accounts at addresses are remembered as good.
+	maxFamiliar = 50_000
+)
+
+// Guard throttles the guessing of passwords, client secrets and user codes. It
+// is shared by all that check one, so that guesses count together wherever
+// they are made. What a failure is, is decided by whoever checks the secret.
+type Guard struct {
+	limiter  *Limiter
+	familiar *recent.Map[string, struct{}] // the accounts that were good at an address lately
+}
+
+// NewGuard returns a Guard that reads the time from now.
+func NewGuard(now func() time.Time) *Guard {
+	return &Guard{limiter: New(now, maxBuckets), familiar: recent.New[string, struct{}](maxFamiliar, recent.Unlimited)}
+}
+
+// Password begins an attempt at a person's password from an address. It fails
+// with an error of kind apierr.TooMany when there were too many. An account
+// whose attempt succeeds becomes familiar at its address.
+func (g *Guard) Password(ctx context.Context, tenantID, username, from string) (*Attempt, error) {
+	return g.acquire(ctx, "user", tenantID, strings.ToLower(username), from)
+}
+
+// Client is Password for the secret of a client.
+func (g *Guard) Client(ctx context.Context, tenantID, clientID, from string) (*Attempt, error) {
+	return g.acquire(ctx, "client", tenantID, clientID, from)
+}
+
+// Service is Password for the password of a service account.
+func (g *Guard) Service(ctx context.Context, tenantID, service, from string) (*Attempt, error) {
+	attempt, err := g.acquire(ctx, "service", tenantID, service, from)
+	var refused *apierr.Error
+	if errors.As(err, &refused) {
+		refused.Code = "" // no OAuth endpoint asks
+	}
+	return attempt, err
+}
+
+// UserCode is Password for the user code of a device, which a person who is
+// signed in types. Here it is the person who must not guess.
+func (g *Guard) UserCode(ctx context.Context, tenantID, username, from string) (*Attempt, error) {
+	return g.begin(ctx, failures,
+		Charge{Rule: userCodes, Key: tenantID + sep + username},
+		Charge{Rule: userCodesAtAddress, Key: tenantID + sep + network(from)})
+}
+
+// Device begins a request for a device code from an address, which fails with
+// an error of kind apierr.TooMany when there were too many. Each one that is
+// to count ends with Fail.
+func (g *Guard) Device(ctx context.Context, tenantID, from string) (*Attempt, error) {
+	return g.begin(ctx, "requests", Charge{Rule: devicesAtAddress, Key: tenantID + sep + network(from)})
+}
+
+// Visit counts a browser in which nobody is signed in, and which begins
+// something that is to be remembered. It fails as Password does.
+func (g *Guard) Visit(ctx context.Context, tenantID, from string) error {
+	attempt, err := g.begin(ctx, "visits", Charge{Rule: visitsAtAddress, Key: tenantID + sep + network(from)})
+	if err == nil {
+		attempt.Fail()
+	}
+	return err
+}
+
+// sep stands in no name.
+const sep = "\x00"
+
+func (g *Guard) acquire(ctx context.Context, kind, tenantID, name, from string) (*Attempt, error) {
+	from = network(from)
+	prefix := kind + sep + tenantID + sep
+	key := prefix + name + sep + from
+	charges := []Charge{{Rule: accountAtAddress, Key: key}}
+	if _, familiar := g.familiar.Find(key, time.Time{}); !familiar {
+		charges = append(charges,
+			Charge{Rule: account, Key: prefix + name},
+			Charge{Rule: address, Key: prefix + from},
+			Charge{Rule: wholeTenant, Key: prefix})
+	}
+	attempt, err := g.begin(ctx, failures, charges...)
+	if err == nil { // whoever is familiar stays it at any time, so none is said
+		attempt.succeeded = func() { g.familiar.Keep(key, struct{}{}, time.Time{}, 0) }
+	}
+	return attempt, err
+}
+
+// failures are what most rules count.
+const failures = "failed attempts"
+
+func (g *Guard) begin(ctx context.Context, counted string, charges ...Charge) (*Attempt, error) {
+	attempt, err := g.limiter.Acquire(ctx, charges...)
+	var refused Refusal
+	if errors.As(err, &refused) {
+		e := apierr.OAuth(apierr.TooMany, "temporarily_unavailable", "Too many %s; please try again in %d seconds.",
+			counted, int(math.Ceil(refused.RetryAfter.Seconds()))).Because(err)
+		e.RetryAfter = refused.RetryAfter
+		return nil, e
+	}
+	return attempt, err
+}
+
+// network is what counts as one address: all of IPv4's, and of IPv6's the 64
+// bits that a single subscriber has to himself.
+func network(address string) string {
+	ip, err := netip.ParseAddr(address)
+	if err != nil {
+		return address
+	}
+	ip = ip.Unmap().WithZone("")
+	if ip.Is4() {
+		return ip.String()
+	}
+	prefix, err := ip.Prefix(64)
+	if err != nil {
+		return address
+	}
+	return prefix.String()
+}
