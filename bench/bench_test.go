@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bufio"
 	"bytes"
 	"crypto"
 	"crypto/rand"
@@ -9,17 +8,19 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
-	"fmt"
 	"io"
 	"maps"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
 	"os"
-	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/gin-gonic/gin"
+	"github.com/go-jose/go-jose/v4"
 )
 
 // mint makes a token of testuser1 with a client, and lets change spoil it.
@@ -82,14 +83,21 @@ func (m mint) reply(t *testing.T, spoil func(access, refresh, said map[string]an
 	return reply{status: http.StatusOK, contentType: "application/json", body: body}
 }
 
+// checkWith knows one key.
+func checkWith(id string, key *rsa.PrivateKey) *tokenCheck {
+	set := jose.JSONWebKeySet{Keys: []jose.JSONWebKey{{KeyID: id, Key: &key.PublicKey}}}
+	return &tokenCheck{keys: set, seen: map[string]struct{}{}}
+}
+
 // asked is what mint makes good replies to.
 func asked() expected {
 	return expected{
-		tenant: "dev", issuer: "http://localhost/v3/tokens", username: "testuser1", clientID: "app", grantType: "password", asked: time.Now(),
+		tenant: "dev", issuer: "http://localhost/v3/tokens", asked: time.Now(),
+		bearer: bearer{Username: "testuser1", Account: "user", GrantType: "password", ClientID: "app", Count: 0.0},
 	}
 }
 
-func TestTheBookRefusesWhatIsWrong(t *testing.T) {
+func TestARefusedReplyIsOneThatIsWrong(t *testing.T) {
 	key, err := rsa.GenerateKey(rand.Reader, keyBits)
 	if err != nil {
 		t.Fatal(err)
@@ -112,24 +120,24 @@ func TestTheBookRefusesWhatIsWrong(t *testing.T) {
 		"one jti for two":          func(a, r, _ map[string]any) { r["jti"] = a["jti"] },
 		"another status":           func(_, _, s map[string]any) { s["status"] = "error" },
 	} {
-		b := newBook(map[string]*rsa.PublicKey{"one": &key.PublicKey})
+		tokens := checkWith("one", key)
 		want := asked()
 		r := m.reply(t, spoil)
-		_, _, err := b.check(r, want)
+		_, _, err := tokens.check(r, want)
 		if (err == nil) != (name == "nothing") {
 			t.Errorf("%s: got error %v", name, err)
 		}
 		if name != "nothing" {
 			continue
 		}
-		if issued, verified := b.counts(); issued != 1 || verified != 1 {
+		if issued, verified := tokens.counts(); issued != 1 || verified != 1 {
 			t.Errorf("%d replies were counted and %d signatures verified, want 1 and 1", issued, verified)
 		}
-		if _, _, err := b.check(r, want); err == nil {
+		if _, _, err := tokens.check(r, want); err == nil {
 			t.Error("the same tokens were taken twice")
 		}
 		r.contentType += "; charset=utf-8"
-		if _, _, err := b.check(r, want); err == nil || !strings.Contains(err.Error(), "content type") {
+		if _, _, err := tokens.check(r, want); err == nil || !strings.Contains(err.Error(), "content type") {
 			t.Errorf("a charset: got error %v", err)
 		}
 	}
@@ -144,9 +152,9 @@ func TestASignatureOfAnotherKeyIsRefused(t *testing.T) {
 		}
 	}
 	m := mint{key: keys[0], expiry: time.Now().Add(time.Minute).Truncate(time.Second)}
-	b := newBook(map[string]*rsa.PublicKey{"one": &keys[1].PublicKey})
+	tokens := checkWith("one", keys[1])
 	r := m.reply(t, func(_, _, _ map[string]any) {})
-	if _, _, err := b.check(r, asked()); err == nil {
+	if _, _, err := tokens.check(r, asked()); err == nil {
 		t.Error("the first signature was not verified")
 	}
 }
@@ -162,17 +170,17 @@ func TestAConnectionReadsOneReplyAfterAnother(t *testing.T) {
 		_, _ = w.Write(bytes.Repeat([]byte{'x'}, 5000))
 	}))
 	defer s.Close()
-	c, err := dial(t.Context(), s.Listener.Addr().String())
+	c, err := dial(t.Context(), nil, s.Listener.Addr().String())
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer c.hangUp()
 	for range 2 {
-		full, _, err := c.exchange(get("/", "localhost", ""))
+		full, err := c.exchange(get("/", "localhost", ""))
 		if err != nil || full.status != http.StatusOK || full.contentType != "application/json" || len(full.body) != 5000 {
 			t.Errorf("got status %d, %q, %d bytes, %v", full.status, full.contentType, len(full.body), err)
 		}
-		empty, _, err := c.exchange(get("/", "localhost", "If-None-Match: \"x\"\r\n"))
+		empty, err := c.exchange(get("/", "localhost", "If-None-Match: \"x\"\r\n"))
 		if err != nil || empty.status != http.StatusNotModified || len(empty.body) != 0 {
 			t.Errorf("got status %d, %d bytes, %v", empty.status, len(empty.body), err)
 		}
@@ -182,48 +190,45 @@ func TestAConnectionReadsOneReplyAfterAnother(t *testing.T) {
 func TestPercentilesAreOfTheSlowerSide(t *testing.T) {
 	var l load
 	for i := range 200 {
-		l.took = append(l.took, time.Duration(i+1))
+		l.took = append(l.took, time.Duration(i+1)*time.Millisecond)
 	}
 	if p50, p99 := l.percentile(50), l.percentile(99); p50 != 100 || p99 != 198 {
-		t.Errorf("got %d and %d, want 100 and 198", p50, p99)
+		t.Errorf("got %v and %v, want 100 and 198", p50, p99)
 	}
 	if got := median([]float64{3, 1, 2}); got != 2 {
 		t.Errorf("the median is %v, want 2", got)
 	}
 }
 
-func TestCPUTimeIsReadPastAnyProcessName(t *testing.T) {
-	line := fmt.Sprintf("7 (a) R 9 (b) S%s 12 34 0", strings.Repeat(" 1", 10))
-	got, err := parseCPU([]byte(line))
-	if err != nil || got != 460*time.Millisecond {
-		t.Errorf("got %v, %v, want 460ms", got, err)
+func TestEachItemIsUsedOnceAndTheirEndEndsThePhase(t *testing.T) {
+	var used [5]atomic.Int64
+	items, self := []int{0, 1, 2, 3, 4}, process{os.Getpid()}
+	follow := func(s script, n int) (clients []*client) {
+		for i := range n {
+			c := &client{}
+			c.ask, _ = s(c, i)
+			clients = append(clients, c)
+		}
+		return clients
 	}
-}
-
-// counter asks for what is in a stock.
-type counter struct{ stock *stock[int] }
-
-func (c counter) ask() (time.Duration, error) {
-	n, err := c.stock.take()
-	return time.Duration(n), err
-}
-
-func (counter) hangUp() {}
-
-func TestAStockIsUsedOnceAndEndsThePhase(t *testing.T) {
-	s := &stock[int]{items: []int{1, 2, 3, 4, 5}}
-	l, err := drive(t.Context(), process{os.Getpid()}, []asker{counter{s}, counter{s}, counter{s}}, func() bool { return false })
-	if err != nil || !l.cut || !slices.Equal(l.took, []time.Duration{1, 2, 3, 4, 5}) {
-		t.Errorf("got %v, cut %v, %v; want each item once", l.took, l.cut, err)
+	use := func(_ *client, i int) error { used[i].Add(1); return nil }
+	l, err := drive(t.Context(), self, follow(useUp(items, use), 3), nil, func() bool { return false })
+	if err != nil || !l.cut || len(l.took) != len(items) {
+		t.Errorf("%d items were used, cut %v, %v", len(l.took), l.cut, err)
 	}
-	s = &stock[int]{items: []int{1, 2, 3}}
-	if l, err = drive(t.Context(), process{os.Getpid()}, []asker{counter{s}}, func() bool { return s.taken.Load() == 2 }); err != nil || l.cut {
+	for i := range used {
+		if n := used[i].Load(); n != 1 {
+			t.Errorf("item %d was used %d times", i, n)
+		}
+	}
+	done := func() bool { return used[1].Load() == 2 }
+	if l, err := drive(t.Context(), self, follow(useUp(items, use), 1), nil, done); err != nil || l.cut {
 		t.Errorf("cut %v, %v, although something was left", l.cut, err)
 	}
 }
 
 func TestOnlyTheAnswerToOurRequestHasACode(t *testing.T) {
-	o := &office{server: &server{host: "localhost:1"}}
+	o := &authenticator{server: &server{host: "localhost:1"}}
 	good := url.Values{"code": {"abc"}, "state": {state}, "iss": {"http://localhost:1/v3/oauth2"}}
 	for name, c := range map[string]struct {
 		status int
@@ -255,7 +260,9 @@ func TestTheBrowserSendsFormsAndStaysAmongThePages(t *testing.T) {
 		http.Redirect(w, r, "/v3/oauth2/login", http.StatusSeeOther)
 	})
 	mux.HandleFunc("GET /v3/oauth2/login", func(w http.ResponseWriter, _ *http.Request) {
-		_, _ = w.Write([]byte("<form method=\"post\" action=\"/v3/oauth2/send\">\n<input type=\"hidden\" name=\"csrf_token\" value=\"a&amp;b\">\n</form>"))
+		_, _ = w.Write([]byte(`<form method="post" action="/v3/oauth2/send">
+<input type="hidden" name="csrf_token" value="a&amp;b">
+</form>`))
 	})
 	mux.HandleFunc("POST /v3/oauth2/send", func(w http.ResponseWriter, r *http.Request) {
 		cookie, err := r.Cookie("session")
@@ -267,73 +274,84 @@ func TestTheBrowserSendsFormsAndStaysAmongThePages(t *testing.T) {
 	})
 	s := httptest.NewServer(mux)
 	defer s.Close()
-	b := newBrowser(&server{addr: s.Listener.Addr().String(), host: "localhost"})
+	b, err := newBrowser(&server{addr: s.Listener.Addr().String(), host: "localhost"})
+	if err != nil {
+		t.Fatal(err)
+	}
 	p, err := b.open(t.Context(), "/v3/oauth2/authorize")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if p, err = b.submit(t.Context(), p, "decision", "allow"); err != nil || p.location != callback+"?code=1" {
+	if p, err = b.submit(t.Context(), p, map[string]string{"decision": "allow"}); err != nil || p.location != callback+"?code=1" {
 		t.Errorf("got %d, %q, %v", p.status, p.location, err)
 	}
-	if _, err = b.submit(t.Context(), p); err == nil {
+	if _, err = b.submit(t.Context(), p, nil); err == nil {
 		t.Error("a page without a form was sent")
 	}
 }
 
 func TestTheBareServerBindsAndItsRepliesAreGood(t *testing.T) {
-	in, stop := io.Pipe()
-	says, out := io.Pipe()
-	ended := make(chan error, 1)
-	go func() { ended <- serveBareIssuer(t.Context(), in, out) }()
-	defer func() {
-		_ = stop.Close()
-		if err := <-ended; err != nil {
-			t.Error(err)
-		}
-	}()
-	line, err := bufio.NewReader(says).ReadString('\n')
+	issuer, err := newBareIssuer(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
-	addr := strings.TrimSpace(line)
-	o, err := newBareOffice(t.Context(), &server{addr: addr, host: addr})
+	defer issuer.close()
+	engine := gin.New()
+	issuer.mount(engine)
+	s := httptest.NewServer(engine)
+	defer s.Close()
+	addr := s.Listener.Addr().String()
+	a, err := openBareIssuer(t.Context(), &server{addr: addr, host: addr})
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, client := range []bool{false, true} {
-		list, err := visitors(client, false)(t.Context(), o, plan{}, 4)
+	for _, withClient := range []bool{false, true} {
+		script, err := password(withClient)(t.Context(), a, 0)
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, a := range append(list, list...) {
-			if _, err := a.ask(); err != nil {
-				t.Errorf("client %v: %v", client, err)
+		list, err := connect(t.Context(), addr, 4, script)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, c := range append(list, list...) {
+			if err := c.ask(); err != nil {
+				t.Errorf("client %v: %v", withClient, err)
 			}
 		}
-		v := list[0].(*visitor)
-		v.request = v.post("grant_type", "password", "username", username(0), "password", "wrong")
-		if _, err := v.ask(); err == nil || !strings.Contains(err.Error(), "Invalid Credentials") {
-			t.Errorf("client %v: a wrong password: %v", client, err)
+		request, want := a.request(0, withClient, "password", map[string]any{"username": username(0), "password": "wrong"})
+		if _, _, err := a.tokens.exchange(list[0], request, want); err == nil || !strings.Contains(err.Error(), "Invalid Credentials") {
+			t.Errorf("client %v: a wrong password: %v", withClient, err)
 		}
 		hangUp(list)
 	}
-	if issued, verified := o.book.counts(); issued != 16 || verified == 0 {
-		t.Errorf("%d replies were counted and %d signatures verified", issued, verified)
+	if replies, verified := a.tokens.counts(); replies != 16 || verified == 0 {
+		t.Errorf("%d replies were counted and %d signatures verified", replies, verified)
 	}
 }
 
 func TestPartsAreMeasuredAlone(t *testing.T) {
-	if all := (plan{}); !all.does(grantsPart) || !all.does(tenantsPart) {
-		t.Error("without -parts something is left out")
-	}
-	if some := (plan{parts: []string{requestsPart}}); !some.does(requestsPart) || some.does(grantsPart) {
-		t.Error("-parts requests measures something else")
-	}
-	if there := (plan{at: "127.0.0.1:1"}); there.does(listingsPart) || there.does(tenantsPart) || !there.does(requestsPart) {
-		t.Error("with -at other servers are started, or requests left out")
+	for _, c := range []struct {
+		options options
+		want    string
+	}{
+		{options{}, "listings grants memory requests verifying tenants"},
+		{options{parts: []string{"tenants", "requests"}}, "requests tenants"},
+		{options{at: "127.0.0.1:1"}, "grants memory requests verifying"}, // what needs other servers is left out
+	} {
+		var got []string
+		for _, p := range parts {
+			if c.options.does(p) {
+				got = append(got, p.name)
+			}
+		}
+		if strings.Join(got, " ") != c.want {
+			t.Errorf("with %+v: got %v, want %s", c.options, got, c.want)
+		}
 	}
 	stderr := new(bytes.Buffer)
-	if code := run(t.Context(), []string{"-parts", "grants,other"}, nil, io.Discard, stderr); code != 2 || !strings.Contains(stderr.String(), `no part "other"`) {
+	code := run(t.Context(), []string{"-parts", "grants,other"}, nil, io.Discard, stderr)
+	if code != 2 || !strings.Contains(stderr.String(), `no part "other"`) {
 		t.Errorf("got %d, %s", code, stderr)
 	}
 }

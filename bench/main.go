@@ -28,7 +28,7 @@
 //     refresh grant verifies one signature and makes two.
 //   - "bare server" is the floor: a process of this program that only reads the
 //     body, binds, signs, records and replies, with the same LDAP server, the
-//     same database and the same reply (bareissuer.go).
+//     same database and the same reply (bare.go).
 //   - Codes to exchange, and devices to be approved, are made before a phase. It
 //     ends sooner where they run out.
 //   - A device that polled twice within five seconds would be told to slow down,
@@ -58,6 +58,11 @@
 // Parts can be measured alone: -parts grants,requests, and of these some by
 // the beginning of their names: -parts grants -grants bare. -quick is for trying
 // out; its phases are too short for figures to trust.
+//
+// How to read the program: bench.go runs the parts of a measurement one after
+// another, phases.go has the table of what is asked of the authenticator, and
+// compare.go what two servers are asked in turns. load.go asks, tokens.go checks
+// the replies, signature.go is the yardstick, and report.go prints.
 package main
 
 import (
@@ -70,7 +75,6 @@ import (
 	"os/signal"
 	"slices"
 	"strings"
-	"sync"
 	"syscall"
 	"time"
 )
@@ -79,8 +83,8 @@ func main() {
 	os.Exit(run(context.Background(), os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
 }
 
-// plan says how much is measured.
-type plan struct {
+// options say what is measured, and how long.
+type options struct {
 	server string        // a built server; empty: build one
 	at     string        // address of a running authenticator; empty: start a server
 	host   string        // by which that knows the tenant dev
@@ -94,55 +98,34 @@ type plan struct {
 	turns  int           // of each server
 }
 
-// The parts of a measurement, in their order.
-const (
-	listingsPart  = "listings"
-	grantsPart    = "grants"
-	memoryPart    = "memory"
-	requestsPart  = "requests"
-	verifyingPart = "verifying"
-	tenantsPart   = "tenants"
-)
-
-var (
-	allParts   = []string{listingsPart, grantsPart, memoryPart, requestsPart, verifyingPart, tenantsPart}
-	ownServers = []string{listingsPart, tenantsPart} // parts that start servers with tenants of their own
-)
-
 // does reports whether a part is to be measured.
-func (p plan) does(part string) bool {
-	return (len(p.parts) == 0 || slices.Contains(p.parts, part)) && (p.at == "" || !slices.Contains(ownServers, part))
-}
-
-// warmUp is the share of a phase that precedes it, uncounted.
-const warmUp = 5
-
-// stock is how much is used up in a phase with its warm-up, given how much in
-// a second.
-func (p plan) stock(phase time.Duration, perSecond int) int {
-	return int((phase + phase/warmUp).Seconds() * float64(perSecond))
+func (o options) does(p part) bool {
+	return (len(o.parts) == 0 || slices.Contains(o.parts, p.name)) && (o.at == "" || !p.starts)
 }
 
 // run is the program: arguments, input and output in, exit code out.
 func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
-	p := plan{phase: 5 * time.Second, brief: 2 * time.Second, turn: 500 * time.Millisecond, turns: 8}
+	o := options{tokens: 100_000, phase: 5 * time.Second, brief: 2 * time.Second, turn: 500 * time.Millisecond, turns: 8}
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
 	flags.SetOutput(stderr)
 	asJSON := flags.Bool("json", false, "print JSON instead of a table")
 	quick := flags.Bool("quick", false, "measure briefly and issue 5000 tokens, unless -tokens says otherwise")
-	bare := flags.Bool("bare", false, "be the bare server that listings are compared with; bench starts itself so")
-	bareIssuer := flags.Bool("bareissuer", false, "be the bare server that grants are compared with; bench starts itself so")
-	flags.IntVar(&p.tokens, "tokens", 100_000, "tokens to issue before memory is read")
-	flags.StringVar(&p.server, "server", "", "measure this built gatehouse `file` instead of building one")
-	flags.StringVar(&p.at, "at", "", "measure the authenticator that runs at this `address`, with -host and -pid")
-	flags.StringVar(&p.host, "host", "", "`host` and port of its tenant dev, with the people of cmd/gatehouse")
-	flags.IntVar(&p.pid, "pid", 0, "its `process`")
-	flags.StringVar(&p.names, "grants", "", "of the grants and requests, measure those only whose `names` begin so")
-	flags.Func("parts", "measure only these `parts`, of "+strings.Join(allParts, ","), func(text string) error {
-		p.parts = strings.Split(text, ",")
-		for _, part := range p.parts {
-			if !slices.Contains(allParts, part) {
-				return fmt.Errorf("there is no part %q", part)
+	bare := flags.String("bare", "", "be a bare server of this `kind`, answer or issuer; bench starts itself so")
+	tokens := flags.Int("tokens", 0, "tokens to issue before memory is read; 100000 unless given")
+	flags.StringVar(&o.server, "server", "", "measure this built gatehouse `file` instead of building one")
+	flags.StringVar(&o.at, "at", "", "measure the authenticator that runs at this `address`, with -host and -pid")
+	flags.StringVar(&o.host, "host", "", "`host` and port of its tenant dev, with the people of cmd/gatehouse")
+	flags.IntVar(&o.pid, "pid", 0, "its `process`")
+	flags.StringVar(&o.names, "grants", "", "of the grants and requests, measure those only whose `names` begin so")
+	var names []string
+	for _, p := range parts {
+		names = append(names, p.name)
+	}
+	flags.Func("parts", "measure only these `parts`, of "+strings.Join(names, ","), func(text string) error {
+		o.parts = strings.Split(text, ",")
+		for _, name := range o.parts {
+			if !slices.Contains(names, name) {
+				return fmt.Errorf("there is no part %q", name)
 			}
 		}
 		return nil
@@ -154,56 +137,29 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		return 2
 	}
 	if *quick {
-		p.phase, p.brief, p.turn, p.turns = 500*time.Millisecond, 300*time.Millisecond, 200*time.Millisecond, 3
-		if !given(flags, "tokens") {
-			p.tokens = 5000
-		}
+		o.tokens, o.phase, o.brief, o.turn, o.turns = 5000, 500*time.Millisecond, 300*time.Millisecond, 200*time.Millisecond, 3
+	}
+	if *tokens > 0 {
+		o.tokens = *tokens
 	}
 	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	err := func() error {
+		if *bare != "" {
+			return serveBare(ctx, *bare, stdin)
+		}
+		r, err := measure(ctx, o, stderr)
 		switch {
-		case *bare:
-			return serveBare(ctx, stdin, stdout)
-		case *bareIssuer:
-			return serveBareIssuer(ctx, stdin, stdout)
-		}
-		var said held
-		r, err := measure(ctx, p, &said)
-		if err != nil {
-			_, _ = stderr.Write(said.text)
-		}
-		if err != nil {
+		case err != nil:
 			return err
-		}
-		if *asJSON {
+		case *asJSON:
 			return r.json(stdout)
 		}
-		return r.table(stdout)
+		return r.text(stdout)
 	}()
 	if err != nil {
 		fmt.Fprintln(stderr, "bench:", err)
 		return 1
 	}
 	return 0
-}
-
-// held is what the servers said, which is shown only when something failed:
-// they wonder about tenants whose keys nobody gave them.
-type held struct {
-	mu   sync.Mutex
-	text []byte
-}
-
-// Write implements io.Writer.
-func (h *held) Write(b []byte) (int, error) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.text = append(h.text, b...)
-	return len(b), nil
-}
-
-func given(flags *flag.FlagSet, name string) (found bool) {
-	flags.Visit(func(f *flag.Flag) { found = found || f.Name == name })
-	return found
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -12,10 +13,36 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"github.com/prometheus/procfs"
 )
 
 // readyTimeout bounds the start of a server, and its end.
 const readyTimeout = 30 * time.Second
+
+// process is a running process, as the kernel accounts for it.
+type process struct{ pid int }
+
+// cpu returns the CPU time that the process has spent, its own and the
+// kernel's for it.
+func (p process) cpu() (time.Duration, error) {
+	proc, err := procfs.NewProc(p.pid)
+	if err != nil {
+		return 0, err
+	}
+	stat, err := proc.Stat()
+	return time.Duration(stat.CPUTime() * float64(time.Second)), err
+}
+
+// memory returns the resident megabytes of the process and their highest so far.
+func (p process) memory() (now, peak float64, err error) {
+	proc, err := procfs.NewProc(p.pid)
+	if err != nil {
+		return 0, 0, err
+	}
+	status, err := proc.NewStatus()
+	return megabytes(status.VmRSS), megabytes(status.VmHWM), err
+}
 
 // server is a running server that is measured.
 type server struct {
@@ -25,73 +52,70 @@ type server struct {
 	stop func()
 }
 
-// baseURL is that of the tenant dev, where the people are.
-func (s *server) baseURL() string { return "http://" + s.host }
+// as is the server under another name.
+func (s *server) as(host string) *server {
+	other := *s
+	other.host = host
+	return &other
+}
 
-// startGatehouse starts the given program, or a freshly built one, with its
-// data below dir and that many tenants beside its own two.
-func startGatehouse(ctx context.Context, program, dir string, tenants int, stderr io.Writer) (*server, error) {
-	if program == "" {
-		program = filepath.Join(dir, "gatehouse")
-		build := exec.CommandContext(ctx, "go", "build", "-o", program, "gatehouse/cmd/gatehouse") //nolint:gosec // the file is in a directory of our own
-		build.Stderr = stderr
-		if err := build.Run(); err != nil {
-			return nil, fmt.Errorf("build gatehouse: %w", err)
+// build returns the program of a command, built unless it is there.
+func (b *bench) build(ctx context.Context, name string) (string, error) {
+	if b.server != "" && name == "gatehouse" {
+		return b.server, nil
+	}
+	program := filepath.Join(b.dir, name)
+	if _, err := os.Stat(program); err == nil {
+		return program, nil
+	}
+	build := exec.CommandContext(ctx, "go", "build", "-o", program, "gatehouse/cmd/"+name) //nolint:gosec // a name of ours
+	build.Stderr = b.log
+	if err := build.Run(); err != nil {
+		return "", fmt.Errorf("build %s: %w", name, err)
+	}
+	return program, nil
+}
+
+// serve starts a command of the repository that serves what was seeded.
+func (b *bench) serve(ctx context.Context, name string, s seed) (*server, error) {
+	program, err := b.build(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	addr, err := freeAddress(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.write(ctx, addr); err != nil {
+		return nil, fmt.Errorf("seed %d tenants: %w", s.tenants, err)
+	}
+	setting := "GATEHOUSE_DATA_DIR=" + s.dir
+	if name == "tenants" {
+		setting = "GATEHOUSE_DATABASE_URL=" + s.database("tenants")
+	}
+	return b.start(ctx, addr, setting, nil, program, "serve")
+}
+
+// start starts a program that serves at addr, with one more setting, and
+// returns when it is ready.
+func (b *bench) start(ctx context.Context, addr, setting string, in io.Reader, program string, args ...string) (*server, error) {
+	command := exec.Command(program, args...) //nolint:noctx,gosec // stop ends it, more politely; it is a program of ours
+	for _, pair := range os.Environ() {
+		if !strings.HasPrefix(pair, "GATEHOUSE_") {
+			command.Env = append(command.Env, pair)
 		}
 	}
-	addr, err := freeAddress(ctx)
-	if err != nil {
-		return nil, err
-	}
-	key, err := newKey() // whose private half is forgotten
-	if err != nil {
-		return nil, err
-	}
-	data := filepath.Join(dir, "data")
-	if err := seedTenants(ctx, data, addr, tenants, &key.PublicKey, false); err != nil {
-		return nil, fmt.Errorf("seed tenants: %w", err)
-	}
-	return startServer(ctx, program, addr, []string{"GATEHOUSE_DATA_DIR=" + data}, stderr)
-}
-
-// startRegistry builds the registry alone and starts it with n tenants, its
-// data below dir.
-func startRegistry(ctx context.Context, dir string, n int, stderr io.Writer) (*server, error) {
-	program := filepath.Join(dir, "tenants")
-	build := exec.CommandContext(ctx, "go", "build", "-o", program, "gatehouse/cmd/tenants") //nolint:gosec // the file is in a directory of our own
-	build.Stderr = stderr
-	if err := build.Run(); err != nil {
-		return nil, fmt.Errorf("build tenants: %w", err)
-	}
-	addr, err := freeAddress(ctx)
-	if err != nil {
-		return nil, err
-	}
-	key, err := newKey()
-	if err != nil {
-		return nil, err
-	}
-	data := filepath.Join(dir, fmt.Sprintf("registry-%d", n))
-	if err := seedTenants(ctx, data, addr, n, &key.PublicKey, false); err != nil {
-		return nil, fmt.Errorf("seed %d tenants: %w", n, err)
-	}
-	return startServer(ctx, program, addr, []string{"GATEHOUSE_DATABASE_URL=sqlite:" + filepath.Join(data, "tenants.db")}, stderr)
-}
-
-// startServer starts a program's serve with settings of its own and returns
-// when it is ready.
-func startServer(ctx context.Context, program, addr string, settings []string, stderr io.Writer) (*server, error) {
-	command := exec.Command(program, "serve") //nolint:noctx // stop ends it, more politely
-	command.Env, command.Stderr = append(environment(addr), settings...), stderr
+	command.Env = append(command.Env, "GATEHOUSE_LISTEN="+addr, "GATEHOUSE_LOG_LEVEL=warn", setting)
+	command.Stdin, command.Stdout, command.Stderr = in, b.log, b.log
 	if err := command.Start(); err != nil {
 		return nil, fmt.Errorf("start %s: %w", filepath.Base(program), err)
 	}
-	s := &server{process: process{command.Process.Pid}, addr: addr, host: strings.Replace(addr, "127.0.0.1", "localhost", 1)}
 	ended := make(chan struct{})
 	go func() {
 		_ = command.Wait()
 		close(ended)
 	}()
+	s := &server{process: process{command.Process.Pid}, addr: addr, host: strings.Replace(addr, "127.0.0.1", "localhost", 1)}
 	s.stop = func() {
 		_ = command.Process.Signal(os.Interrupt)
 		select {
@@ -107,17 +131,6 @@ func startServer(ctx context.Context, program, addr string, settings []string, s
 	return s, nil
 }
 
-// environment is ours with the server's settings, and no others of it.
-func environment(addr string) []string {
-	var env []string
-	for _, pair := range os.Environ() {
-		if !strings.HasPrefix(pair, "GATEHOUSE_") {
-			env = append(env, pair)
-		}
-	}
-	return append(env, "GATEHOUSE_LISTEN="+addr, "GATEHOUSE_LOG_LEVEL=warn")
-}
-
 func freeAddress(ctx context.Context) (string, error) {
 	l, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
@@ -131,7 +144,7 @@ func (s *server) awaitReady(ctx context.Context, ended <-chan struct{}) error {
 	ctx, cancel := context.WithTimeout(ctx, readyTimeout)
 	defer cancel()
 	for {
-		if status, _, _, err := s.fetch(ctx, "/readyz", nil); err == nil && status == http.StatusOK {
+		if _, err := s.fetch(ctx, "/readyz", nil, http.StatusOK); err == nil {
 			return nil
 		}
 		select {
@@ -144,11 +157,46 @@ func (s *server) awaitReady(ctx context.Context, ended <-chan struct{}) error {
 	}
 }
 
-// fetch reads one answer with net/http's own client, as it came over the wire.
-func (s *server) fetch(ctx context.Context, path string, header http.Header) (status int, got http.Header, body []byte, err error) {
+// settle waits until the server does next to nothing by itself: at first it
+// gives each tenant its roles and looks at each one's key.
+func (s *server) settle(ctx context.Context) error {
+	before, err := s.cpu()
+	for range 60 {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(time.Second):
+		}
+		now, errNow := s.cpu()
+		if err = errors.Join(err, errNow); err != nil || now-before <= 50*time.Millisecond {
+			return err
+		}
+		before = now
+	}
+	return errors.New("the server does not come to rest")
+}
+
+// answer is what fetch reads and a bare server writes.
+type answer struct {
+	Status int         `json:"status"`
+	Header http.Header `json:"header"`
+	Body   []byte      `json:"body"`
+}
+
+// check says what is wrong with a reply that is to be this answer.
+func (a answer) check(r reply) error {
+	if r.status != a.Status || r.contentType != a.Header.Get("Content-Type") || !bytes.Equal(r.body, a.Body) {
+		return fmt.Errorf("another answer came: status %d, %d bytes of %q", r.status, len(r.body), r.contentType)
+	}
+	return nil
+}
+
+// fetch reads one answer with net/http's own client, as it came over the wire,
+// which is to have the status.
+func (s *server) fetch(ctx context.Context, path string, header http.Header, status int) (a answer, err error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+s.addr+path, nil)
 	if err != nil {
-		return 0, nil, nil, fmt.Errorf("fetch %s: %w", path, err)
+		return a, err
 	}
 	req.Host = s.host
 	if header != nil {
@@ -156,11 +204,14 @@ func (s *server) fetch(ctx context.Context, path string, header http.Header) (st
 	}
 	resp, err := (&http.Transport{DisableCompression: true, DisableKeepAlives: true}).RoundTrip(req)
 	if err != nil {
-		return 0, nil, nil, fmt.Errorf("fetch %s: %w", path, err)
+		return a, err
 	}
 	defer func() { _ = resp.Body.Close() }()
-	if body, err = io.ReadAll(resp.Body); err != nil {
-		return 0, nil, nil, fmt.Errorf("fetch %s: %w", path, err)
+	a = answer{Status: resp.StatusCode, Header: resp.Header}
+	a.Header.Del("Date")
+	a.Header.Del("Connection")
+	if a.Body, err = io.ReadAll(resp.Body); err == nil && a.Status != status {
+		err = fmt.Errorf("GET %s of %s: the server answered %d: %.200s", path, s.host, a.Status, a.Body)
 	}
-	return resp.StatusCode, resp.Header, body, nil
+	return a, err
 }
