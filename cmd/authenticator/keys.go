@@ -9,16 +9,23 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"gatehouse/internal/apierr"
 	"gatehouse/internal/authenticator/keys"
 	"gatehouse/internal/command"
 )
 
 func keyCommands() []command.Command {
 	return []command.Command{
-		{Name: "keys init", Usage: "TENANT", Summary: "Make a tenant's first signing key if it has none, and print its public half.", Run: keysInit},
+		{
+			Name: "keys init", Usage: "TENANT", Summary: "Make a tenant's first signing key if it has none, and print its public half.",
+			Run: keysInit,
+		},
 		{Name: "keys list", Usage: "[TENANT]", Summary: "List the signing keys of a tenant, or of all.", Run: keysList},
 		{Name: "keys rotate", Usage: "[-now | -emergency] TENANT", Summary: "Replace a tenant's signing key.", Run: keysRotate},
-		{Name: "keys retire", Usage: "[-end] TENANT KID", Summary: "Take a key that does not sign out of the key set.", Run: keysRetire},
+		{
+			Name: "keys retire", Usage: "[-end] TENANT KID", Summary: "Take a key that does not sign out of the key set.",
+			Run: keysRetire,
+		},
 	}
 }
 
@@ -31,7 +38,7 @@ func keysInit(ctx context.Context, std command.IO, args []string) error {
 		return err
 	}
 	defer o.close()
-	public, err := o.EnsureKey(ctx, args[0])
+	public, err := o.Keys.Ensure(ctx, args[0])
 	if err != nil {
 		return err
 	}
@@ -48,7 +55,7 @@ func keysList(ctx context.Context, std command.IO, args []string) error {
 		return err
 	}
 	defer o.close()
-	list, err := o.Keys(ctx, strings.Join(args, ""))
+	list, err := o.Keys.List(ctx, strings.Join(args, ""))
 	if err != nil {
 		return err
 	}
@@ -95,7 +102,7 @@ func (r *registryNotes) of(ctx context.Context, o *opened, k keys.Info) []string
 	if !r.known || k.PublicKey == "" {
 		return nil
 	}
-	published, err := o.PublishedKey(ctx, k.TenantID)
+	published, err := o.Records.PublishedKey(ctx, k.TenantID)
 	switch {
 	case err != nil:
 		r.known = false // the next would only wait as long
@@ -131,11 +138,24 @@ func keysRotate(ctx context.Context, std command.IO, args []string) error {
 		return err
 	}
 	defer o.close()
-	done, err := o.RotateKey(ctx, flags.Arg(0), mode)
+	done, err := o.rotate(ctx, flags.Arg(0), mode)
 	if err != nil {
-		return fmt.Errorf("%w\nkeys list %s tells whether a rotation has begun; a running authenticator completes it", err, flags.Arg(0))
+		return fmt.Errorf("%w\nkeys list %s tells whether a rotation has begun; a running authenticator completes it", err,
+			flags.Arg(0))
 	}
 	return sayRotated(std.Stdout, flags.Arg(0), done)
+}
+
+// rotate asks the registry for what a rotation needs to know, as a process that
+// serves has done.
+func (o *opened) rotate(ctx context.Context, tenantID string, mode keys.Mode) (keys.Rotation, error) {
+	if err := o.Registry.Start(ctx); err != nil {
+		return keys.Rotation{}, err
+	}
+	if _, err := o.Keys.Active(ctx, tenantID); apierr.Is(err, apierr.NotFound) {
+		return keys.Rotation{}, apierr.New(apierr.NotFound, "The tenant %s has no signing key; keys init makes the first.", tenantID)
+	}
+	return o.Rotator.Rotate(ctx, tenantID, mode)
 }
 
 // flagsFirst lets flags stand behind the tenant as well; none takes a value.
@@ -155,7 +175,8 @@ func flagsFirst(flags *flag.FlagSet, args []string) []string {
 func sayRotated(out io.Writer, tenantID string, done keys.Rotation) error {
 	text := "The key " + done.KeyID + " of tenant " + tenantID + " signs now."
 	if !done.SwitchTime.IsZero() {
-		text = "The key " + done.KeyID + " of tenant " + tenantID + " is published now and signs from " + when(done.SwitchTime) + " on, if an authenticator runs."
+		text = "The key " + done.KeyID + " of tenant " + tenantID + " is published now and signs from " + when(done.SwitchTime) +
+			" on, if an authenticator runs."
 	}
 	_, err := fmt.Fprintf(out, "%s\n%s\n", text, done.PublicKey)
 	return err
@@ -175,7 +196,7 @@ func keysRetire(ctx context.Context, std command.IO, args []string) error {
 		return err
 	}
 	defer o.close()
-	if err := o.RetireKey(ctx, flags.Arg(0), flags.Arg(1), *end); err != nil {
+	if err := o.Rotator.Retire(ctx, flags.Arg(0), flags.Arg(1), *end); err != nil {
 		return err
 	}
 	what := "is not published any more"

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"gatehouse/internal/authenticator"
+	"gatehouse/internal/authenticator/serviceaccount"
 	"gatehouse/internal/authenticator/servicetokens"
 	"gatehouse/internal/command"
 	"gatehouse/internal/database"
@@ -34,10 +35,22 @@ func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) 
 				s, err := load(environ)
 				return s.Settings, err
 			}),
-			{Name: "service-password set", Usage: "NAME [FILE]", Summary: "Give a service account the password in a file, or on standard input.", Run: setServicePassword},
-			{Name: "secret set", Usage: "NAME [FILE]", Summary: "Store the password for binding to a directory, from a file or standard input.", Run: setSecret},
-			{Name: "tokens revoke-user", Usage: "TENANT USER", Summary: "Void every token that a person or service of a tenant has until now.", Run: revokeUser},
-			{Name: "tokens revoke-client", Usage: "TENANT CLIENT", Summary: "Void every token that an OAuth client of a tenant has until now.", Run: revokeClient},
+			{
+				Name: "service-password set", Usage: "NAME [FILE]",
+				Summary: "Give a service account the password in a file, or on standard input.", Run: setServicePassword,
+			},
+			{
+				Name: "secret set", Usage: "NAME [FILE]",
+				Summary: "Store the password for binding to a directory, from a file or standard input.", Run: setSecret,
+			},
+			{
+				Name: "tokens revoke-user", Usage: "TENANT USER",
+				Summary: "Void every token that a person or service of a tenant has until now.", Run: revokeUser,
+			},
+			{
+				Name: "tokens revoke-client", Usage: "TENANT CLIENT",
+				Summary: "Void every token that an OAuth client of a tenant has until now.", Run: revokeClient,
+			},
 			command.Version("authenticator", version),
 			command.Healthcheck(func(std command.IO, _ []string) (string, error) {
 				s, err := load(std.Environ)
@@ -107,14 +120,16 @@ func serve(ctx context.Context, std command.IO, args []string) error {
 }
 
 func setServicePassword(ctx context.Context, std command.IO, args []string) error {
-	return store(ctx, std, args, "service-password set takes the name of one service and, if not standard input, a file", func(o *opened, value string) error {
-		return o.SetServicePassword(ctx, o.settings.AdminTenantID, args[0], value)
-	})
+	return store(ctx, std, args, "service-password set takes the name of one service and, if not standard input, a file",
+		func(o *opened, value string) error {
+			return o.Kernel.SetPassword(ctx, o.settings.AdminTenantID, args[0], value)
+		})
 }
 
 func setSecret(ctx context.Context, std command.IO, args []string) error {
-	return store(ctx, std, args, "secret set takes the name that the LDAP connection's bind_credential states and, if not standard input, a file", func(o *opened, value string) error {
-		return o.SetBindPassword(ctx, o.settings.AdminTenantID, args[0], value)
+	const usage = "secret set takes the name that the LDAP connection's bind_credential states and, if not standard input, a file"
+	return store(ctx, std, args, usage, func(o *opened, value string) error {
+		return o.Kernel.SetSecret(ctx, serviceaccount.Secret(o.settings.AdminTenantID, args[0]), map[string]string{"password": value})
 	})
 }
 

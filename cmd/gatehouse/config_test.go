@@ -19,7 +19,7 @@ func (r *running) configure(body string) reply {
 func (r *running) adminToken() string {
 	r.t.Helper()
 	if r.admin == "" {
-		if _, err := r.authenticator.GrantRole(r.t.Context(), devTenant, "ada", "$!tenant_admin"); err != nil {
+		if _, err := r.authenticator.Kernel.GrantRole(r.t.Context(), devTenant, "ada", "$!tenant_admin", "test"); err != nil {
 			r.t.Fatal(err)
 		}
 		r.admin = r.login(r.ada)

@@ -146,7 +146,7 @@ func TestAnEmergencyRefusesEverythingThatTheOldKeySigned(t *testing.T) {
 	}
 	userinfo(r.bob.host, access).want(t, 200, "")
 	other := r.login(r.labAda)
-	done, err := r.authenticator.RotateKey(t.Context(), devTenant, keys.Emergency)
+	done, err := r.authenticator.Rotator.Rotate(t.Context(), devTenant, keys.Emergency)
 	if err != nil {
 		t.Fatal(err)
 	}

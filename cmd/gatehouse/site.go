@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"gatehouse/internal/authenticator"
+	"gatehouse/internal/authenticator/serviceaccount"
 	"gatehouse/internal/database"
 	"gatehouse/internal/devldap"
 	"gatehouse/internal/httpapi"
@@ -94,7 +95,8 @@ func openSite(ctx context.Context, dir dataDir, p plan, log *slog.Logger, now fu
 	if err := dir.keepDirectoryAddress(s.people.Addr()); err != nil {
 		return nil, err
 	}
-	if err := s.authenticator.SetBindPassword(ctx, adminTenant, bindCredential, bindPassword); err != nil {
+	bindSecret := serviceaccount.Secret(adminTenant, bindCredential)
+	if err := s.authenticator.Kernel.SetSecret(ctx, bindSecret, map[string]string{"password": bindPassword}); err != nil {
 		return nil, err
 	}
 	return s, s.start(ctx)
@@ -151,7 +153,7 @@ func (s *site) seed(ctx context.Context) error {
 	making, makingCtx := errgroup.WithContext(ctx)
 	for i, t := range s.plan.tenants {
 		making.Go(func() (err error) {
-			keys[i], err = s.authenticator.EnsureKey(makingCtx, t.id)
+			keys[i], err = s.authenticator.Keys.Ensure(makingCtx, t.id)
 			return err
 		})
 	}
@@ -174,7 +176,7 @@ func (s *site) seed(ctx context.Context) error {
 		return err
 	}
 	for _, name := range serviceAccounts {
-		if err := s.authenticator.SetServicePassword(ctx, adminTenant, name, password); err != nil {
+		if err := s.authenticator.Kernel.SetPassword(ctx, adminTenant, name, password); err != nil {
 			return fmt.Errorf("service account %s: %w", name, err)
 		}
 	}

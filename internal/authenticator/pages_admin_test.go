@@ -4,11 +4,17 @@ import (
 	"net/http"
 	"net/url"
 	"testing"
+
+	"gatehouse/internal/authenticator/kernel"
 )
 
 func (w *world) grantSiteAdminUser(tenant, username string) {
 	w.t.Helper()
-	if _, err := w.GrantRole(w.t.Context(), tenant, username, "site_admin_user"); err != nil {
+	ctx, role := w.t.Context(), kernel.Role{TenantID: tenant, Name: kernel.SiteAdminUser, Owner: "test"}
+	if _, err := w.Kernel.CreateRole(ctx, role); err != nil {
+		w.t.Fatal(err)
+	}
+	if _, err := w.Kernel.GrantRole(ctx, tenant, username, role.Name, "test"); err != nil {
 		w.t.Fatal(err)
 	}
 }
@@ -72,7 +78,7 @@ func TestWhomItNamesSignInToTheAdministrativeTenantThatPermitsIt(t *testing.T) {
 			t.Errorf("the token is %q's: %d", name, status)
 		}
 		left := code()
-		if _, err := w.RevokeRole(t.Context(), "admin", "ada", "site_admin_user"); err != nil {
+		if _, err := w.Kernel.RevokeRole(t.Context(), "admin", "ada", "site_admin_user"); err != nil {
 			t.Fatal(err)
 		}
 		redeem(left).want(t, http.StatusBadRequest)
@@ -81,7 +87,7 @@ func TestWhomItNamesSignInToTheAdministrativeTenantThatPermitsIt(t *testing.T) {
 		// Nobody may be taken for a service.
 		w.grantSiteAdminUser("admin", "ada")
 		w.token(admin, password("ada", w.admins)).want(t, http.StatusOK)
-		if err := w.SetServicePassword(t.Context(), "admin", "ada", secret(t)); err != nil {
+		if err := w.Kernel.SetPassword(t.Context(), "admin", "ada", secret(t)); err != nil {
 			t.Fatal(err)
 		}
 		w.token(admin, password("ada", w.admins)).want(t, http.StatusBadRequest)

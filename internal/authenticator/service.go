@@ -24,6 +24,7 @@ import (
 	"gatehouse/internal/authenticator/keys"
 	"gatehouse/internal/authenticator/pages"
 	"gatehouse/internal/authenticator/people"
+	"gatehouse/internal/authenticator/provision"
 	"gatehouse/internal/authenticator/serviceaccount"
 	"gatehouse/internal/authenticator/servicetokens"
 	"gatehouse/internal/authenticator/tenancy"
@@ -70,13 +71,16 @@ type Deps struct {
 	LDAPPlaintext bool
 }
 
-// Service is the authenticator.
+// Service is the authenticator. Operator commands reach its parts directly.
 type Service struct {
+	Registry *registryclient.Client
+	Records  *registryclient.Records
+	Keys     *keys.Service
+	Rotator  *keys.Rotator
+	Kernel   *kernel.Service
+
 	db        *database.DB
 	log       *slog.Logger
-	registry  *registryclient.Client
-	keys      *keys.Service
-	accounts  *kernel.Service
 	tokens    *tokens.Service
 	callers   *tenancy.Callers
 	ldap      *people.LDAP
@@ -90,10 +94,9 @@ type Service struct {
 	discovery *discovery.Handler
 	userinfo  *userinfo.Handler
 	services  *servicetokens.Handler
-	kernel    *kernel.Handler
+	security  *kernel.Handler
+	provision *provision.Provisioner
 	pages     *pages.Pages
-
-	provisioning provisioning
 }
 
 // New builds the service, one part a line where it can. It asks nothing of the
@@ -101,23 +104,29 @@ type Service struct {
 func New(d Deps) (*Service, error) {
 	s := &Service{db: d.DB, log: d.Log}
 	guard := throttle.NewGuard(d.Now)
-	s.registry = registryclient.New(registryclient.Deps{
+	s.Registry = registryclient.New(registryclient.Deps{
 		DB: d.DB, Client: d.Registry, BaseURL: d.RegistryURL, SiteID: d.SiteID, Poll: d.RegistryPoll, Now: d.Now, Log: d.Log,
 	})
-	s.keys = keys.New(keys.Deps{DB: d.DB, Box: d.Box, Now: d.Now})
-	s.accounts = kernel.New(d.DB, d.Box, d.Now)
-	s.tokens = tokens.New(tokens.Deps{DB: d.DB, Box: d.Box, Keys: s.keys, Now: d.Now, Log: d.Log, Retention: d.TokenRetention})
-	self := serviceaccount.New(s.registry, s.tokens, s.keys, d.Now)
-	s.provisioning = s.newProvisioning(d, self)
-	s.callers = tenancy.NewCallers(s.registry, s.keys, s.tokens, d.SiteID, d.Now)
-	s.kernel = s.newKernel(d.SiteID, guard)
+	s.Keys = keys.New(keys.Deps{DB: d.DB, Box: d.Box, Now: d.Now})
+	s.Kernel = kernel.New(d.DB, d.Box, d.Now)
+	s.tokens = tokens.New(tokens.Deps{DB: d.DB, Box: d.Box, Keys: s.Keys, Now: d.Now, Log: d.Log, Retention: d.TokenRetention})
+	self := serviceaccount.New(s.Registry, s.tokens, s.Keys, d.Now)
+	s.Records = s.Registry.Records(self.Authorize)
+	s.Rotator = keys.NewRotator(s.Keys, s.Records, s.tokens.LastExpiry, d.Log)
+	s.provision = provision.New(provision.Deps{
+		Records: s.Records, Rotator: s.Rotator, Kernel: s.Kernel, Poll: d.RegistryPoll, Log: d.Log,
+	})
+	s.callers = tenancy.NewCallers(s.Registry, s.Keys, s.tokens, d.SiteID, d.Now)
+	s.security = kernel.NewHandler(kernel.HandlerDeps{
+		Service: s.Kernel, Registry: s.Registry, SiteID: d.SiteID, Guard: guard, Ready: s.Ready,
+	})
 	settings := tenantconfig.New(tenantconfig.Deps{DB: d.DB, Box: d.Box, GrantTypes: grants.Types(), Now: d.Now, Log: d.Log})
-	s.configs = tenantconfig.NewHandler(settings, s.accounts, s.isOwn)
+	s.configs = tenantconfig.NewHandler(settings, s.Kernel, s.isOwn)
 	s.ldap = people.NewLDAP(people.LDAPDeps{
-		Registry: s.registry, Settings: settings, Kernel: s.accounts, Authorize: self.Authorize,
+		Registry: s.Registry, Settings: settings, Kernel: s.Kernel, Authorize: self.Authorize,
 		RootCAs: d.LDAPRootCAs, AllowPlaintext: d.LDAPPlaintext, Now: d.Now, Log: d.Log,
 	})
-	persons := people.New(people.Deps{Directories: s.ldap.For, Kernel: s.accounts, Guard: guard})
+	persons := people.New(people.Deps{Directories: s.ldap.For, Kernel: s.Kernel, Guard: guard})
 	registered := clients.New(clients.Deps{
 		DB: d.DB, Box: d.Box, Tokens: s.tokens, GrantTypes: grants.Types(), WebApp: s.webApp, Now: d.Now,
 	})
@@ -129,17 +138,17 @@ func New(d Deps) (*Service, error) {
 		Guard: guard, Now: d.Now,
 	})
 	claims := userinfo.New(persons, s.tokens)
-	s.userinfo = userinfo.NewHandler(claims, settings, s.accounts)
+	s.userinfo = userinfo.NewHandler(claims, settings, s.Kernel)
 	s.grants = grants.NewHandler(s.pipeline, claims, d.CountTokens)
-	s.inspector = grants.NewInspector(s.pipeline, s.registry)
-	s.discovery = discovery.NewHandler(s.keys, settings, s.pipeline)
+	s.inspector = grants.NewInspector(s.pipeline, s.Registry)
+	s.discovery = discovery.NewHandler(s.Keys, settings, s.pipeline)
 	s.services = servicetokens.NewHandler(servicetokens.New(servicetokens.Deps{
-		Registry: s.registry, Records: s.provisioning.records, Accounts: s.accounts, Settings: settings, Tokens: s.tokens,
-		Rotator: s.provisioning.rotator, Guard: guard, Lifetimes: d.TokenLifetimes, Log: d.Log,
+		Registry: s.Registry, Records: s.Records, Accounts: s.Kernel, Settings: settings, Tokens: s.tokens,
+		Rotator: s.Rotator, Guard: guard, Lifetimes: d.TokenLifetimes, Log: d.Log,
 	}), s.callers.For("tokens"))
 	var err error
 	s.pages, err = pages.New(pages.Deps{
-		DB: d.DB, Box: d.Box, Registry: s.registry, Settings: settings, Clients: registered, People: persons, Grants: s.pipeline,
+		DB: d.DB, Box: d.Box, Registry: s.Registry, Settings: settings, Clients: registered, People: persons, Grants: s.pipeline,
 		Devices: s.devices, Tokens: s.tokens, Guard: guard, SessionIdle: d.SessionIdle, SessionLifetime: d.SessionLifetime,
 		Now: d.Now, Log: d.Log,
 	})
@@ -148,20 +157,20 @@ func New(d Deps) (*Service, error) {
 
 // isOwn reports whether a service account is this authenticator's own.
 func (s *Service) isOwn(caller authn.Caller) (bool, error) {
-	admin, _, err := s.registry.Self()
+	admin, _, err := s.Registry.Self()
 	return err == nil && caller.Username == serviceaccount.Name && caller.TenantID == admin.ID, err
 }
 
 // webApp returns where a tenant's token web application is called back.
 func (s *Service) webApp(ctx context.Context, tenantID string) (string, error) {
-	t, err := s.registry.Served(ctx, tenantID)
+	t, err := s.Registry.Served(ctx, tenantID)
 	return t.OAuthURL("/webapp/callback"), err
 }
 
 // Mount registers the routes: what is mounted, where, behind which middleware.
 func (s *Service) Mount(r gin.IRouter) {
 	const oauth, security, direct = "/v3/oauth2", "/v3/security", "/v3/tokens"
-	tenant := tenancy.Middleware(s.registry)
+	tenant := tenancy.Middleware(s.Registry)
 	inTenant := s.callers.InTenant(serviceaccount.Name)
 	type middlewares = []gin.HandlerFunc
 	for _, part := range []struct {
@@ -183,7 +192,7 @@ func (s *Service) Mount(r gin.IRouter) {
 		{"", middlewares{httpapi.OAuthErrors, tenant}, s.discovery.MountRoot},
 		{"", nil, s.pages.Mount},
 		{"", nil, s.services.Mount},
-		{security, nil, func(r gin.IRouter) { s.kernel.Mount(r, s.callers.For("security")) }},
+		{security, nil, func(r gin.IRouter) { s.security.Mount(r, s.callers.For("security")) }},
 	} {
 		part.mount(r.Group(part.prefix, part.behind...))
 	}
@@ -207,11 +216,6 @@ func (s *Service) verify(ctx context.Context, raw string) (authn.Caller, error) 
 	return s.tokens.Access(ctx, tokens.Tenant{ID: tenant.ID, Issuer: tenant.TokenService}, raw)
 }
 
-// SetServicePassword gives a service account of a tenant its password.
-func (s *Service) SetServicePassword(ctx context.Context, tenantID, service, password string) error {
-	return s.accounts.SetPassword(ctx, tenantID, service, password)
-}
-
 // RevokeUser voids every token that a person or service of a tenant has until
 // now, and what could become one without signing in again.
 func (s *Service) RevokeUser(ctx context.Context, tenantID, username string) error {
@@ -227,23 +231,14 @@ func (s *Service) RevokeIssuedTo(ctx context.Context, tenantID, clientID string)
 	return s.tokens.RevokeIssuedTo(ctx, tenantID, clientID)
 }
 
-// SetBindPassword stores, sealed, the password with which the authenticator
-// binds to the directories whose connections name this credential. It belongs
-// to the authenticator's account in the administrative tenant.
-func (s *Service) SetBindPassword(ctx context.Context, adminTenant, credential, password string) error {
-	return s.accounts.SetSecret(ctx, kernel.SecretAddress{
-		TenantID: adminTenant, Type: kernel.UserSecret, Account: serviceaccount.Name, Name: credential,
-	}, map[string]string{"password": password})
-}
-
 // Start begins the background work, which ends with ctx.
 func (s *Service) Start(ctx context.Context) error {
-	if err := s.registry.Start(ctx); err != nil {
+	if err := s.Registry.Start(ctx); err != nil {
 		return err
 	}
 	go s.sweep(ctx)
-	go s.provisioning.rotator.Run(ctx)
-	go s.provisioning.provisioner.Run(ctx)
+	go s.Rotator.Run(ctx)
+	go s.provision.Run(ctx)
 	return nil
 }
 
@@ -272,11 +267,11 @@ func (s *Service) Ready(ctx context.Context) error {
 	if err := s.db.Usable(ctx, migrations.Authenticator); err != nil {
 		return err
 	}
-	admin, _, err := s.registry.Self()
+	admin, _, err := s.Registry.Self()
 	if err != nil {
 		return err
 	}
-	if _, err := s.keys.Active(ctx, admin.ID); err != nil {
+	if _, err := s.Keys.Active(ctx, admin.ID); err != nil {
 		return fmt.Errorf("signing key of tenant %s: %w", admin.ID, err)
 	}
 	return nil

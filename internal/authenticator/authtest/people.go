@@ -6,7 +6,6 @@ import (
 	"net/url"
 	"strconv"
 
-	"gatehouse/internal/authenticator/kernel"
 	"gatehouse/internal/authenticator/people"
 	"gatehouse/internal/authenticator/serviceaccount"
 	"gatehouse/internal/devldap"
@@ -57,7 +56,7 @@ func (f *Fixture) Directory(persons map[string][]devldap.Person) *devldap.Server
 		f.T.Fatal(err)
 	}
 	credential := "ldap." + u.Port()
-	if err := f.Kernel().SetSecret(f.T.Context(), BindPassword(credential), map[string]string{"password": bind}); err != nil {
+	if err := f.Kernel().SetSecret(f.T.Context(), serviceaccount.Secret("admin", credential), map[string]string{"password": bind}); err != nil {
 		f.T.Fatal(err)
 	}
 	for id := range persons {
@@ -70,9 +69,4 @@ func (f *Fixture) Directory(persons map[string][]devldap.Person) *devldap.Server
 		f.T.Fatal(err)
 	}
 	return s
-}
-
-// BindPassword is where the password of a connection's bind credential is kept.
-func BindPassword(credential string) kernel.SecretAddress {
-	return kernel.SecretAddress{TenantID: "admin", Type: kernel.UserSecret, Account: serviceaccount.Name, Name: credential}
 }

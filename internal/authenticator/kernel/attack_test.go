@@ -1,7 +1,6 @@
 package kernel_test
 
 import (
-	"net/http/httptest"
 	"strings"
 	"testing"
 
@@ -13,7 +12,8 @@ func reads(tenantID string) []string {
 	return []string{
 		"GET /role?tenant=" + tenantID, "GET /role/staff?tenant=" + tenantID, "GET /user/withRole/staff?tenant=" + tenantID,
 		"GET /user/roles/bob?tenant=" + tenantID, "GET /user/admins/" + tenantID,
-		`POST /user/isAdmin {"tenant":"` + tenantID + `","user":"bob"}`, `POST /user/hasRole {"tenant":"` + tenantID + `","user":"bob","roleName":"staff"}`,
+		`POST /user/isAdmin {"tenant":"` + tenantID + `","user":"bob"}`, `POST /user/hasRole {"tenant":"` + tenantID +
+			`","user":"bob","roleName":"staff"}`,
 		`POST /user/hasRoleAny {"tenant":"` + tenantID + `","user":"bob","roleNames":["staff"]}`,
 		`POST /user/hasRoleAll {"tenant":"` + tenantID + `","user":"bob","roleNames":["staff"]}`,
 	}
@@ -21,25 +21,25 @@ func reads(tenantID string) []string {
 
 // allowed sends requests of which each must succeed.
 func (k *fixture) allowed(token string, requests []string, behalf ...string) {
-	k.t.Helper()
+	k.T.Helper()
 	for _, request := range requests {
 		method, rest, _ := strings.Cut(request, " ")
 		path, body, _ := strings.Cut(rest, " ")
-		if a := k.ask(token, method, path, body, behalf...); a.status/100 != 2 {
-			k.t.Errorf("%s: %s: got %d %s", token, request, a.status, a.raw)
+		if a := k.ask(token, method, path, body, behalf...); a.Status/100 != 2 {
+			k.T.Errorf("%s: %s: got %d %s", token, request, a.Status, a.Raw)
 		}
 	}
 }
 
 // staffed gives tenants a role staff that bob has, owned by cat.
 func (k *fixture) staffed(tenants ...string) {
-	k.t.Helper()
+	k.T.Helper()
 	for _, tenantID := range tenants {
-		_, err := k.CreateRole(k.t.Context(), kernel.Role{TenantID: tenantID, Name: "staff", Owner: "cat", OwnerTenant: tenantID})
+		_, err := k.CreateRole(k.T.Context(), kernel.Role{TenantID: tenantID, Name: "staff", Owner: "cat", OwnerTenant: tenantID})
 		if err != nil {
-			k.t.Fatal(err)
+			k.T.Fatal(err)
 		}
-		grantRole(k.t, k.Service, tenantID, "bob", "staff")
+		grantRole(k.T, k.Service, tenantID, "bob", "staff")
 	}
 }
 
@@ -62,7 +62,10 @@ func TestAnOrdinaryUserChangesNoRole(t *testing.T) {
 	for _, user := range []string{"bob@dev", "eve@dev", "tenants@dev", "tokens@dev", "security@dev"} {
 		k.refused(user, 403, mutations("dev", "staff"))
 		k.refused(user, 403, mutations("dev", "$!tenant_admin"))
-		k.refused(user, 403, []string{`POST /user/grantAdminRole {"tenant":"dev","user":"eve"}`, `POST /user/revokeAdminRole {"tenant":"dev","user":"ada"}`})
+		k.refused(user, 403, []string{
+			`POST /user/grantAdminRole {"tenant":"dev","user":"eve"}`,
+			`POST /user/revokeAdminRole {"tenant":"dev","user":"ada"}`,
+		})
 	}
 	k.has("dev", "bob", "staff", true)
 	k.has("dev", "eve", "staff", false)
@@ -119,7 +122,10 @@ func TestATokenGeneratorRoleMadeInAnotherTenantGainsNothing(t *testing.T) {
 
 func TestTheAdministratorOfATenantCannotTouchBuiltInRoles(t *testing.T) {
 	k := primary(t)
-	for _, role := range []string{kernel.TenantCreator, kernel.DefinitionUpdater, "dev_token_generator", "x_token_generator", "$$bob", "$!other", "$x"} {
+	for _, role := range []string{
+		kernel.TenantCreator, kernel.DefinitionUpdater, "dev_token_generator", "x_token_generator",
+		"$$bob", "$!other", "$x",
+	} {
 		k.refused("ada@dev", 403, mutations("dev", role))
 		k.has("dev", "eve", role, false)
 	}
@@ -130,15 +136,18 @@ func TestTheAdministratorOfATenantCannotTouchBuiltInRoles(t *testing.T) {
 
 func TestAServiceCannotGiveItselfABuiltInRole(t *testing.T) {
 	k := primary(t)
-	before := strings.Join(held(t, k.db), ";")
-	for _, role := range []string{kernel.TenantCreator, kernel.DefinitionUpdater, kernel.GeneratorRole("dev"), kernel.GeneratorRole("tacc"), kernel.AdminRole} {
+	before := strings.Join(held(t, k.DB), ";")
+	for _, role := range []string{
+		kernel.TenantCreator, kernel.DefinitionUpdater, kernel.GeneratorRole("dev"),
+		kernel.GeneratorRole("tacc"), kernel.AdminRole,
+	} {
 		for _, tenantID := range []string{"admin", "dev", "far", "edge-admin"} {
 			for _, behalf := range []string{"files@admin", "root@admin", "ada@dev", "tokens@admin"} {
 				k.refused("files@admin!", 403, mutations(tenantID, role), behalf)
 			}
 		}
 	}
-	if after := strings.Join(held(t, k.db), ";"); after != before {
+	if after := strings.Join(held(t, k.DB), ";"); after != before {
 		t.Errorf("\n got %s\nwant %s", after, before)
 	}
 }
@@ -172,7 +181,9 @@ func TestAServiceActsForTheTenantsOfItsSite(t *testing.T) {
 	k.refused("files@edge-admin!", 403, append(reads("admin"), mutations("admin", "staff")...))
 	// West keeps its own roles; here are those that matter to services here.
 	k.refused("files@west-admin!", 403, append(reads("wild"), mutations("wild", "staff")...))
-	k.allowed("tenants@admin!", []string{`POST /user/hasRole {"tenant":"west-admin","user":"tokens","roleName":"tenant_definition_updater"}`})
+	k.allowed("tenants@admin!", []string{
+		`POST /user/hasRole {"tenant":"west-admin","user":"tokens","roleName":"tenant_definition_updater"}`,
+	})
 	k.refused("tenants@admin!", 403, mutations("west-admin", kernel.DefinitionUpdater))
 	k.refused("files@admin!", 403, mutations("west-admin", "staff"))
 }
@@ -209,7 +220,8 @@ func TestTheAdministratorsOfASiteHaveASayInItsBuiltInRoles(t *testing.T) {
 func TestAPersonWhoSharesAServicesNameGainsNothing(t *testing.T) {
 	k := primary(t)
 	k.allowed("files@admin!", mutations("admin", "filers")[:1])
-	k.want("authenticator@admin!", "POST", "/vault/secret/user/ldap.dev", `{"tenant":"admin","user":"authenticator","data":{"password":"p"}}`, 200, "")
+	k.want("authenticator@admin!", "POST", "/vault/secret/user/ldap.dev",
+		`{"tenant":"admin","user":"authenticator","data":{"password":"p"}}`, 200, "")
 	k.refused("files@admin", 403, append(mutations("admin", "filers"), mutations("admin", kernel.GeneratorRole("dev"))...))
 	for _, person := range []string{"authenticator@admin", "root@admin", "authenticator@dev", "tokens@admin"} {
 		name, tenantID, _ := strings.Cut(person, "@")
@@ -240,14 +252,12 @@ func TestATokenAtTheHostOfAnotherTenantIsRefused(t *testing.T) {
 	k := primary(t)
 	for host, want := range map[string]int{"dev.tapis.io": 200, "tacc.tapis.io": 403, "10.1.2.3": 200, "security": 200} {
 		for token, want := range map[string]int{"bob@dev": want, "files@admin!": 200} {
-			r := httptest.NewRequestWithContext(t.Context(), "GET", "http://"+host+"/v3/security/user/admins/dev", nil)
-			r.Header.Set("X-Tapis-Token", token)
+			headers := []string{"X-Tapis-Token", token}
 			if strings.HasSuffix(token, "!") {
-				r.Header.Set("X-Tapis-User", "files")
-				r.Header.Set("X-Tapis-Tenant", "admin")
+				headers = append(headers, "X-Tapis-User", "files", "X-Tapis-Tenant", "admin")
 			}
-			if a := k.send(r, ""); a.status != want {
-				t.Errorf("%s at %s: got %d, want %d", token, host, a.status, want)
+			if a := k.server.Send("GET", "http://"+host+"/v3/security/user/admins/dev", nil, headers...); a.Status != want {
+				t.Errorf("%s at %s: got %d, want %d", token, host, a.Status, want)
 			}
 		}
 	}

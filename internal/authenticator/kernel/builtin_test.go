@@ -8,9 +8,10 @@ import (
 	"time"
 
 	"gatehouse/internal/apierr"
+	"gatehouse/internal/authenticator/authtest"
 	"gatehouse/internal/authenticator/kernel"
 	"gatehouse/internal/database"
-	"gatehouse/internal/seal"
+	"gatehouse/internal/registryclient"
 	"gatehouse/internal/testdb"
 	"gatehouse/migrations"
 )
@@ -20,26 +21,34 @@ func onlyDB(t *testing.T) *database.DB {
 	return testdb.New(t, migrations.Authenticator)
 }
 
-func theSite() kernel.SiteView {
-	return kernel.SiteView{SiteID: "tacc", AdminTenant: "admin", Primary: true, Tenants: []kernel.TenantView{
+// theSite is a primary site and its tenants.
+func theSite() (registryclient.Site, []registryclient.Record) {
+	return registryclient.Site{ID: "tacc", AdminTenant: "admin", Primary: true}, []registryclient.Record{
 		{ID: "admin", AdminUser: "root", TokenGenServices: []string{"files"}},
 		{ID: "dev-2", AdminUser: "ada", TokenGenServices: []string{"abaco", "jobs"}},
 		{ID: "bare"},
-	}}
+	}
 }
 
-func ensure(t *testing.T, s *kernel.Service, v kernel.SiteView) {
+func ensure(t testing.TB, s *kernel.Service, site registryclient.Site, tenants ...registryclient.Record) {
 	t.Helper()
-	if err := s.EnsureBuiltinRoles(t.Context(), v); err != nil {
+	if err := s.EnsureBuiltinRoles(t.Context(), site, tenants); err != nil {
 		t.Fatal(err)
 	}
+}
+
+func ensureTheSite(t testing.TB, s *kernel.Service) {
+	t.Helper()
+	site, tenants := theSite()
+	ensure(t, s, site, tenants...)
 }
 
 // held lists all grants there are as "tenant role user".
 func held(t *testing.T, db *database.DB) []string {
 	t.Helper()
 	var all []string
-	if err := db.Conn(t.Context()).Raw("SELECT tenant_id || ' ' || role || ' ' || username FROM role_grants").Scan(&all).Error; err != nil {
+	if err := db.Conn(t.Context()).Raw("SELECT tenant_id || ' ' || role || ' ' || username FROM role_grants").Scan(
+		&all).Error; err != nil {
 		t.Fatal(err)
 	}
 	slices.Sort(all)
@@ -62,13 +71,14 @@ func TestASiteGetsItsBuiltInRoles(t *testing.T) {
 			"dev-2 $!tenant_admin ada",
 		}
 		for range 2 {
-			ensure(t, s, theSite())
-			ensure(t, newService(t, db), theSite()) // another replica
+			ensureTheSite(t, s)
+			ensureTheSite(t, newService(t, db)) // another replica
 			wantHeld(t, db, primary...)
 		}
 		names, err := s.RoleNames(t.Context(), "admin")
 		if err != nil || !slices.Equal(names, []string{
-			"$!tenant_admin", "bare_token_generator", "dev-2_token_generator", "site_admin_user", "tenant_creator", "tenant_definition_updater",
+			"$!tenant_admin", "bare_token_generator", "dev-2_token_generator", "site_admin_user", "tenant_creator",
+			"tenant_definition_updater",
 		}) {
 			t.Errorf("roles of admin: %v, %v", names, err)
 		}
@@ -76,15 +86,16 @@ func TestASiteGetsItsBuiltInRoles(t *testing.T) {
 			t.Errorf("roles of bare: %v, %v", names, err)
 		}
 		// An associate site has no tenant_creator.
-		ensure(t, s, kernel.SiteView{SiteID: "edge", AdminTenant: "edge", Tenants: []kernel.TenantView{{ID: "edge", AdminUser: "eva"}}})
-		wantHeld(t, db, append(primary, "edge $!tenant_admin eva", "edge tenant_definition_updater authenticator", "edge tenant_definition_updater tokens")...)
+		ensure(t, s, registryclient.Site{ID: "edge", AdminTenant: "edge"}, registryclient.Record{ID: "edge", AdminUser: "eva"})
+		wantHeld(t, db, append(primary, "edge $!tenant_admin eva", "edge tenant_definition_updater authenticator",
+			"edge tenant_definition_updater tokens")...)
 	})
 }
 
 func TestWhoseNameIsAServicesIsNoPersonOfTheAdministrativeTenant(t *testing.T) {
 	each(t, func(t *testing.T, db *database.DB) {
 		s := newService(t, db)
-		ensure(t, s, theSite())
+		ensureTheSite(t, s)
 		for name, want := range map[string]bool{
 			"grace": true, "root": true,
 			"tenants": false, "tokens": false, "authenticator": false, "security": false, "abaco": false, "jobs": false,
@@ -108,56 +119,52 @@ func TestWhoseNameIsAServicesIsNoPersonOfTheAdministrativeTenant(t *testing.T) {
 func TestRolesFollowTheRegistryAndLeaveAlonePeoplesOwnGrants(t *testing.T) {
 	each(t, func(t *testing.T, db *database.DB) {
 		s := newService(t, db)
-		site := kernel.SiteView{SiteID: "tacc", AdminTenant: "admin", Tenants: []kernel.TenantView{
-			{ID: "dev", AdminUser: "ada", TokenGenServices: []string{"abaco", "jobs"}},
-		}}
+		site := registryclient.Site{ID: "tacc", AdminTenant: "admin"}
 		updaters := []string{"admin tenant_definition_updater authenticator", "admin tenant_definition_updater tokens"}
-		ensure(t, s, site)
+		ensure(t, s, site, registryclient.Record{ID: "dev", AdminUser: "ada", TokenGenServices: []string{"abaco", "jobs"}})
 		grantRole(t, s, "admin", "pods", kernel.GeneratorRole("dev"))
 		grantRole(t, s, "dev", "bob", kernel.AdminRole)
 		if n, err := s.RevokeRole(t.Context(), "dev", "ada", kernel.AdminRole); n != 1 || err != nil {
 			t.Fatal(n, err)
 		}
 		// A tenant changes, and another appears.
-		site.Tenants = []kernel.TenantView{
+		tenants := []registryclient.Record{
 			{ID: "dev", AdminUser: "ada", TokenGenServices: []string{"jobs", "streams"}},
 			{ID: "new", AdminUser: "nia", TokenGenServices: []string{"jobs"}},
 		}
-		ensure(t, s, site)
-		want := append([]string{"admin dev_token_generator jobs", "admin dev_token_generator pods", "admin dev_token_generator streams", "admin new_token_generator jobs"},
+		ensure(t, s, site, tenants...)
+		want := append([]string{
+			"admin dev_token_generator jobs", "admin dev_token_generator pods",
+			"admin dev_token_generator streams", "admin new_token_generator jobs",
+		},
 			append(updaters, "dev $!tenant_admin bob", "new $!tenant_admin nia")...)
 		wantHeld(t, db, want...)
 		// A tenant that is not there for a while keeps what it has.
-		ensure(t, s, kernel.SiteView{SiteID: "tacc", AdminTenant: "admin", Tenants: site.Tenants[:1]})
+		ensure(t, s, site, tenants[0])
 		wantHeld(t, db, want...)
 	})
 }
 
-func TestAnUnchangedViewCostsNothing(t *testing.T) {
-	db := onlyDB(t)
-	box, err := seal.New(seal.NewKey())
-	if err != nil {
-		t.Fatal(err)
-	}
-	now := time.UnixMicro(1_763_726_400_000_000)
-	s := kernel.New(db, box, func() time.Time { return now })
-	ensure(t, s, theSite())
+func TestWhatIsUnchangedCostsNothing(t *testing.T) {
+	f := authtest.OnSQLite(t)
+	s := f.Kernel()
+	ensureTheSite(t, s)
 	if n, err := s.RevokeRole(t.Context(), "admin", "tenants", kernel.TenantCreator); n != 1 || err != nil {
 		t.Fatal(n, err)
 	}
-	ensure(t, s, theSite())
+	ensureTheSite(t, s)
 	wantRole(t, s, "admin", "tenants", kernel.TenantCreator, false) // the database was not asked
-	now = now.Add(5 * time.Minute)
-	ensure(t, s, theSite())
+	f.Clock.Advance(5 * time.Minute)
+	ensureTheSite(t, s)
 	wantRole(t, s, "admin", "tenants", kernel.TenantCreator, true)
-	if err := db.Close(); err != nil {
+	if err := f.DB.Close(); err != nil {
 		t.Fatal(err)
 	}
-	ensure(t, s, theSite())
-	changed := theSite()
-	changed.Tenants[0].AdminUser = "other"
-	if err := s.EnsureBuiltinRoles(t.Context(), changed); !apierr.Is(err, apierr.Unavailable) {
-		t.Errorf("a changed view without a database: %v", err)
+	ensureTheSite(t, s)
+	site, changed := theSite()
+	changed[0].AdminUser = "other"
+	if err := s.EnsureBuiltinRoles(t.Context(), site, changed); !apierr.Is(err, apierr.Unavailable) {
+		t.Errorf("a changed site without a database: %v", err)
 	}
 }
 
@@ -168,8 +175,9 @@ func TestReplicasMayEnsureAtOnce(t *testing.T) {
 			s := newService(t, db)
 			wg.Go(func() {
 				var err error
+				site, tenants := theSite()
 				for range 10 { // the reconciler asks again when others were in the way
-					if err = s.EnsureBuiltinRoles(t.Context(), theSite()); err == nil {
+					if err = s.EnsureBuiltinRoles(t.Context(), site, tenants); err == nil {
 						return
 					}
 				}
@@ -183,11 +191,11 @@ func TestReplicasMayEnsureAtOnce(t *testing.T) {
 	})
 }
 
-func TestAnUnusableViewIsRefused(t *testing.T) {
+func TestASiteThatCannotBeIsRefused(t *testing.T) {
 	s := newService(t, onlyDB(t))
-	for _, v := range []kernel.SiteView{{}, {SiteID: "tacc"}, {AdminTenant: "admin"}} {
-		if err := s.EnsureBuiltinRoles(t.Context(), v); err == nil {
-			t.Errorf("%+v was taken", v)
+	for _, site := range []registryclient.Site{{}, {ID: "tacc"}, {AdminTenant: "admin"}} {
+		if err := s.EnsureBuiltinRoles(t.Context(), site, nil); err == nil {
+			t.Errorf("%+v was taken", site)
 		}
 	}
 }

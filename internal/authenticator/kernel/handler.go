@@ -13,41 +13,30 @@ import (
 	"gatehouse/internal/apierr"
 	"gatehouse/internal/authn"
 	"gatehouse/internal/httpapi"
+	"gatehouse/internal/registryclient"
+	"gatehouse/internal/throttle"
 )
-
-// Attempt is one try at a service's password, which may come to nothing.
-type Attempt interface {
-	Succeed()
-	Fail()
-	Cancel()
-}
 
 // HandlerDeps are what a Handler uses.
 type HandlerDeps struct {
-	Service *Service
-	Realm   authn.Realm
-	SiteID  string // where this service runs
-	// TenantAt returns the id of the tenant whose host this is, if any's.
-	TenantAt func(host string) (tenantID string, known bool)
-	// BaseURL returns the address of a tenant, or "".
-	BaseURL func(ctx context.Context, tenantID string) string
-	// Attempt begins a try at a service's password from an address, or fails
-	// with an error of kind apierr.TooMany.
-	Attempt func(ctx context.Context, tenantID, service, from string) (Attempt, error)
-	Ready   httpapi.Ready
+	Service  *Service
+	Registry *registryclient.Client
+	SiteID   string // where this service runs
+	Guard    *throttle.Guard
+	Ready    httpapi.Ready
 }
 
 // Handler serves /v3/security.
 type Handler struct {
 	HandlerDeps
 
-	rights rights
+	policy policy
 	probes atomic.Int64
 }
 
 // NewHandler returns a Handler.
 func NewHandler(d HandlerDeps) *Handler {
-	return &Handler{HandlerDeps: d, rights: rights{roles: d.Service, realm: d.Realm, siteID: d.SiteID}}
+	return &Handler{HandlerDeps: d, policy: policy{roles: d.Service, registry: d.Registry, siteID: d.SiteID}}
 }
 
 // Mount registers the routes on r, a group at /v3/security. check says who a
@@ -67,7 +56,7 @@ func (h *Handler) sameTenant(c *gin.Context) error {
 	if err != nil || caller.Service() {
 		return err
 	}
-	if tenantID, known := h.TenantAt(c.Request.Host); known && tenantID != caller.TenantID {
+	if tenant, known := h.Registry.At(c.Request.Host); known && tenant.ID != caller.TenantID {
 		return forbidden("The token belongs to another tenant than the host of this request.")
 	}
 	return nil
@@ -88,21 +77,21 @@ func (h *Handler) ready(c *gin.Context) error {
 	return httpapi.Reply(c, http.StatusOK, h.probe(), "The security kernel is ready.")
 }
 
-type probeAnswer struct {
+type probeResponse struct {
 	CheckNum int64 `json:"checkNum"`
 }
 
-func (h *Handler) probe() probeAnswer { return probeAnswer{h.probes.Add(1)} }
+func (h *Handler) probe() probeResponse { return probeResponse{h.probes.Add(1)} }
 
 // The results of several operations.
 type (
-	namesAnswer struct {
+	namesResponse struct {
 		Names []string `json:"names"`
 	}
-	changesAnswer struct {
+	changesResponse struct {
 		Changes int `json:"changes"`
 	}
-	authorizedAnswer struct {
+	authorizedResponse struct {
 		IsAuthorized bool `json:"isAuthorized"`
 	}
 )
@@ -118,7 +107,7 @@ func (h *Handler) asked(c *gin.Context, tenantID string) (authn.Caller, authn.Te
 	if err := need("tenant", tenantID); err != nil {
 		return authn.Caller{}, authn.Tenant{}, err
 	}
-	tenant, err := h.rights.scope(ctx, caller, tenantID)
+	tenant, err := h.policy.scope(ctx, caller, tenantID)
 	return caller, tenant, err
 }
 
@@ -132,5 +121,6 @@ func need(field, value string) error {
 
 // roleURL returns the address of a role.
 func (h *Handler) roleURL(ctx context.Context, tenantID, name string) string {
-	return h.BaseURL(ctx, tenantID) + "/v3/security/role/" + url.PathEscape(name) + "?tenant=" + url.QueryEscape(tenantID)
+	tenant, _, _ := h.Registry.Active(ctx, tenantID) // none: an address relative to the host that was asked
+	return tenant.BaseURL + "/v3/security/role/" + url.PathEscape(name) + "?tenant=" + url.QueryEscape(tenantID)
 }

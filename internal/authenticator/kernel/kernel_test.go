@@ -3,109 +3,73 @@ package kernel_test
 import (
 	"context"
 	"encoding/json"
-	"net/http"
-	"net/http/httptest"
 	"strings"
 	"testing"
-	"time"
 
-	"gatehouse/internal/apitest"
+	"github.com/gin-gonic/gin"
+
+	"gatehouse/internal/authenticator/authtest"
 	"gatehouse/internal/authenticator/kernel"
 	"gatehouse/internal/authn"
 	"gatehouse/internal/database"
-	"gatehouse/internal/httpapi"
-	"gatehouse/internal/testlog"
+	"gatehouse/internal/registryclient"
+	"gatehouse/internal/registryclient/registrytest"
 	"gatehouse/internal/throttle"
 )
-
-// realm is the primary site main and its associates edge, which runs no
-// security kernel, and west, which runs one.
-type realm map[string]authn.Tenant
-
-func newRealm() realm {
-	r := realm{}
-	for _, t := range []authn.Tenant{
-		{ID: "admin", SiteID: "main", SiteAdmin: true},
-		{ID: "dev", SiteID: "main"},
-		{ID: "tacc", SiteID: "main"},
-		{ID: "edge-admin", SiteID: "edge", SiteAdmin: true},
-		{ID: "far", SiteID: "edge"},
-		{ID: "west-admin", SiteID: "west", SiteAdmin: true},
-		{ID: "wild", SiteID: "west"},
-	} {
-		r[t.ID] = t
-	}
-	return r
-}
-
-func (r realm) Tenant(_ context.Context, id string) (authn.Tenant, bool, error) {
-	t, found := r[id]
-	return t, found, nil
-}
-
-func (realm) RunsItself(_ context.Context, siteID, service string) (bool, error) {
-	return siteID == "west" && service == "security", nil
-}
-
-func (realm) PrimarySite(context.Context) (string, error) { return "main", nil }
 
 // fixture is the security kernel of a site behind authentication, where a
 // token is the caller's name, tenant and, for services, "!".
 type fixture struct {
+	*authtest.Fixture
 	*kernel.Service
 
-	t       *testing.T
-	db      *database.DB
-	handler http.Handler
-	clock   *time.Time
+	registry *registryclient.Client
+	server   *authtest.Server
 }
 
 // newKernel starts the kernel of a site, whose tenants dev and tacc have the
-// administrator ada, and whose administrative ones root.
+// administrator ada, and whose administrative ones root. Beside the site edge,
+// which runs no security kernel, is the site west, which runs one.
 func newKernel(t *testing.T, db *database.DB, siteID string) *fixture {
 	t.Helper()
-	now := time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)
-	k := &fixture{Service: newService(t, db), t: t, db: db, clock: &now}
-	engine, err := httpapi.New(httpapi.Options{Version: "test", Log: testlog.New(t)})
-	if err != nil {
+	k := &fixture{Fixture: authtest.New(t, db)}
+	k.Service = k.Kernel()
+	registry := registrytest.New(t)
+	registry.ChangeSite("west", object{"site_admin_tenant_id": "west-admin", "services": []string{"security"}})
+	for _, id := range []string{"west-admin", "wild"} {
+		registry.Change(id, object{"site_id": "west"})
+	}
+	deps := registry.Deps(t, db, k.Clock.Now)
+	deps.SiteID = siteID
+	k.registry = registryclient.New(deps)
+	if err := k.registry.Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	tenants := newRealm()
-	guard := throttle.NewGuard(func() time.Time { return *k.clock })
 	h := kernel.NewHandler(kernel.HandlerDeps{
-		Service: k.Service, Realm: tenants, SiteID: siteID, Ready: func(context.Context) error { return db.Ping(t.Context()) },
-		TenantAt: func(host string) (string, bool) {
-			id, found := strings.CutSuffix(host, ".tapis.io")
-			return id, found
-		},
-		BaseURL: func(_ context.Context, id string) string { return "https://" + id + ".tapis.io" },
-		Attempt: func(ctx context.Context, tenantID, service, from string) (kernel.Attempt, error) {
-			return guard.Service(ctx, tenantID, service, from)
-		},
+		Service: k.Service, Registry: k.registry, SiteID: siteID, Ready: func(context.Context) error { return db.Ping(t.Context()) },
+		Guard: throttle.NewGuard(k.Clock.Now),
 	})
-	h.Mount(engine.Group("/v3/security"), func(_ context.Context, raw string, behalf authn.Subject) (authn.Caller, error) {
-		name, tenantID, _ := strings.Cut(raw, "@")
-		tenantID, service := strings.CutSuffix(tenantID, "!")
-		tenant, found := tenants[tenantID]
-		if !found {
-			return authn.Caller{}, authn.ErrTenant
-		}
-		caller := authn.Caller{Username: name, TenantID: tenantID, SiteID: tenant.SiteID, AccountType: authn.UserAccount}
-		if service {
-			caller.AccountType, caller.OnBehalfOf = authn.ServiceAccount, behalf
-		}
-		return caller, nil
-	})
-	k.handler = apitest.New(t, engine, "security")
-	for _, site := range []kernel.SiteView{
-		{SiteID: "main", AdminTenant: "admin", Primary: true, Tenants: []kernel.TenantView{
-			{ID: "admin", AdminUser: "root"}, {ID: "dev", AdminUser: "ada", TokenGenServices: []string{"jobs"}}, {ID: "tacc", AdminUser: "ada"},
-		}},
-		{SiteID: "edge", AdminTenant: "edge-admin", Tenants: []kernel.TenantView{{ID: "edge-admin", AdminUser: "root"}, {ID: "far", AdminUser: "eva"}}},
-	} {
-		ensure(t, k.Service, site)
-	}
+	k.server = authtest.Serve(t, func(r *gin.Engine) { h.Mount(r.Group("/v3/security"), k.check) }, "security")
+	ensure(t, k.Service, registryclient.Site{ID: "main", AdminTenant: "admin", Primary: true},
+		registryclient.Record{ID: "admin", AdminUser: "root"}, registryclient.Record{ID: "tacc", AdminUser: "ada"},
+		registryclient.Record{ID: "dev", AdminUser: "ada", TokenGenServices: []string{"jobs"}})
+	ensure(t, k.Service, registryclient.Site{ID: "edge", AdminTenant: "edge-admin"},
+		registryclient.Record{ID: "edge-admin", AdminUser: "root"}, registryclient.Record{ID: "far", AdminUser: "eva"})
 	return k
+}
+
+func (k *fixture) check(ctx context.Context, raw string, behalf authn.Subject) (authn.Caller, error) {
+	name, tenantID, _ := strings.Cut(raw, "@")
+	tenantID, service := strings.CutSuffix(tenantID, "!")
+	tenant, found, err := k.registry.Tenant(ctx, tenantID)
+	if err != nil || !found {
+		return authn.Caller{}, authn.ErrTenant
+	}
+	caller := authn.Caller{Username: name, TenantID: tenantID, SiteID: tenant.SiteID, AccountType: authn.UserAccount}
+	if service {
+		caller.AccountType, caller.OnBehalfOf = authn.ServiceAccount, behalf
+	}
+	return caller, nil
 }
 
 func primary(t *testing.T) *fixture {
@@ -113,65 +77,40 @@ func primary(t *testing.T) *fixture {
 	return newKernel(t, onlyDB(t), "main")
 }
 
-// answer is what a request came to.
-type answer struct {
-	status int
-	raw    string
-	header http.Header
-	result any
-}
-
 // ask sends a request with a token, if it is not empty. Services ask for
 // themselves unless a header says otherwise ("name@tenant").
-func (k *fixture) ask(token, method, path, body string, behalf ...string) answer {
-	k.t.Helper()
-	r := httptest.NewRequestWithContext(k.t.Context(), method, "http://inside:8000/v3/security"+path, strings.NewReader(body))
+func (k *fixture) ask(token, method, path, body string, behalf ...string) authtest.Reply {
+	k.T.Helper()
+	var headers []string
 	if token != "" {
-		r.Header.Set("X-Tapis-Token", token)
+		headers = append(headers, "X-Tapis-Token", token)
 	}
 	if who, service := strings.CutSuffix(token, "!"); service {
 		if len(behalf) > 0 {
 			who = behalf[0]
 		}
 		name, tenantID, _ := strings.Cut(who, "@")
-		r.Header.Set("X-Tapis-User", name)
-		r.Header.Set("X-Tapis-Tenant", tenantID)
+		headers = append(headers, "X-Tapis-User", name, "X-Tapis-Tenant", tenantID)
 	}
-	return k.send(r, body)
-}
-
-func (k *fixture) send(r *http.Request, body string) answer {
-	k.t.Helper()
-	if body != "" {
-		r.Header.Set("Content-Type", "application/json")
-	}
-	w := httptest.NewRecorder()
-	k.handler.ServeHTTP(w, r)
-	a := answer{status: w.Code, raw: w.Body.String(), header: w.Header()}
-	var envelope struct{ Result any }
-	if err := json.Unmarshal(w.Body.Bytes(), &envelope); err != nil {
-		k.t.Fatalf("%s %s: %v", r.Method, r.URL, err)
-	}
-	a.result = envelope.Result
-	return a
+	return k.server.Send(method, "http://inside:8000/v3/security"+path, body, headers...)
 }
 
 // want fails the test unless a request is answered with a status and, when
 // result is not empty, with that result as JSON.
-func (k *fixture) want(token, method, path, body string, status int, result string, behalf ...string) answer {
-	k.t.Helper()
+func (k *fixture) want(token, method, path, body string, status int, result string, behalf ...string) authtest.Reply {
+	k.T.Helper()
 	a := k.ask(token, method, path, body, behalf...)
-	got, _ := json.Marshal(a.result)
-	if a.status != status || result != "" && string(got) != result {
-		k.t.Errorf("%s: %s %s %s\n got %d %s\nwant %d %s", token, method, path, body, a.status, a.raw, status, result)
+	got, _ := json.Marshal(a.At("result"))
+	if a.Status != status || result != "" && string(got) != result {
+		k.T.Errorf("%s: %s %s %s\n got %d %s\nwant %d %s", token, method, path, body, a.Status, a.Raw, status, result)
 	}
 	return a
 }
 
 // has asks in process, as other parts of the authenticator do.
 func (k *fixture) has(tenantID, username, role string, want bool) {
-	k.t.Helper()
-	wantRole(k.t, k.Service, tenantID, username, role, want)
+	k.T.Helper()
+	wantRole(k.T, k.Service, tenantID, username, role, want)
 }
 
 const yes, no = `{"isAuthorized":true}`, `{"isAuthorized":false}`
@@ -185,7 +124,8 @@ func TestRolesOnTheWire(t *testing.T) {
 		k.want("ada@dev", "POST", "/role", body, 200, url)
 		k.want("ada@dev", "GET", "/role?tenant=dev", "", 200, `{"names":["$!tenant_admin","staff"]}`)
 		k.want("bob@dev", "GET", "/role/staff?tenant=dev", "", 200,
-			`{"created":"2025-11-21T12:00:00.000000Z","description":"People.","name":"staff","owner":"ada","ownerTenant":"dev","tenant":"dev","type":"USER","updated":"2025-11-21T12:00:00.000000Z"}`)
+			`{"created":"2026-11-21T12:00:00.000000Z","description":"People.","name":"staff","owner":"ada",`+
+				`"ownerTenant":"dev","tenant":"dev","type":"USER","updated":"2026-11-21T12:00:00.000000Z"}`)
 		k.want("bob@dev", "GET", "/role/$!tenant_admin?tenant=dev", "", 200, "")
 		k.want("bob@dev", "GET", "/role/nothing?tenant=dev", "", 404, "null")
 
@@ -290,13 +230,14 @@ func TestWhatCannotBeUnderstoodIsNamed(t *testing.T) {
 		method, rest, _ := strings.Cut(request, " ")
 		path, body, _ := strings.Cut(rest, " ")
 		a := k.ask("ada@dev", method, path, body)
-		if a.status != 400 || !strings.Contains(a.raw, field) {
-			t.Errorf("%s: got %d %s; want a message that names %s", request, a.status, a.raw, field)
+		if a.Status != 400 || !strings.Contains(a.Raw, field) {
+			t.Errorf("%s: got %d %s; want a message that names %s", request, a.Status, a.Raw, field)
 		}
 	}
 	for _, tenantID := range []string{"nowhere", "", "DEV"} {
-		if a := k.ask("files@admin!", "POST", "/user/isAdmin", `{"tenant":"`+tenantID+`","user":"bob"}`); a.status != 400 || !strings.Contains(a.raw, "The field tenant ") {
-			t.Errorf("a service about tenant %q: got %d %s", tenantID, a.status, a.raw)
+		if a := k.ask("files@admin!", "POST", "/user/isAdmin", `{"tenant":"`+tenantID+`","user":"bob"}`); a.Status != 400 ||
+			!strings.Contains(a.Raw, "The field tenant ") {
+			t.Errorf("a service about tenant %q: got %d %s", tenantID, a.Status, a.Raw)
 		}
 	}
 }
@@ -314,7 +255,7 @@ func mutations(tenantID, role string) []string {
 
 // refused sends requests of which each must be answered with the status.
 func (k *fixture) refused(token string, status int, requests []string, behalf ...string) {
-	k.t.Helper()
+	k.T.Helper()
 	for _, request := range requests {
 		method, rest, _ := strings.Cut(request, " ")
 		path, body, _ := strings.Cut(rest, " ")
@@ -325,10 +266,14 @@ func (k *fixture) refused(token string, status int, requests []string, behalf ..
 func TestOnlyTheHealthChecksNeedNoToken(t *testing.T) {
 	k := primary(t)
 	requests := append(mutations("dev", "staff"),
-		"GET /role?tenant=dev", "GET /role/staff?tenant=dev", "GET /user/withRole/staff?tenant=dev", "GET /user/roles/bob?tenant=dev", "GET /user/admins/dev",
-		"POST /user/isAdmin {}", "POST /user/hasRole {}", "POST /user/hasRoleAny {}", "POST /user/hasRoleAll {}", "POST /user/grantAdminRole {}", "POST /user/revokeAdminRole {}",
-		"POST /vault/secret/validateServicePassword/password {}", "GET /vault/secret/user/x?tenant=dev&user=bob", "POST /vault/secret/user/x {}",
-		"GET /vault/secret/read/meta/user/x", "GET /vault/secret/list/meta/user", "POST /vault/secret/delete/user/x {}", "POST /vault/secret/undelete/user/x {}",
+		"GET /role?tenant=dev", "GET /role/staff?tenant=dev", "GET /user/withRole/staff?tenant=dev", "GET /user/roles/bob?tenant=dev",
+		"GET /user/admins/dev",
+		"POST /user/isAdmin {}", "POST /user/hasRole {}", "POST /user/hasRoleAny {}", "POST /user/hasRoleAll {}",
+		"POST /user/grantAdminRole {}", "POST /user/revokeAdminRole {}",
+		"POST /vault/secret/validateServicePassword/password {}", "GET /vault/secret/user/x?tenant=dev&user=bob",
+		"POST /vault/secret/user/x {}",
+		"GET /vault/secret/read/meta/user/x", "GET /vault/secret/list/meta/user", "POST /vault/secret/delete/user/x {}",
+		"POST /vault/secret/undelete/user/x {}",
 		"POST /vault/secret/destroy/user/x {}", "DELETE /vault/secret/destroy/meta/user/x")
 	k.refused("", 401, requests)
 	k.refused("bob@nowhere", 401, requests)

@@ -2,6 +2,7 @@ package kernel
 
 import (
 	"context"
+	"crypto/sha256"
 	"fmt"
 	"regexp"
 	"strings"
@@ -10,6 +11,7 @@ import (
 
 	"gatehouse/internal/apierr"
 	"gatehouse/internal/database"
+	"gatehouse/internal/recent"
 	"gatehouse/internal/seal"
 )
 
@@ -25,13 +27,16 @@ type Service struct {
 	box   *seal.Box
 	now   func() time.Time
 
-	ensured    ensured
-	generating chan struct{} // holds one while a key pair is generated
+	ensured    *recent.Map[string, [sha256.Size]byte] // by site, what was last found in order
+	generating chan struct{}                          // holds one while a key pair is generated
 }
 
 // New returns a Service on db.
 func New(db *database.DB, box *seal.Box, now func() time.Time) *Service {
-	return &Service{store: store{db}, box: box, now: now, generating: make(chan struct{}, 1)}
+	return &Service{
+		store: store{db}, box: box, now: now, ensured: recent.New[string, [sha256.Size]byte](maxSites, checkEvery),
+		generating: make(chan struct{}, 1),
+	}
 }
 
 // SetPassword gives a service account of a tenant its password.

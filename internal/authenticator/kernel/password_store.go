@@ -34,7 +34,8 @@ func (s store) savePassword(ctx context.Context, r passwordRow) error {
 // passwordHash returns the hash of an account's password, "" when there is none.
 func (s store) passwordHash(ctx context.Context, tenantID, service string) (string, error) {
 	var hash string
-	_, err := s.db.QueryRow(ctx, `SELECT hash FROM service_passwords WHERE tenant_id = ? AND service = ?`, []any{tenantID, service}, &hash)
+	_, err := s.db.QueryRow(ctx, `SELECT hash FROM service_passwords WHERE tenant_id = ? AND service = ?`,
+		[]any{tenantID, service}, &hash)
 	if err != nil {
 		return "", fmt.Errorf("read service password: %w", err)
 	}

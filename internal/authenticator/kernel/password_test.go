@@ -3,34 +3,23 @@ package kernel_test
 import (
 	"strings"
 	"testing"
-	"time"
 
 	"gatehouse/internal/apierr"
+	"gatehouse/internal/authenticator/authtest"
 	"gatehouse/internal/authenticator/kernel"
 	"gatehouse/internal/database"
-	"gatehouse/internal/seal"
 	"gatehouse/internal/testdb"
-	"gatehouse/internal/testlog"
 	"gatehouse/migrations"
 )
 
+type object = authtest.Object
+
 func newService(t *testing.T, db *database.DB) *kernel.Service {
 	t.Helper()
-	box, err := seal.New(seal.NewKey())
-	if err != nil {
-		t.Fatal(err)
-	}
-	return kernel.New(db, box, func() time.Time { return time.UnixMicro(1_763_726_400_000_000) })
+	return authtest.New(t, db).Kernel()
 }
 
-func newPassword(t *testing.T) string {
-	t.Helper()
-	password := seal.NewSecret()
-	testlog.Secret(t, password)
-	return password
-}
-
-func set(t *testing.T, s *kernel.Service, tenantID, service, password string) {
+func set(t testing.TB, s *kernel.Service, tenantID, service, password string) {
 	t.Helper()
 	if err := s.SetPassword(t.Context(), tenantID, service, password); err != nil {
 		t.Fatal(err)
@@ -51,14 +40,17 @@ func each(t *testing.T, test func(t *testing.T, db *database.DB)) {
 
 func TestOnlyTheAccountsOwnPasswordMatches(t *testing.T) {
 	each(t, func(t *testing.T, db *database.DB) {
-		s, password, other := newService(t, db), newPassword(t), newPassword(t)
+		s, password, other := newService(t, db), authtest.Secret(t), authtest.Secret(t)
 		set(t, s, "admin", "files", password)
 		set(t, s, "admin", "systems", other)
 		set(t, s, "edge", "files", other)
 		wantMatch(t, s, "admin", "files", password, true)
 		wantMatch(t, s, "admin", "systems", other, true)
 		wantMatch(t, s, "edge", "files", other, true)
-		for _, wrong := range []string{"", other, password[:42], password + "x", password + "\x00", " " + password, password + "\n", strings.ToLower(password)} {
+		for _, wrong := range []string{
+			"", other, password[:42], password + "x", password + "\x00", " " + password, password + "\n",
+			strings.ToLower(password),
+		} {
 			wantMatch(t, s, "admin", "files", wrong, false)
 		}
 		wantMatch(t, s, "edge", "files", password, false)
@@ -73,7 +65,7 @@ func TestOnlyTheAccountsOwnPasswordMatches(t *testing.T) {
 
 func TestANewPasswordReplacesTheOld(t *testing.T) {
 	each(t, func(t *testing.T, db *database.DB) {
-		s, first, second := newService(t, db), newPassword(t), newPassword(t)
+		s, first, second := newService(t, db), authtest.Secret(t), authtest.Secret(t)
 		set(t, s, "admin", "files", first)
 		set(t, s, "edge", "files", first)
 		set(t, s, "admin", "files", second)
@@ -85,12 +77,13 @@ func TestANewPasswordReplacesTheOld(t *testing.T) {
 
 func TestAHashMovedToAnotherAccountMatchesNothing(t *testing.T) {
 	each(t, func(t *testing.T, db *database.DB) {
-		s, mine, theirs := newService(t, db), newPassword(t), newPassword(t)
+		s, mine, theirs := newService(t, db), authtest.Secret(t), authtest.Secret(t)
 		set(t, s, "admin", "files", mine)
 		set(t, s, "admin", "systems", theirs)
 		set(t, s, "edge", "files", theirs)
 		err := db.Conn(t.Context()).Exec(
-			`UPDATE service_passwords SET hash = (SELECT hash FROM service_passwords WHERE tenant_id = 'admin' AND service = 'files')`).Error
+			`UPDATE service_passwords SET hash = (SELECT hash FROM service_passwords
+				WHERE tenant_id = 'admin' AND service = 'files')`).Error
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -109,7 +102,7 @@ func TestAHashMovedToAnotherAccountMatchesNothing(t *testing.T) {
 
 func TestNoPasswordStandsInTheDatabase(t *testing.T) {
 	each(t, func(t *testing.T, db *database.DB) {
-		s, password := newService(t, db), newPassword(t)
+		s, password := newService(t, db), authtest.Secret(t)
 		set(t, s, "admin", "files", password)
 		set(t, s, "admin", "systems", password)
 		dump := testdb.Dump(t, db)
@@ -117,7 +110,8 @@ func TestNoPasswordStandsInTheDatabase(t *testing.T) {
 			t.Errorf("the dump misses the accounts or holds their password")
 		}
 		var hashes []string
-		if err := db.Conn(t.Context()).Raw(`SELECT DISTINCT hash FROM service_passwords`).Scan(&hashes).Error; err != nil || len(hashes) != 2 {
+		if err := db.Conn(t.Context()).Raw(`SELECT DISTINCT hash FROM service_passwords`).Scan(&hashes).Error; err != nil ||
+			len(hashes) != 2 {
 			t.Errorf("%d different hashes, %v: equal passwords look equal", len(hashes), err)
 		}
 	})
@@ -125,7 +119,7 @@ func TestNoPasswordStandsInTheDatabase(t *testing.T) {
 
 func TestShortPasswordsAndOddNamesAreNotTaken(t *testing.T) {
 	each(t, func(t *testing.T, db *database.DB) {
-		s, password := newService(t, db), newPassword(t)
+		s, password := newService(t, db), authtest.Secret(t)
 		for _, short := range []string{"", "x", password[:23]} {
 			err := s.SetPassword(t.Context(), "admin", "files", short)
 			if err == nil || len(short) > 1 && strings.Contains(err.Error(), short) {
@@ -133,7 +127,8 @@ func TestShortPasswordsAndOddNamesAreNotTaken(t *testing.T) {
 			}
 		}
 		odd := []string{
-			"", "Files", "FILES", "1files", "-files", "files ", " files", "files\n", "files\x00", "fi/les", "files@admin", "fi:les", "fi_les", "fïles", "\xff", strings.Repeat("f", 51),
+			"", "Files", "FILES", "1files", "-files", "files ", " files", "files\n", "files\x00", "fi/les", "files@admin", "fi:les",
+			"fi_les", "fïles", "\xff", strings.Repeat("f", 51),
 		}
 		for _, name := range odd {
 			if err := s.SetPassword(t.Context(), "admin", name, password); err == nil || strings.Contains(err.Error(), password) {
@@ -160,7 +155,7 @@ func TestShortPasswordsAndOddNamesAreNotTaken(t *testing.T) {
 
 func TestWithoutADatabaseNoPasswordIsRightOrWrong(t *testing.T) {
 	each(t, func(t *testing.T, db *database.DB) {
-		s, password := newService(t, db), newPassword(t)
+		s, password := newService(t, db), authtest.Secret(t)
 		set(t, s, "admin", "files", password)
 		if err := db.Close(); err != nil {
 			t.Fatal(err)
@@ -168,7 +163,7 @@ func TestWithoutADatabaseNoPasswordIsRightOrWrong(t *testing.T) {
 		if got, err := s.PasswordMatches(t.Context(), "admin", "files", password); got || !apierr.Is(err, apierr.Unavailable) {
 			t.Errorf("got %t, %v", got, err)
 		}
-		if err := s.SetPassword(t.Context(), "admin", "files", newPassword(t)); err == nil {
+		if err := s.SetPassword(t.Context(), "admin", "files", authtest.Secret(t)); err == nil {
 			t.Error("a password was set in no database")
 		}
 	})

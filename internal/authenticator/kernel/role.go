@@ -57,7 +57,8 @@ func (r Role) validate() error {
 	ordinary := len(r.Name) <= maxRoleName && roleName.MatchString(r.Name)
 	switch {
 	case !ordinary && r.Name != AdminRole && (len(r.Name) > maxUsername || !generatorRole.MatchString(r.Name)):
-		return apierr.Invalidf("The field roleName must begin with a letter and have letters, digits and underscores only, at most %d of them.", maxRoleName)
+		return apierr.Invalidf("The field roleName must begin with a letter and have "+
+			"letters, digits and underscores only, at most %d of them.", maxRoleName)
 	case !utf8.ValidString(r.Description) || utf8.RuneCountInString(r.Description) > maxDescription:
 		return apierr.Invalidf("The field description must have at most %d characters.", maxDescription)
 	}
@@ -72,7 +73,8 @@ func isName(s string) bool {
 func checkUsername(username string) error {
 	if !isName(username) || strings.ContainsFunc(username, func(r rune) bool { return r < ' ' || r == 0x7f }) ||
 		strings.TrimSpace(username) != username {
-		return apierr.Invalidf("The field user must be the name of an account: at most %d bytes, without control characters or outer spaces.", maxUsername)
+		return apierr.Invalidf("The field user must be the name of an account: "+
+			"at most %d bytes, without control characters or outer spaces.", maxUsername)
 	}
 	return nil
 }

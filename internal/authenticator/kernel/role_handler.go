@@ -34,7 +34,7 @@ func (h *Handler) mountRoles(r gin.IRouter) {
 	httpapi.Get(r, "/user/admins/:tenant", h.admins)
 }
 
-type roleAnswer struct {
+type roleResponse struct {
 	Tenant      string `json:"tenant"`
 	Type        string `json:"type"`
 	Name        string `json:"name"`
@@ -76,12 +76,15 @@ func (h *Handler) createRole(c *gin.Context) error {
 		return err
 	}
 	owner := ownerOf(caller, tenant.ID)
-	role := Role{TenantID: tenant.ID, Name: body.RoleName, Owner: owner.Username, OwnerTenant: owner.TenantID, Description: *body.Description}
+	role := Role{
+		TenantID: tenant.ID, Name: body.RoleName, Owner: owner.Username, OwnerTenant: owner.TenantID,
+		Description: *body.Description,
+	}
 	if err := role.validate(); err != nil && !isBuiltin(role.Name) {
 		return err
 	}
 	ctx := c.Request.Context()
-	if err := h.rights.mayChange(ctx, caller, tenant, role.Name, create, false); err != nil {
+	if err := h.policy.mayChange(ctx, caller, tenant, role.Name, create, false); err != nil {
 		return err
 	}
 	created, err := h.Service.CreateRole(ctx, role)
@@ -120,7 +123,7 @@ func replyNames(c *gin.Context, names []string, err error, message string) error
 	if err != nil {
 		return err
 	}
-	return httpapi.Reply(c, http.StatusOK, namesAnswer{names}, message)
+	return httpapi.Reply(c, http.StatusOK, namesResponse{names}, message)
 }
 
 func (h *Handler) role(c *gin.Context) error {
@@ -132,7 +135,7 @@ func (h *Handler) role(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	return httpapi.Reply(c, http.StatusOK, roleAnswer{
+	return httpapi.Reply(c, http.StatusOK, roleResponse{
 		Tenant: r.TenantID, Type: roleType(r.Name), Name: r.Name, Description: r.Description,
 		Owner: r.Owner, OwnerTenant: r.OwnerTenant, Created: instant(r.Created), Updated: instant(r.LastUpdated),
 	}, "The role.")
@@ -158,7 +161,7 @@ func (h *Handler) mayChange(ctx context.Context, caller authn.Caller, tenant aut
 		return err
 	}
 	owner := err == nil && role.Owner == caller.Username && role.OwnerTenant == caller.TenantID
-	return h.rights.mayChange(ctx, caller, tenant, name, change, owner)
+	return h.policy.mayChange(ctx, caller, tenant, name, change, owner)
 }
 
 // replyChanges answers a change and notes in the access log what it was.
@@ -167,7 +170,7 @@ func (h *Handler) replyChanges(c *gin.Context, tenantID, role, username string, 
 		return err
 	}
 	noteChange(c.Request.Context(), tenantID, role, username)
-	return httpapi.Reply(c, http.StatusOK, changesAnswer{n}, "Done.")
+	return httpapi.Reply(c, http.StatusOK, changesResponse{n}, "Done.")
 }
 
 func noteChange(ctx context.Context, tenantID, role, username string) {
@@ -273,7 +276,7 @@ func replyAuthorized(c *gin.Context, authorized bool, err error) error {
 	if !authorized {
 		message = "Not authorized."
 	}
-	return httpapi.Reply(c, http.StatusOK, authorizedAnswer{authorized}, message)
+	return httpapi.Reply(c, http.StatusOK, authorizedResponse{authorized}, message)
 }
 
 func (h *Handler) hasRole(c *gin.Context) error {

@@ -110,7 +110,8 @@ func (s store) isGranted(ctx context.Context, tenantID, role, username string) (
 // service's. Administrators are people.
 func (s store) isService(ctx context.Context, tenantID, username string) (bool, error) {
 	var one int
-	found, err := s.db.QueryRow(ctx, `SELECT 1 FROM role_grants WHERE tenant_id = ? AND username = ? AND source = ? AND role <> ? LIMIT 1`,
+	found, err := s.db.QueryRow(ctx, `
+SELECT 1 FROM role_grants WHERE tenant_id = ? AND username = ? AND source = ? AND role <> ? LIMIT 1`,
 		[]any{tenantID, username, fromRegistry, AdminRole}, &one)
 	if err != nil {
 		return false, fmt.Errorf("read grants of services: %w", err)

@@ -13,22 +13,25 @@ import (
 	"gatehouse/internal/database"
 )
 
-func makeRole(t *testing.T, s *kernel.Service, tenantID, name string) {
+func makeRole(t testing.TB, s *kernel.Service, tenantID, name string) {
 	t.Helper()
-	created, err := s.CreateRole(t.Context(), kernel.Role{TenantID: tenantID, Name: name, Owner: "ada", OwnerTenant: tenantID, Description: "x"})
+	created, err := s.CreateRole(t.Context(), kernel.Role{
+		TenantID: tenantID, Name: name, Owner: "ada", OwnerTenant: tenantID,
+		Description: "x",
+	})
 	if err != nil || !created {
 		t.Fatalf("create role %s in %s: %v, %v", name, tenantID, created, err)
 	}
 }
 
-func grantRole(t *testing.T, s *kernel.Service, tenantID, username, role string) {
+func grantRole(t testing.TB, s *kernel.Service, tenantID, username, role string) {
 	t.Helper()
 	if n, err := s.GrantRole(t.Context(), tenantID, username, role, "ada@"+tenantID); err != nil || n != 1 {
 		t.Fatalf("grant %s to %s in %s: %d, %v", role, username, tenantID, n, err)
 	}
 }
 
-func wantRole(t *testing.T, s *kernel.Service, tenantID, username, role string, want bool) {
+func wantRole(t testing.TB, s *kernel.Service, tenantID, username, role string, want bool) {
 	t.Helper()
 	if got, err := s.HasRole(t.Context(), tenantID, username, role); got != want || err != nil {
 		t.Errorf("%s of %s has %q: got %t, %v; want %t", username, tenantID, role, got, err, want)
@@ -72,7 +75,8 @@ func TestARoleIsHeldByThoseWhoWereGrantedItInThatTenantAlone(t *testing.T) {
 		wantRole(t, s, "tacc", "bob", "$$bob", true)                 // everyone's default role
 		wantRole(t, newService(t, db), "tacc", "bob", "staff", true) // at once on every replica
 
-		if users, err := s.UsersWithRole(t.Context(), "tacc", "staff"); err != nil || !slices.Equal(users, []string{"Bob", "ann", "bob"}) {
+		if users, err := s.UsersWithRole(t.Context(), "tacc", "staff"); err != nil ||
+			!slices.Equal(users, []string{"Bob", "ann", "bob"}) {
 			t.Errorf("users with staff: %v, %v", users, err)
 		}
 		if users, err := s.UsersWithRole(t.Context(), "dev", "staff"); err != nil || users == nil || len(users) != 0 {
@@ -118,12 +122,15 @@ func TestARoleThatExistsStaysAsItIs(t *testing.T) {
 	each(t, func(t *testing.T, db *database.DB) {
 		s := newService(t, db)
 		makeRole(t, s, "tacc", "staff")
-		created, err := s.CreateRole(t.Context(), kernel.Role{TenantID: "tacc", Name: "staff", Owner: "eve", OwnerTenant: "tacc", Description: "mine"})
+		created, err := s.CreateRole(t.Context(), kernel.Role{
+			TenantID: "tacc", Name: "staff", Owner: "eve", OwnerTenant: "tacc",
+			Description: "mine",
+		})
 		if created || err != nil {
 			t.Errorf("created twice: %v, %v", created, err)
 		}
 		r, err := s.Role(t.Context(), "tacc", "staff")
-		if err != nil || r.Owner != "ada" || r.OwnerTenant != "tacc" || r.Description != "x" || r.Created.Year() != 2025 {
+		if err != nil || r.Owner != "ada" || r.OwnerTenant != "tacc" || r.Description != "x" || r.Created.Year() != 2026 {
 			t.Errorf("got %+v, %v", r, err)
 		}
 	})
@@ -147,7 +154,10 @@ func TestWhatDoesNotExistIsNotFound(t *testing.T) {
 
 func TestNamesOfRolesAndAccountsThatCannotBeAreRefused(t *testing.T) {
 	s := newService(t, onlyDB(t))
-	for _, name := range []string{"", "1a", "_a", "a-b", "a b", "a.b", "ä", "a\n", "$x", "$$bob", "$!tenant_adminx", "$!other", "_token_generator", "a b_token_generator", "\xff", strings.Repeat("a", 59)} {
+	for _, name := range []string{
+		"", "1a", "_a", "a-b", "a b", "a.b", "ä", "a\n", "$x", "$$bob", "$!tenant_adminx", "$!other",
+		"_token_generator", "a b_token_generator", "\xff", strings.Repeat("a", 59),
+	} {
 		_, err := s.CreateRole(t.Context(), kernel.Role{TenantID: "tacc", Name: name})
 		if !apierr.Is(err, apierr.Invalid) || !strings.Contains(err.Error(), "The field roleName ") {
 			t.Errorf("role %q: %v", name, err)
@@ -156,7 +166,10 @@ func TestNamesOfRolesAndAccountsThatCannotBeAreRefused(t *testing.T) {
 	for _, name := range []string{"a", "A_1", strings.Repeat("a", 58), "dev-2_token_generator", kernel.AdminRole} {
 		makeRole(t, s, "tacc", name)
 	}
-	if _, err := s.CreateRole(t.Context(), kernel.Role{TenantID: "tacc", Name: "b", Description: strings.Repeat("é", 2049)}); !apierr.Is(err, apierr.Invalid) {
+	if _, err := s.CreateRole(t.Context(), kernel.Role{
+		TenantID: "tacc", Name: "b",
+		Description: strings.Repeat("é", 2049),
+	}); !apierr.Is(err, apierr.Invalid) {
 		t.Errorf("a long description: %v", err)
 	}
 	for _, name := range []string{"", " bob", "bob ", "b\x00b", "b\nb", "\xff", strings.Repeat("a", 256)} {

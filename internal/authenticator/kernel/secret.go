@@ -59,7 +59,10 @@ type SecretVersion struct {
 }
 
 func (r secretRow) version() SecretVersion {
-	return SecretVersion{Version: r.Version, Created: r.CreateTime.Time(), Deleted: r.DeletionTime.Time(), Destroyed: r.DestroyTime != 0}
+	return SecretVersion{
+		Version: r.Version, Created: r.CreateTime.Time(), Deleted: r.DeletionTime.Time(),
+		Destroyed: r.DestroyTime != 0,
+	}
 }
 
 // row names a version unambiguously, for sealing.
@@ -80,7 +83,8 @@ func (a SecretAddress) valid() bool {
 func canonicalName(name string) (string, error) {
 	name = strings.NewReplacer("/", "+", " ", "+").Replace(name)
 	if !secretName.MatchString(name) || strings.Contains(name, "++") || strings.HasSuffix(name, "+") {
-		return "", apierr.Invalidf("The field secretName must have letters, digits and . _ - only, with + between folders, at most %d of them.", maxPart)
+		return "", apierr.Invalidf("The field secretName must have letters, digits and . _ - only, "+
+			"with + between folders, at most %d of them.", maxPart)
 	}
 	return name, nil
 }

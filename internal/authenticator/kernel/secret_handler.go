@@ -61,7 +61,7 @@ func (h *Handler) validatePassword(c *gin.Context) error {
 		return forbidden("Only the service tokens and the service itself may have a password checked.")
 	}
 	ctx := c.Request.Context()
-	attempt, err := h.Attempt(ctx, tenant.ID, body.User, c.ClientIP())
+	attempt, err := h.Guard.Service(ctx, tenant.ID, body.User, c.ClientIP())
 	if err != nil {
 		return err
 	}
@@ -124,7 +124,8 @@ func (h *Handler) target(c *gin.Context, tenantID, username string) (target, err
 		}
 		to.path = to.Type + "/" + to.Account
 	case signingSecret:
-		return target{}, forbidden("Signing keys are kept by the authenticator, which gives them to nobody; PUT /v3/tokens/keys makes a tenant a new one.")
+		return target{}, forbidden("Signing keys are kept by the authenticator, which gives them to nobody; " +
+			"PUT /v3/tokens/keys makes a tenant a new one.")
 	default:
 		return target{}, apierr.Invalidf("The field secretType must be system, dbcred, user or service.")
 	}
@@ -196,15 +197,18 @@ func (h *Handler) queriedSecret(c *gin.Context) (target, error) {
 	return h.target(c, tenantID, username)
 }
 
-type versionAnswer struct {
+type versionResponse struct {
 	Version      int    `json:"version"`
 	CreatedTime  string `json:"created_time"`
 	DeletionTime string `json:"deletion_time"`
 	Destroyed    bool   `json:"destroyed"`
 }
 
-func newVersionAnswer(v SecretVersion) versionAnswer {
-	return versionAnswer{Version: v.Version, CreatedTime: instant(v.Created), DeletionTime: instant(v.Deleted), Destroyed: v.Destroyed}
+func newVersionResponse(v SecretVersion) versionResponse {
+	return versionResponse{
+		Version: v.Version, CreatedTime: instant(v.Created), DeletionTime: instant(v.Deleted),
+		Destroyed: v.Destroyed,
+	}
 }
 
 func (h *Handler) readSecret(c *gin.Context) error {
@@ -228,8 +232,8 @@ func (h *Handler) readSecret(c *gin.Context) error {
 	}
 	return httpapi.Reply(c, http.StatusOK, struct {
 		SecretMap map[string]string `json:"secretMap"`
-		Metadata  versionAnswer     `json:"metadata"`
-	}{content, newVersionAnswer(found)}, "The secret.")
+		Metadata  versionResponse   `json:"metadata"`
+	}{content, newVersionResponse(found)}, "The secret.")
 }
 
 func (h *Handler) writeSecret(c *gin.Context) error {
@@ -260,7 +264,7 @@ func (h *Handler) writeSecret(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	return httpapi.Reply(c, http.StatusOK, newVersionAnswer(written), "The secret was written.")
+	return httpapi.Reply(c, http.StatusOK, newVersionResponse(written), "The secret was written.")
 }
 
 func checkContent(data map[string]string) error {
@@ -284,19 +288,20 @@ func (h *Handler) readMeta(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	answers := make([]versionAnswer, 0, len(versions))
+	answers := make([]versionResponse, 0, len(versions))
 	for _, v := range versions {
-		answers = append(answers, newVersionAnswer(v))
+		answers = append(answers, newVersionResponse(v))
 	}
 	first, last := versions[0], versions[len(versions)-1]
 	return httpapi.Reply(c, http.StatusOK, struct {
-		CreatedTime    string          `json:"created_time"`
-		UpdatedTime    string          `json:"updated_time"`
-		CurrentVersion int             `json:"current_version"`
-		OldestVersion  int             `json:"oldest_version"`
-		MaxVersions    int             `json:"max_versions"`
-		Versions       []versionAnswer `json:"versions"`
-	}{instant(first.Created), instant(last.Created), last.Version, first.Version, maxVersions, answers}, "The versions of the secret.")
+		CreatedTime    string            `json:"created_time"`
+		UpdatedTime    string            `json:"updated_time"`
+		CurrentVersion int               `json:"current_version"`
+		OldestVersion  int               `json:"oldest_version"`
+		MaxVersions    int               `json:"max_versions"`
+		Versions       []versionResponse `json:"versions"`
+	}{instant(first.Created), instant(last.Created), last.Version, first.Version, maxVersions, answers},
+		"The versions of the secret.")
 }
 
 func (h *Handler) listMeta(c *gin.Context) error {

@@ -52,7 +52,8 @@ func (s *Service) insertVersion(ctx context.Context, a SecretAddress, text []byt
 		return SecretVersion{}, err
 	}
 	if cas != nil && *cas != newest.Version {
-		return SecretVersion{}, apierr.New(apierr.Conflict, "The newest version of the secret is %d, not the one that options.cas names.", newest.Version)
+		return SecretVersion{}, apierr.New(
+			apierr.Conflict, "The newest version of the secret is %d, not the one that options.cas names.", newest.Version)
 	}
 	if !found && a.Type == UserSecret {
 		names, err := s.store.secretNames(ctx, a)
@@ -60,7 +61,8 @@ func (s *Service) insertVersion(ctx context.Context, a SecretAddress, text []byt
 			return SecretVersion{}, err
 		}
 		if len(names) >= maxSecrets {
-			return SecretVersion{}, apierr.New(apierr.Conflict, "There are %d secrets, the most that one account may have; erase one first.", len(names))
+			return SecretVersion{}, apierr.New(
+				apierr.Conflict, "There are %d secrets, the most that one account may have; erase one first.", len(names))
 		}
 	}
 	version := newest.Version + 1

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"gatehouse/internal/authenticator/authtest"
 	"gatehouse/internal/database"
 	"gatehouse/internal/seal"
 	"gatehouse/internal/testdb"
@@ -27,13 +28,16 @@ func passwordBody(tenantID, service, password string) string {
 func TestTokensAndTheServiceItselfHaveItsPasswordChecked(t *testing.T) {
 	each(t, func(t *testing.T, db *database.DB) {
 		k := newKernel(t, db, "main")
-		password := newPassword(t)
+		password := authtest.Secret(t)
 		set(t, k.Service, "admin", "files", password)
 		for _, caller := range []string{"tokens@admin!", "files@admin!"} {
 			k.want(caller, "POST", check+"password", passwordBody("admin", "files", password), 200, yes)
 		}
 		// Nobody else learns anything.
-		for _, caller := range []string{"systems@admin!", "tokens@edge-admin!", "files@edge-admin!", "root@admin", "files@admin", "tokens@admin", "ada@dev"} {
+		for _, caller := range []string{
+			"systems@admin!", "tokens@edge-admin!", "files@edge-admin!", "root@admin", "files@admin",
+			"tokens@admin", "ada@dev",
+		} {
 			k.want(caller, "POST", check+"password", passwordBody("admin", "files", password), 403, "null", caller)
 		}
 		k.want("tokens@admin!", "POST", check+"password", passwordBody("edge-admin", "files", password), 403, "null")
@@ -44,11 +48,11 @@ func TestTokensAndTheServiceItselfHaveItsPasswordChecked(t *testing.T) {
 
 func TestAWrongPasswordAndAnUnknownServiceAreAnsweredAlike(t *testing.T) {
 	k := primary(t)
-	password := newPassword(t)
+	password := authtest.Secret(t)
 	set(t, k.Service, "admin", "files", password)
 	answers := map[string]bool{}
 	for _, ask := range [][3]string{
-		{"password", "files", newPassword(t)},
+		{"password", "files", authtest.Secret(t)},
 		{"password", "files", password[:20]},
 		{"password", "nothing", password},
 		{"password", "Odd Name", password},
@@ -56,7 +60,7 @@ func TestAWrongPasswordAndAnUnknownServiceAreAnsweredAlike(t *testing.T) {
 		{"other", "nothing", "x"},
 	} {
 		a := k.want("tokens@admin!", "POST", check+ask[0], passwordBody("admin", ask[1], ask[2]), 403, "null")
-		answers[a.raw] = true
+		answers[a.Raw] = true
 	}
 	if len(answers) != 1 {
 		t.Errorf("the answers differ: %v", answers)
@@ -65,18 +69,18 @@ func TestAWrongPasswordAndAnUnknownServiceAreAnsweredAlike(t *testing.T) {
 
 func TestGuessesAtAServicesPasswordAreSlowedDown(t *testing.T) {
 	k := primary(t)
-	password := newPassword(t)
+	password := authtest.Secret(t)
 	set(t, k.Service, "admin", "files", password)
 	set(t, k.Service, "admin", "jobs", password)
 	for range 10 {
 		k.want("tokens@admin!", "POST", check+"password", passwordBody("admin", "files", "wrong"), 403, "")
 	}
 	a := k.want("tokens@admin!", "POST", check+"password", passwordBody("admin", "files", password), 429, "null")
-	if a.header.Get("Retry-After") == "" {
+	if a.Header.Get("Retry-After") == "" {
 		t.Error("no Retry-After")
 	}
 	k.want("tokens@admin!", "POST", check+"password", passwordBody("admin", "jobs", password), 200, yes)
-	*k.clock = k.clock.Add(time.Minute)
+	k.Clock.Advance(time.Minute)
 	k.want("tokens@admin!", "POST", check+"password", passwordBody("admin", "files", password), 200, yes)
 }
 
@@ -90,7 +94,7 @@ func TestASecretOnTheWire(t *testing.T) {
 		k := newKernel(t, db, "main")
 		const (
 			path, query = "/vault/secret/user/ldap+dev", "?tenant=dev&user=ada"
-			created     = `"created_time":"2025-11-21T12:00:00.000000Z"`
+			created     = `"created_time":"2026-11-21T12:00:00.000000Z"`
 			one         = `{` + created + `,"deletion_time":"","destroyed":false,"version":1}`
 			two         = `{` + created + `,"deletion_time":"","destroyed":false,"version":2}`
 		)
@@ -102,9 +106,11 @@ func TestASecretOnTheWire(t *testing.T) {
 		k.want("ada@dev", "GET", path+query+"&version=0", "", 200, `{"metadata":`+two+`,"secretMap":{"password":"second"}}`)
 		k.want("ada@dev", "GET", path+query+"&version=1", "", 200, `{"metadata":`+one+`,"secretMap":{"password":"first"}}`)
 		k.want("ada@dev", "GET", path+query+"&version=3", "", 404, "null")
-		k.want("ada@dev", "GET", "/vault/secret/list/meta/user"+query, "", 200, `{"keys":["ldap/","other"],"secretPath":"secret/tapis/tenant/dev/user/ada/kv"}`)
+		k.want("ada@dev", "GET", "/vault/secret/list/meta/user"+query, "", 200,
+			`{"keys":["ldap/","other"],"secretPath":"secret/tapis/tenant/dev/user/ada/kv"}`)
 		k.want("ada@dev", "GET", "/vault/secret/read/meta/user/ldap+dev"+query, "", 200,
-			`{`+created+`,"current_version":2,"max_versions":10,"oldest_version":1,"updated_time":"2025-11-21T12:00:00.000000Z","versions":[`+one+`,`+two+`]}`)
+			`{`+created+`,"current_version":2,"max_versions":10,"oldest_version":1,`+
+				`"updated_time":"2026-11-21T12:00:00.000000Z","versions":[`+one+`,`+two+`]}`)
 
 		versions := func(list string) string { return `{"tenant":"dev","user":"ada","versions":` + list + `}` }
 		k.want("ada@dev", "POST", "/vault/secret/delete/user/ldap+dev", versions("[0]"), 200, "[2]")
@@ -116,11 +122,13 @@ func TestASecretOnTheWire(t *testing.T) {
 		k.want("ada@dev", "GET", path+query+"&version=1", "", 404, "null")
 		k.want("ada@dev", "POST", "/vault/secret/undelete/user/ldap+dev", versions("[]"), 200, "[1,2]")
 		k.want("ada@dev", "GET", path+query+"&version=1", "", 404, "null")
-		if a := k.ask("ada@dev", "GET", "/vault/secret/read/meta/user/ldap+dev"+query, ""); !strings.Contains(a.raw, `"destroyed":true`) {
-			t.Errorf("got %s", a.raw)
+		if a := k.ask("ada@dev", "GET", "/vault/secret/read/meta/user/ldap+dev"+query, ""); !strings.Contains(
+			a.Raw, `"destroyed":true`) {
+			t.Errorf("got %s", a.Raw)
 		}
 		var contents int
-		if err := db.Conn(t.Context()).Raw("SELECT COUNT(*) FROM secrets WHERE name = 'ldap+dev' AND content <> ''").Scan(&contents).Error; err != nil || contents != 1 {
+		if err := db.Conn(t.Context()).Raw("SELECT COUNT(*) FROM secrets WHERE name = 'ldap+dev' AND content <> ''").Scan(
+			&contents).Error; err != nil || contents != 1 {
 			t.Errorf("%d contents left, %v", contents, err)
 		}
 		k.want("ada@dev", "DELETE", "/vault/secret/destroy/meta/user/ldap+dev"+query, "", 200, "null")
@@ -147,7 +155,8 @@ func TestAConditionalWriteNeedsTheNewestVersion(t *testing.T) {
 			cas    string
 			status int
 		}{{"1", 409}, {"0", 200}, {"0", 409}, {"2", 409}, {"1", 200}, {"-1", 409}, {"null", 200}, {"3", 200}} {
-			k.want("ada@dev", "POST", "/vault/secret/user/x", secretBody("dev", "ada", step.cas, `,"options":{"cas":`+step.cas+`}`), step.status, "")
+			k.want("ada@dev", "POST", "/vault/secret/user/x", secretBody("dev", "ada", step.cas, `,"options":{"cas":`+step.cas+`}`),
+				step.status, "")
 		}
 	})
 }
@@ -164,10 +173,11 @@ func TestOfConditionalWritesAtOnceOneSucceedsAndOthersAllDo(t *testing.T) {
 			var written atomic.Int32
 			for i := range writers {
 				wg.Go(func() {
-					if a := k.ask("ada@dev", "POST", "/vault/secret/user/x", secretBody("dev", "ada", fmt.Sprint(i), test.options)); a.status == 200 {
+					if a := k.ask("ada@dev", "POST", "/vault/secret/user/x", secretBody(
+						"dev", "ada", fmt.Sprint(i), test.options)); a.Status == 200 {
 						written.Add(1)
-					} else if a.status != 409 {
-						t.Errorf("got %d %s", a.status, a.raw)
+					} else if a.Status != 409 {
+						t.Errorf("got %d %s", a.Status, a.Raw)
 					}
 				})
 			}
@@ -212,8 +222,8 @@ func TestASecretIsOpenToItsOwnerAlone(t *testing.T) {
 			status = 403
 		}
 		a := k.want(f[0], "GET", "/vault/secret/"+f[1]+"/x?tenant="+f[2]+"&user="+f[3], "", status, "")
-		if got := strings.Contains(a.raw, `"password":"`); got != (want != "") || want != "" && !strings.Contains(a.raw, `"`+want+`"`) {
-			t.Errorf("%s: got %s", request, a.raw)
+		if got := strings.Contains(a.Raw, `"password":"`); got != (want != "") || want != "" && !strings.Contains(a.Raw, `"`+want+`"`) {
+			t.Errorf("%s: got %s", request, a.Raw)
 		}
 	}
 }
@@ -225,8 +235,10 @@ func TestSystemAndDatabaseSecretsAreTheServices(t *testing.T) {
 	k.want("systems@admin!", "POST", sys+"&keytype=password", secretBody("dev", "bob", "pw", ""), 200, "")
 	k.want("files@admin!", "POST", db, secretBody("admin", "dbuser", "db", ""), 200, "")
 	for path, status := range map[string]int{
-		sys + "&tenant=dev&user=bob": 200, sys + "&tenant=dev&user=bob&keytype=sshkey": 200, sys + "&tenant=dev&user=bob&keytype=password": 200,
-		sys + "&tenant=tacc&user=bob": 404, sys + "&tenant=dev&user=bob&keytype=token": 404, sys + "&tenant=dev&user=bob&keytype=x": 400,
+		sys + "&tenant=dev&user=bob": 200, sys + "&tenant=dev&user=bob&keytype=sshkey": 200,
+		sys + "&tenant=dev&user=bob&keytype=password": 200,
+		sys + "&tenant=tacc&user=bob":                 404, sys + "&tenant=dev&user=bob&keytype=token": 404,
+		sys + "&tenant=dev&user=bob&keytype=x":                            400,
 		"/vault/secret/system/x?sysid=s1/u&sysuser=v&tenant=dev&user=bob": 404,
 		"/vault/secret/system/x?sysid=s1&tenant=dev&user=bob":             400,
 		db + "&tenant=admin&user=dbuser":                                  200,
@@ -249,7 +261,8 @@ func TestSigningKeysAreNeitherReadNorReplacedHere(t *testing.T) {
 		name, _, _ := strings.Cut(caller, "@")
 		query := "?tenant=dev&user=" + name
 		for _, request := range []string{
-			"GET /vault/secret/jwtsigning/keys" + query, "GET /vault/secret/read/meta/jwtsigning/keys" + query, "GET /vault/secret/list/meta/jwtsigning" + query,
+			"GET /vault/secret/jwtsigning/keys" + query, "GET /vault/secret/read/meta/jwtsigning/keys" + query,
+			"GET /vault/secret/list/meta/jwtsigning" + query,
 			"DELETE /vault/secret/destroy/meta/jwtsigning/keys" + query,
 			`POST /vault/secret/jwtsigning/keys {"tenant":"dev","user":"` + name + `","data":{"privateKey":"<generate-secret>"}}`,
 			`POST /vault/secret/destroy/jwtsigning/keys {"tenant":"dev","user":"` + name + `","versions":[]}`,
@@ -259,7 +272,7 @@ func TestSigningKeysAreNeitherReadNorReplacedHere(t *testing.T) {
 			k.refused(caller, 403, []string{request})
 		}
 	}
-	if dump := testdb.Dump(t, k.db); strings.Contains(dump, "secrets:") || strings.Contains(dump, "signing_keys:") {
+	if dump := testdb.Dump(t, k.DB); strings.Contains(dump, "secrets:") || strings.Contains(dump, "signing_keys:") {
 		t.Errorf("something was stored:\n%s", dump)
 	}
 }
@@ -272,15 +285,17 @@ func TestSecretsAreGeneratedWhereAsked(t *testing.T) {
 		var got struct {
 			Result struct{ SecretMap map[string]string }
 		}
-		if err := json.Unmarshal([]byte(a.raw), &got); err != nil {
+		if err := json.Unmarshal([]byte(a.Raw), &got); err != nil {
 			t.Fatal(err)
 		}
 		return got.Result.SecretMap
 	}
 	body := func(data string) string { return `{"tenant":"dev","user":"ada","data":` + data + `}` }
-	a := k.want("ada@dev", "POST", "/vault/secret/user/p", body(`{"a":"<generate-secret>","b":"<generate-secret>","c":"kept <generate-secret>"}`), 200, "")
+	a := k.want("ada@dev", "POST", "/vault/secret/user/p",
+		body(`{"a":"<generate-secret>","b":"<generate-secret>","c":"kept <generate-secret>"}`), 200, "")
 	got := read("p")
-	if len(got["a"]) != 43 || len(got["b"]) != 43 || got["a"] == got["b"] || got["c"] != "kept <generate-secret>" || strings.Contains(a.raw, got["a"]) {
+	if len(got["a"]) != 43 || len(got["b"]) != 43 || got["a"] == got["b"] || got["c"] != "kept <generate-secret>" ||
+		strings.Contains(a.Raw, got["a"]) {
 		t.Errorf("got %d and %d characters, %q", len(got["a"]), len(got["b"]), got["c"])
 	}
 	k.want("ada@dev", "POST", "/vault/secret/user/k", body(`{"privateKey":"<generate-secret>","publicKey":"x"}`), 200, "")

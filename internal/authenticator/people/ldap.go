@@ -160,9 +160,7 @@ func (l *LDAP) wanted(ctx context.Context, id string) (settings, error) {
 	if err != nil {
 		return settings{}, err
 	}
-	secret, found, err := l.deps.Kernel.Secret(ctx, kernel.SecretAddress{
-		TenantID: admin.ID, Type: kernel.UserSecret, Account: serviceaccount.Name, Name: c.BindCredential,
-	})
+	secret, found, err := l.deps.Kernel.Secret(ctx, serviceaccount.Secret(admin.ID, c.BindCredential))
 	if err != nil {
 		return settings{}, err
 	}

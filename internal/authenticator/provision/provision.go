@@ -5,7 +5,7 @@
 // It compares what is with what should be, again and again, so that a crash
 // or a service that is away only delays it and several replicas may do it at
 // once. How a key is made belongs to keys, what roles there are to kernel,
-// how the registry is read to tenancy.
+// how the registry is read to registryclient.
 package provision
 
 import (
@@ -15,23 +15,9 @@ import (
 
 	"gatehouse/internal/apierr"
 	"gatehouse/internal/authenticator/kernel"
+	"gatehouse/internal/authenticator/keys"
 	"gatehouse/internal/registryclient"
 )
-
-// Records lists the tenants of the site that is served here, drafts included.
-type Records interface {
-	Own(ctx context.Context) (site registryclient.Site, tenants []registryclient.Record, changed bool, err error)
-}
-
-// Keys sees to a tenant's signing key, given what the registry publishes.
-type Keys interface {
-	Reconcile(ctx context.Context, tenantID, published string) error
-}
-
-// Roles sees to the roles that follow from the registry.
-type Roles interface {
-	EnsureBuiltinRoles(ctx context.Context, v kernel.SiteView) error
-}
 
 // allEvery is how often all tenants are looked at although the registry says
 // what it said before.
@@ -39,9 +25,9 @@ const allEvery = time.Minute
 
 // Deps are what a Provisioner uses.
 type Deps struct {
-	Records Records
-	Keys    Keys
-	Roles   Roles
+	Records *registryclient.Records
+	Rotator *keys.Rotator
+	Kernel  *kernel.Service
 	Poll    time.Duration // how often the registry is asked
 	Log     *slog.Logger
 }
@@ -95,7 +81,7 @@ func (p *Provisioner) Pass(ctx context.Context) {
 	}
 	p.rest--
 	// Roles first: one of them permits what the keys need.
-	if err := p.deps.Roles.EnsureBuiltinRoles(ctx, viewOf(site, tenants)); err != nil && ctx.Err() == nil {
+	if err := p.deps.Kernel.EnsureBuiltinRoles(ctx, site, tenants); err != nil && ctx.Err() == nil {
 		p.deps.Log.ErrorContext(ctx, "roles not provided", slog.Any("error", err))
 	}
 	for _, t := range tenants {
@@ -116,7 +102,7 @@ func (p *Provisioner) key(ctx context.Context, t registryclient.Record, all, cha
 	case !hasFailed && !all:
 		return
 	}
-	err := p.deps.Keys.Reconcile(ctx, t.ID, t.PublicKey)
+	err := p.deps.Rotator.Reconcile(ctx, t.ID, t.PublicKey)
 	if err == nil {
 		delete(p.pauses, t.ID)
 		return
@@ -131,12 +117,4 @@ func (p *Provisioner) key(ctx context.Context, t registryclient.Record, all, cha
 	}
 	p.deps.Log.ErrorContext(ctx, "signing key not provided", slog.String("tenant", t.ID), slog.String("status", t.Status),
 		slog.Any("error", err))
-}
-
-func viewOf(site registryclient.Site, tenants []registryclient.Record) kernel.SiteView {
-	v := kernel.SiteView{SiteID: site.ID, AdminTenant: site.AdminTenant, Primary: site.Primary}
-	for _, t := range tenants {
-		v.Tenants = append(v.Tenants, kernel.TenantView{ID: t.ID, AdminUser: t.AdminUser, TokenGenServices: t.TokenGenServices})
-	}
-	return v
 }

@@ -2,132 +2,125 @@ package provision_test
 
 import (
 	"context"
-	"errors"
+	"net/http"
 	"slices"
 	"sync"
 	"testing"
 	"time"
 
+	"gatehouse/internal/authenticator/authtest"
 	"gatehouse/internal/authenticator/kernel"
 	"gatehouse/internal/authenticator/provision"
-	"gatehouse/internal/registryclient"
-	"gatehouse/internal/testlog"
+	"gatehouse/internal/registryclient/registrytest"
 )
 
-// site plays what the provisioner sees and does.
-type site struct {
-	mu      sync.Mutex
-	tenants []registryclient.Record
-	changed bool
-	away    bool
-	broken  map[string]bool
-	done    []string // what was done since take
-	view    kernel.SiteView
-}
+type object = authtest.Object
 
-func (s *site) Own(context.Context) (registryclient.Site, []registryclient.Record, bool, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.away {
-		return registryclient.Site{}, nil, false, errors.New("away")
-	}
-	changed := s.changed
-	s.changed = false
-	return registryclient.Site{ID: "main", AdminTenant: "admin", Primary: true}, s.tenants, changed, nil
-}
-
-func (s *site) Reconcile(_ context.Context, tenantID, published string) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.done = append(s.done, "key "+tenantID+" "+published)
-	if s.broken[tenantID] {
-		return errors.New("broken")
-	}
-	return nil
-}
-
-func (s *site) EnsureBuiltinRoles(_ context.Context, v kernel.SiteView) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.done, s.view = append(s.done, "roles"), v
-	return nil
-}
-
-func (s *site) take() []string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	done := s.done
-	s.done = nil
-	return done
-}
-
-func newSite(t *testing.T, poll time.Duration) (*site, *provision.Provisioner) {
+// newFixture returns a site whose registry names a tenant without a key, new.
+func newFixture(t *testing.T, poll time.Duration) (*authtest.Fixture, *provision.Provisioner) {
 	t.Helper()
-	s := &site{changed: true, broken: map[string]bool{}, tenants: []registryclient.Record{
-		{ID: "admin", PublicKey: "k"}, {ID: "draft", Status: "DRAFT", AdminUser: "ada", TokenGenServices: []string{"authenticator"}},
-	}}
-	return s, provision.New(provision.Deps{Records: s, Keys: s, Roles: s, Poll: poll, Log: testlog.New(t)})
+	f := authtest.OnSQLite(t)
+	f.Registry().Change("new", nil)
+	return f, provision.New(provision.Deps{
+		Records: f.Records(), Rotator: f.Rotator(), Kernel: f.Kernel(), Poll: poll, Log: f.Log,
+	})
+}
+
+func keysOf(t *testing.T, f *authtest.Fixture, tenantID string) int {
+	t.Helper()
+	list, err := f.Keys().List(t.Context(), tenantID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return len(list)
+}
+
+func wantRole(t *testing.T, f *authtest.Fixture, tenantID, username, role string) {
+	t.Helper()
+	if has, err := f.Kernel().HasRole(t.Context(), tenantID, username, role); !has || err != nil {
+		t.Errorf("%s of %s has not the role %s: %v", username, tenantID, role, err)
+	}
 }
 
 func TestEveryTenantIsProvidedForWhenTheRegistryChangesAndEveryMinute(t *testing.T) {
-	s, p := newSite(t, 20*time.Second) // three passes a minute
-	full, none := []string{"roles", "key admin k", "key draft "}, []string{"roles"}
-	for i, want := range [][]string{full, none, none, full, none} {
+	f, p := newFixture(t, 20*time.Second) // three passes a minute
+	f.Registry().Change("draft", object{"admin_user": "ada", "token_gen_services": []string{"authenticator"}})
+	p.Pass(t.Context())
+	if keysOf(t, f, "new") != 1 || f.Registry().PublicKey("new") == "" {
+		t.Error("the tenant has no key that is published")
+	}
+	wantRole(t, f, "draft", "ada", kernel.AdminRole)
+	wantRole(t, f, "admin", "authenticator", kernel.GeneratorRole("draft"))
+	wantRole(t, f, "admin", "tenants", kernel.TenantCreator)
+	p.Pass(t.Context()) // the registry has changed, by the new key
+	// After some time every tenant is due a standby key, and lost roles come back.
+	f.Clock.Advance(time.Hour)
+	if n, err := f.Kernel().RevokeRole(t.Context(), "admin", "tenants", kernel.TenantCreator); n != 1 || err != nil {
+		t.Fatal(n, err)
+	}
+	for i, want := range []int{1, 1, 2, 2} {
 		p.Pass(t.Context())
-		if got := s.take(); !slices.Equal(got, want) {
-			t.Errorf("pass %d: got %v, want %v", i, got, want)
+		wantRole(t, f, "admin", "tenants", kernel.TenantCreator)
+		for _, id := range []string{"admin", "dev", "tacc", "draft", "new"} {
+			if got := keysOf(t, f, id); got != want {
+				t.Errorf("pass %d: tenant %s has %d keys, want %d", i, id, got, want)
+			}
 		}
 	}
-	s.changed = true
+	f.Registry().Change("more", nil)
 	p.Pass(t.Context())
-	if got := s.take(); !slices.Equal(got, full) {
-		t.Errorf("after a change: got %v", got)
-	}
-	if v := s.view; v.SiteID != "main" || v.AdminTenant != "admin" || !v.Primary || len(v.Tenants) != 2 ||
-		v.Tenants[1].AdminUser != "ada" || !slices.Equal(v.Tenants[1].TokenGenServices, []string{"authenticator"}) {
-		t.Errorf("roles were made for %+v", v)
+	if keysOf(t, f, "more") != 1 {
+		t.Error("a change of the registry had to wait")
 	}
 }
 
 func TestATenantThatFailsIsTriedLessAndLessOftenAndStopsNobody(t *testing.T) {
-	s, p := newSite(t, time.Second)
-	s.broken["admin"] = true
+	f, p := newFixture(t, time.Second)
+	const bad = registrytest.Tenants + "/bad"
+	f.Registry().Change("bad", nil)
+	f.Registry().Before(func(r *http.Request) int {
+		if r.Method == http.MethodPut && r.URL.Path == bad {
+			return http.StatusBadGateway
+		}
+		return 0
+	})
 	var passes []int
 	for i := range 40 {
+		before := f.Registry().Asked("PUT " + bad)
 		p.Pass(t.Context())
-		done := s.take()
-		if slices.Contains(done, "key admin k") {
+		if f.Registry().Asked("PUT "+bad) > before {
 			passes = append(passes, i)
 		}
-		if i == 0 && !slices.Contains(done, "key draft ") {
+		if i == 0 && f.Registry().PublicKey("new") == "" {
 			t.Error("the other tenant had to wait")
 		}
 	}
-	if want := []int{0, 2, 5, 10, 19, 36}; !slices.Equal(passes, want) {
+	// The second time because the registry has changed, by the other's key.
+	if want := []int{0, 1, 4, 9, 18, 35}; !slices.Equal(passes, want) {
 		t.Errorf("tried in the passes %v, want %v", passes, want)
 	}
-	s.broken["admin"] = false
-	s.changed = true // somebody did something about it
+	f.Registry().Before(nil)
+	f.Registry().Change("dev", object{"admin_user": "bob"}) // somebody did something about it
 	p.Pass(t.Context())
-	if done := s.take(); !slices.Contains(done, "key admin k") {
+	if f.Registry().PublicKey("bad") == "" {
 		t.Error("a change of the registry did not end the rest")
 	}
 }
 
 func TestARegistryThatIsAwayDelaysIt(t *testing.T) {
-	s, p := newSite(t, time.Millisecond)
-	s.away = true
+	f, p := newFixture(t, time.Millisecond)
+	f.Registry().Fail(http.StatusBadGateway)
 	p.Pass(t.Context())
-	if done := s.take(); len(done) > 0 {
-		t.Errorf("did %v", done)
+	if n := keysOf(t, f, "new"); n > 0 {
+		t.Errorf("made %d keys", n)
 	}
-	s.away = false
+	f.Registry().Fail(0)
 	ctx, stop := context.WithCancel(t.Context())
 	var running sync.WaitGroup
 	running.Go(func() { p.Run(ctx) })
-	for deadline := time.Now().Add(5 * time.Second); !slices.Contains(s.take(), "key draft "); time.Sleep(time.Millisecond) {
+	for deadline := time.Now().Add(5 * time.Second); f.Registry().PublicKey("new") == ""; time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {
-			t.Fatal("the draft was never provided for")
+			t.Fatal("the tenant was never provided for")
 		}
 	}
 	stop()

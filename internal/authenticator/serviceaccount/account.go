@@ -1,8 +1,8 @@
-// Package serviceaccount is the authenticator's own service account: it signs its
-// requests to other services with tokens that it mints itself.
+// Package serviceaccount is the authenticator's own service account: it signs
+// its requests to other services with tokens that it has minted for itself.
 //
-// Minting belongs to tokens; which tenant and site the account belongs to is
-// known by tenancy.
+// Minting belongs to tokens, keeping the account's secrets to kernel; which
+// tenant and site the account belongs to is known by registryclient.
 package serviceaccount
 
 import (
@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"gatehouse/internal/authenticator/kernel"
 	"gatehouse/internal/authenticator/keys"
 	"gatehouse/internal/authenticator/tokens"
 	"gatehouse/internal/authn"
@@ -20,32 +21,22 @@ import (
 // Name is the account's name, in the administrative tenant of its site.
 const Name = "authenticator"
 
+// Secret is where the kernel keeps a secret of the account.
+func Secret(adminTenant, name string) kernel.SecretAddress {
+	return kernel.SecretAddress{TenantID: adminTenant, Type: kernel.UserSecret, Account: Name, Name: name}
+}
+
 // lifetime of a token; a new one is minted when less than half is left.
 const lifetime = time.Hour
 
-// Registry says where the account belongs.
-type Registry interface {
-	Self() (admin registryclient.Tenant, primarySite string, err error)
-}
-
-// Mint makes tokens and records them.
-type Mint interface {
-	Issue(ctx context.Context, r tokens.Request) (tokens.Pair, error)
-}
-
-// Keys finds the key that signs for a tenant now.
-type Keys interface {
-	Active(ctx context.Context, tenantID string) (*keys.Key, error)
-}
-
 // Account is the authenticator's own account.
 type Account struct {
-	registry Registry
-	mint     Mint
-	keys     Keys
+	registry *registryclient.Client
+	tokens   *tokens.Service
+	keys     *keys.Service
 	now      func() time.Time
 
-	mu     sync.Mutex
+	mu     sync.Mutex // guards the rest
 	token  tokens.Token
 	holder holder
 }
@@ -55,8 +46,8 @@ type Account struct {
 type holder struct{ tenant, issuer, site, kid string }
 
 // New returns the Account.
-func New(r Registry, m Mint, k Keys, now func() time.Time) *Account {
-	return &Account{registry: r, mint: m, keys: k, now: now}
+func New(r *registryclient.Client, t *tokens.Service, k *keys.Service, now func() time.Time) *Account {
+	return &Account{registry: r, tokens: t, keys: k, now: now}
 }
 
 // Authorize makes a request to a service of the primary site one of this
@@ -87,7 +78,7 @@ func (a *Account) current(ctx context.Context, admin registryclient.Tenant, site
 	if a.holder == want && a.token.ExpiresAt.Sub(a.now()) > lifetime/2 {
 		return a.token.Value, nil
 	}
-	pair, err := a.mint.Issue(ctx, tokens.Request{
+	pair, err := a.tokens.Issue(ctx, tokens.Request{
 		Tenant: tokens.Tenant{ID: admin.ID, Issuer: admin.TokenService}, Username: Name, AccountType: authn.ServiceAccount,
 		TargetSite: site, GrantType: tokens.Direct, AccessTTL: lifetime,
 	})

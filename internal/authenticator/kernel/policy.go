@@ -5,46 +5,47 @@ import (
 
 	"gatehouse/internal/apierr"
 	"gatehouse/internal/authn"
+	"gatehouse/internal/registryclient"
 )
 
 // kernel is the service's name in the lists of services.
 const kernel = "security"
 
-// rights decides what a caller may ask and change. They are those of the
-// account in the token: for whom a service says that it asks gives it nothing,
+// policy decides what a caller may ask and change. What counts is the account
+// in the token: for whom a service says that it asks gives it nothing,
 // because it can say what it likes. docs/security.md lists the rules.
-type rights struct {
-	roles  *Service
-	realm  authn.Realm
-	siteID string // where this service runs
+type policy struct {
+	roles    *Service
+	registry *registryclient.Client
+	siteID   string // where this service runs
 }
 
 // scope returns the tenant that a request names, if the caller may ask about
 // it: a user about the own tenant, a service about those that its site may act
 // for, and either only about tenants that are served here.
-func (r rights) scope(ctx context.Context, caller authn.Caller, tenantID string) (authn.Tenant, error) {
+func (p policy) scope(ctx context.Context, caller authn.Caller, tenantID string) (authn.Tenant, error) {
 	if !caller.Service() && tenantID != caller.TenantID {
 		return authn.Tenant{}, forbidden("A user may ask about the tenant of the token only.")
 	}
-	tenant, found, err := r.realm.Tenant(ctx, tenantID)
+	tenant, found, err := p.registry.Tenant(ctx, tenantID)
 	if err != nil {
 		return authn.Tenant{}, err
 	}
 	if !found {
 		return authn.Tenant{}, apierr.Invalidf("The field tenant does not name an active tenant.")
 	}
-	primary, err := r.realm.PrimarySite(ctx)
+	primary, err := p.registry.PrimarySite(ctx)
 	if err != nil {
 		return authn.Tenant{}, err
 	}
-	if caller.Service() && r.siteID == primary && caller.SiteID == primary {
+	if caller.Service() && p.siteID == primary && caller.SiteID == primary {
 		return tenant, nil // the registry asks of every site's accounts what they may write there
 	}
-	if err := r.served(ctx, tenant, primary); err != nil || !caller.Service() {
+	if err := p.served(ctx, tenant, primary); err != nil || !caller.Service() {
 		return tenant, err
 	}
 	switch {
-	case r.siteID != primary && caller.SiteID != r.siteID:
+	case p.siteID != primary && caller.SiteID != p.siteID:
 		return authn.Tenant{}, forbidden("Only services of this site may ask here.")
 	case caller.SiteID != primary && caller.SiteID != tenant.SiteID:
 		return authn.Tenant{}, forbidden("The service's site may not act for that tenant.")
@@ -53,14 +54,14 @@ func (r rights) scope(ctx context.Context, caller authn.Caller, tenantID string)
 }
 
 // served fails for tenants whose roles and secrets are kept at another site.
-func (r rights) served(ctx context.Context, tenant authn.Tenant, primary string) error {
-	if tenant.SiteID == r.siteID {
+func (p policy) served(ctx context.Context, tenant authn.Tenant, primary string) error {
+	if tenant.SiteID == p.siteID {
 		return nil
 	}
 	itself := true
-	if r.siteID == primary {
+	if p.siteID == primary {
 		var err error
-		if itself, err = r.realm.RunsItself(ctx, tenant.SiteID, kernel); err != nil {
+		if itself, err = p.registry.RunsItself(ctx, tenant.SiteID, kernel); err != nil {
 			return err
 		}
 	}
@@ -80,14 +81,16 @@ const (
 
 // mayChange fails unless the caller may do that to a role of a tenant from
 // scope; owner says whether the caller owns the role.
-func (r rights) mayChange(ctx context.Context, caller authn.Caller, tenant authn.Tenant, role string, what action, owner bool) error {
-	if allowed, err := r.administersSite(ctx, caller); allowed || err != nil {
+func (p policy) mayChange(ctx context.Context, caller authn.Caller, tenant authn.Tenant, role string, what action,
+	owner bool,
+) error {
+	if allowed, err := p.administersSite(ctx, caller); allowed || err != nil {
 		return err
 	}
 	admin := false
 	if caller.TenantID == tenant.ID {
 		var err error
-		if admin, err = r.roles.IsAdmin(ctx, caller.TenantID, caller.Username); err != nil {
+		if admin, err = p.roles.IsAdmin(ctx, caller.TenantID, caller.Username); err != nil {
 			return err
 		}
 	}
@@ -110,12 +113,12 @@ func (r rights) mayChange(ctx context.Context, caller authn.Caller, tenant authn
 // administersSite holds for administrators of the administrative tenant of a
 // site. How far they reach is for scope to say: people to that tenant, services
 // to all of the site's.
-func (r rights) administersSite(ctx context.Context, caller authn.Caller) (bool, error) {
-	home, found, err := r.realm.Tenant(ctx, caller.TenantID)
+func (p policy) administersSite(ctx context.Context, caller authn.Caller) (bool, error) {
+	home, found, err := p.registry.Tenant(ctx, caller.TenantID)
 	if err != nil || !found || !home.SiteAdmin {
 		return false, err
 	}
-	return r.roles.IsAdmin(ctx, caller.TenantID, caller.Username)
+	return p.roles.IsAdmin(ctx, caller.TenantID, caller.Username)
 }
 
 // ownerOf says who owns a role that the caller makes: the person for whom a
