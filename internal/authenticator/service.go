@@ -131,7 +131,7 @@ func New(d Deps) (*Service, error) {
 		DB: d.DB, Box: d.Box, Tokens: s.tokens, GrantTypes: grants.Types(), WebApp: s.webApp, Now: d.Now,
 	})
 	s.clients = clients.NewHandler(registered, d.ShowClientKeys)
-	s.codes = codes.New(codes.Deps{DB: d.DB, Revoker: s.tokens, Now: d.Now, Log: d.Log})
+	s.codes = codes.New(codes.Deps{DB: d.DB, Tokens: s.tokens, Now: d.Now, Log: d.Log})
 	s.devices = device.New(d.DB, d.Now)
 	s.pipeline = grants.New(grants.Deps{
 		Clients: registered, Settings: settings, People: persons, Tokens: s.tokens, Codes: s.codes, Devices: s.devices,

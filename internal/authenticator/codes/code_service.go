@@ -10,6 +10,7 @@ import (
 	"github.com/google/uuid"
 
 	"gatehouse/internal/apierr"
+	"gatehouse/internal/authenticator/tokens"
 	"gatehouse/internal/database"
 	"gatehouse/internal/seal"
 )
@@ -52,31 +53,25 @@ var (
 	ErrReused = errors.New("the authorization code was used before; its tokens are revoked")
 )
 
-// Revoker voids a family of tokens, those that a request in flight is about
-// to record among them. Nothing of the family outlives end.
-type Revoker interface {
-	RevokeFamily(ctx context.Context, tenantID, familyID string, end time.Time) error
-}
-
 // Deps are what a Service uses.
 type Deps struct {
-	DB      *database.DB
-	Revoker Revoker
-	Now     func() time.Time
-	Log     *slog.Logger
+	DB     *database.DB
+	Tokens *tokens.Service // revokes those of a code that is used again
+	Now    func() time.Time
+	Log    *slog.Logger
 }
 
 // Service issues and redeems codes.
 type Service struct {
-	store   store
-	revoker Revoker
-	now     func() time.Time
-	log     *slog.Logger
+	store  store
+	tokens *tokens.Service
+	now    func() time.Time
+	log    *slog.Logger
 }
 
 // New returns a Service.
 func New(d Deps) *Service {
-	return &Service{store: store{d.DB}, revoker: d.Revoker, now: d.Now, log: d.Log}
+	return &Service{store: store{d.DB}, tokens: d.Tokens, now: d.Now, log: d.Log}
 }
 
 // Issue records an approval and returns its code. The family of its tokens,
@@ -116,7 +111,7 @@ func (s *Service) Redeem(ctx context.Context, tenantID, clientID, code string) (
 	}
 	s.log.WarnContext(ctx, "authorization code reused, its tokens are revoked", slog.String("tenant", tenantID),
 		slog.String("client", clientID), slog.String("user", r.Username), slog.String("family", r.FamilyID))
-	if err := s.revoker.RevokeFamily(ctx, tenantID, r.FamilyID, r.FamilyEnd.Time()); err != nil {
+	if err := s.tokens.RevokeFamily(ctx, tenantID, r.FamilyID, r.FamilyEnd.Time()); err != nil {
 		return Redemption{}, err
 	}
 	return Redemption{}, ErrReused

@@ -1,132 +1,171 @@
 package codes_test
 
 import (
-	"context"
 	"errors"
 	"reflect"
 	"testing"
 	"time"
 
 	"gatehouse/internal/apierr"
+	"gatehouse/internal/authenticator/authtest"
 	"gatehouse/internal/authenticator/codes"
-	"gatehouse/internal/database"
-	"gatehouse/internal/testdb"
+	"gatehouse/internal/authenticator/tokens"
+	"gatehouse/internal/authn"
 	"gatehouse/internal/testlog"
-	"gatehouse/migrations"
 )
 
-// world is a service of codes, and the families it had revoked.
-type world struct {
-	*codes.Service
+// fixture is the codes of the client app of dev, whose family of tokens lives
+// for a day.
+type fixture struct {
+	*authtest.Fixture
 
-	now     time.Time
-	revoked []string
-	end     time.Time
-	away    error
+	codes *codes.Service
 }
 
-func (w *world) RevokeFamily(_ context.Context, tenantID, familyID string, end time.Time) error {
-	w.revoked, w.end = append(w.revoked, tenantID+"/"+familyID), end
-	return w.away
-}
-
-func each(t *testing.T, test func(t *testing.T, w *world)) {
+func each(t *testing.T, test func(f *fixture)) {
 	t.Helper()
-	testdb.Each(t, migrations.Authenticator, func(t *testing.T, db *database.DB) {
-		w := &world{now: time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)}
-		w.Service = codes.New(codes.Deps{DB: db, Revoker: w, Now: func() time.Time { return w.now }, Log: testlog.New(t)})
-		test(t, w)
+	authtest.Each(t, func(_ *testing.T, f *authtest.Fixture) {
+		test(&fixture{f, codes.New(codes.Deps{DB: f.DB, Tokens: f.Tokens(), Now: f.Clock.Now, Log: f.Log})})
 	})
 }
 
-func approval(now time.Time) codes.Approval {
+func (f *fixture) approval() codes.Approval {
 	return codes.Approval{
 		TenantID: "dev", ClientID: "app", Username: "ada", RedirectURI: "https://a.example.org/", Scope: "openid", Nonce: "n",
-		CodeChallenge: "c", AuthTime: now.Add(-time.Hour), AMR: []string{"pwd", "otp"}, IDPID: "campus",
+		CodeChallenge: "c", AuthTime: f.Clock.Now().Add(-time.Hour), AMR: []string{"pwd", "otp"}, IDPID: "campus",
 	}
 }
 
-func (w *world) issue(t *testing.T, a codes.Approval) string {
-	t.Helper()
-	code, err := w.Issue(t.Context(), a, 24*time.Hour)
+func (f *fixture) code(a codes.Approval) string {
+	f.T.Helper()
+	code, err := f.codes.Issue(f.T.Context(), a, 24*time.Hour)
 	if err != nil {
-		t.Fatal(err)
+		f.T.Fatal(err)
 	}
-	testlog.Secret(t, code)
+	testlog.Secret(f.T, code)
 	return code
 }
 
-func (w *world) refused(t *testing.T, tenantID, clientID, code string, want error) {
-	t.Helper()
-	if _, err := w.Redeem(t.Context(), tenantID, clientID, code); !errors.Is(err, want) {
-		t.Errorf("got %v, want %v", err, want)
+func (f *fixture) redeem(code string) codes.Redemption {
+	f.T.Helper()
+	r, err := f.codes.Redeem(f.T.Context(), "dev", "app", code)
+	if err != nil {
+		f.T.Fatal(err)
+	}
+	return r
+}
+
+func (f *fixture) refused(tenantID, clientID, code string, want error) {
+	f.T.Helper()
+	if _, err := f.codes.Redeem(f.T.Context(), tenantID, clientID, code); !errors.Is(err, want) {
+		f.T.Errorf("got %v, want %v", err, want)
+	}
+}
+
+// tokens returns an access token of the family of a redemption.
+func (f *fixture) tokens(r codes.Redemption) string {
+	f.T.Helper()
+	return f.Issue(tokens.Request{
+		Tenant: authtest.TokenTenant("dev"), Username: r.Username, ClientID: r.ClientID, GrantType: "authorization_code",
+		AccessTTL: time.Hour, RefreshTTL: time.Hour, Family: &tokens.Family{ID: r.FamilyID, ExpiresAt: r.FamilyEnd},
+	}).Access.Value
+}
+
+func (f *fixture) wantAccess(raw string, want error) {
+	f.T.Helper()
+	if _, err := f.Tokens().Access(f.T.Context(), authtest.TokenTenant("dev"), raw); !errors.Is(err, want) {
+		f.T.Errorf("access token: got %v, want %v", err, want)
 	}
 }
 
 func TestACodeIsWhatWasApprovedOnce(t *testing.T) {
-	each(t, func(t *testing.T, w *world) {
-		full, bare := approval(w.now), codes.Approval{TenantID: "dev", ClientID: "app", Username: "ada", AMR: []string{}}
-		code, plain := w.issue(t, full), w.issue(t, bare)
+	each(t, func(f *fixture) {
+		full, bare := f.approval(), codes.Approval{TenantID: "dev", ClientID: "app", Username: "ada", AMR: []string{}}
+		code, plain := f.code(full), f.code(bare)
 		if len(code) != 43 || code == plain {
-			t.Errorf("the codes are %d long", len(code))
+			f.T.Errorf("the codes are %d long", len(code))
 		}
-		got, err := w.Redeem(t.Context(), "dev", "app", code)
-		if err != nil || !reflect.DeepEqual(got.Approval, full) || got.FamilyID == "" ||
-			!got.FamilyEnd.Equal(w.now.Add(codes.Lifetime+24*time.Hour)) {
-			t.Errorf("got %+v, %v", got, err)
+		got, second := f.redeem(code), f.redeem(plain)
+		if end := f.Clock.Now().Add(codes.Lifetime + 24*time.Hour); !reflect.DeepEqual(got.Approval, full) || got.FamilyID == "" ||
+			!got.FamilyEnd.Equal(end) {
+			f.T.Errorf("got %+v", got)
 		}
-		second, err := w.Redeem(t.Context(), "dev", "app", plain)
-		if err != nil || !reflect.DeepEqual(second.Approval, bare) || second.FamilyID == got.FamilyID {
-			t.Errorf("got %+v, %v", second, err)
+		if !reflect.DeepEqual(second.Approval, bare) || second.FamilyID == got.FamilyID {
+			f.T.Errorf("got %+v", second)
 		}
-		w.refused(t, "dev", "app", code, codes.ErrReused)
-		if len(w.revoked) != 1 || w.revoked[0] != "dev/"+got.FamilyID || !w.end.Equal(got.FamilyEnd) {
-			t.Errorf("revoked %v until %v", w.revoked, w.end)
+	})
+}
+
+func TestReuseRevokesWhatTheCodeGave(t *testing.T) {
+	each(t, func(f *fixture) {
+		code := f.code(f.approval())
+		r, other := f.redeem(code), f.redeem(f.code(f.approval()))
+		access, bystander := f.tokens(r), f.tokens(other)
+		f.wantAccess(access, nil)
+		f.refused("dev", "app", code, codes.ErrReused)
+		inFlight := f.tokens(r) // recorded by a redemption that was still at work
+		f.wantAccess(access, authn.ErrRevoked)
+		f.wantAccess(inFlight, authn.ErrRevoked)
+		f.wantAccess(bystander, nil)
+		// Until nothing of the family is left, and not for ever.
+		f.Clock.Advance(r.FamilyEnd.Sub(f.Clock.Now()) + authtest.Retention)
+		for _, want := range []int{1, 0} {
+			var marks int
+			err := f.Tokens().Sweep(f.T.Context())
+			if err == nil {
+				err = f.DB.Conn(f.T.Context()).Raw(`SELECT COUNT(*) FROM revocation_marks`).Scan(&marks).Error
+			}
+			if err != nil || marks != want {
+				f.T.Errorf("%d marks, %v", marks, err)
+			}
+			f.Clock.Advance(time.Second)
 		}
-		// While the family cannot be revoked, the answer is not that it was.
-		w.away = apierr.Away(errors.New("gone"), "The database")
-		if _, err := w.Redeem(t.Context(), "dev", "app", code); !apierr.Is(err, apierr.Unavailable) {
-			t.Errorf("got %v", err)
+	})
+}
+
+func TestWhileNothingCanBeRevokedTheAnswerIsNotThatItWas(t *testing.T) {
+	each(t, func(f *fixture) {
+		code := f.code(f.approval())
+		f.redeem(code)
+		if err := f.DB.Conn(f.T.Context()).Exec(`DROP TABLE revocation_marks`).Error; err != nil {
+			f.T.Fatal(err)
+		}
+		if _, err := f.codes.Redeem(f.T.Context(), "dev", "app", code); !apierr.Is(err, apierr.Unavailable) {
+			f.T.Errorf("got %v", err)
 		}
 	})
 }
 
 func TestACodeIsItsClientsAndTenantsForFiveMinutes(t *testing.T) {
-	each(t, func(t *testing.T, w *world) {
-		code, other := w.issue(t, approval(w.now)), w.issue(t, approval(w.now))
-		w.refused(t, "lab", "app", code, codes.ErrRefused)
-		w.refused(t, "dev", "other", code, codes.ErrRefused)
-		w.refused(t, "dev", "app", code+"x", codes.ErrRefused)
-		w.refused(t, "dev", "app", "", codes.ErrRefused)
-		w.now = w.now.Add(5*time.Minute - time.Microsecond)
-		if _, err := w.Redeem(t.Context(), "dev", "app", code); err != nil {
-			t.Fatal(err)
-		}
-		w.refused(t, "dev", "other", code, codes.ErrRefused)
-		w.refused(t, "lab", "app", code, codes.ErrRefused)
-		w.now = w.now.Add(time.Microsecond)
-		w.refused(t, "dev", "app", other, codes.ErrRefused)
-		if len(w.revoked) != 0 {
-			t.Errorf("revoked %v", w.revoked)
-		}
+	each(t, func(f *fixture) {
+		code, other := f.code(f.approval()), f.code(f.approval())
+		f.refused("lab", "app", code, codes.ErrRefused)
+		f.refused("dev", "other", code, codes.ErrRefused)
+		f.refused("dev", "app", code+"x", codes.ErrRefused)
+		f.refused("dev", "app", "", codes.ErrRefused)
+		f.Clock.Advance(5*time.Minute - time.Microsecond)
+		access := f.tokens(f.redeem(code))
+		f.refused("dev", "other", code, codes.ErrRefused)
+		f.refused("lab", "app", code, codes.ErrRefused)
+		f.wantAccess(access, nil)
+		f.Clock.Advance(time.Microsecond)
+		f.refused("dev", "app", other, codes.ErrRefused)
 	})
 }
 
 func TestReuseIsNoticedForADay(t *testing.T) {
-	each(t, func(t *testing.T, w *world) {
-		code := w.issue(t, approval(w.now))
-		if _, err := w.Redeem(t.Context(), "dev", "app", code); err != nil {
-			t.Fatal(err)
-		}
+	each(t, func(f *fixture) {
+		code := f.code(f.approval())
+		f.redeem(code)
 		for _, test := range []struct {
 			after time.Duration
 			want  error
 		}{{24*time.Hour + codes.Lifetime, codes.ErrReused}, {time.Microsecond, codes.ErrRefused}} {
-			w.now = w.now.Add(test.after)
-			if err := w.Sweep(t.Context()); err != nil {
-				t.Fatal(err)
+			f.Clock.Advance(test.after)
+			if err := f.codes.Sweep(f.T.Context()); err != nil {
+				f.T.Fatal(err)
 			}
-			w.refused(t, "dev", "app", code, test.want)
+			f.refused("dev", "app", code, test.want)
 		}
 	})
 }

@@ -2,7 +2,6 @@ package consents
 
 import (
 	"context"
-	"fmt"
 	"strings"
 
 	"gorm.io/gorm/clause"
@@ -28,48 +27,29 @@ func (r row) scopes() []string { return strings.Fields(r.Scopes) }
 
 type store struct{ db *database.DB }
 
-func (s store) find(ctx context.Context, tenantID, username, clientID string) (row, bool, error) {
-	r := row{TenantID: tenantID, Username: username, ClientID: clientID}
-	found, err := s.db.QueryRow(ctx, `
-SELECT scopes, always, fingerprint, grant_time, expiry_time FROM client_authorizations
- WHERE tenant_id = ? AND username = ? AND client_id = ?`,
-		[]any{tenantID, username, clientID}, &r.Scopes, &r.Always, &r.Fingerprint, &r.GrantTime, &r.ExpiryTime)
-	if err != nil {
-		return row{}, false, fmt.Errorf("read consent: %w", err)
-	}
-	return r, found, nil
+const oneConsent = "tenant_id = ? AND username = ? AND client_id = ?"
+
+func (s store) find(ctx context.Context, tenantID, username, clientID string) (r row, found bool, err error) {
+	found, err = database.One("read consent", s.db.Conn(ctx).Limit(1).Find(&r, oneConsent, tenantID, username, clientID))
+	return r, found, err
 }
 
 func (s store) save(ctx context.Context, r row) error {
-	err := s.db.Conn(ctx).Clauses(clause.OnConflict{
+	return database.Done("record consent", s.db.Conn(ctx).Clauses(clause.OnConflict{
 		Columns: []clause.Column{{Name: "tenant_id"}, {Name: "username"}, {Name: "client_id"}}, UpdateAll: true,
-	}).Create(&r).Error
-	if err != nil {
-		return fmt.Errorf("record consent: %w", err)
-	}
-	return nil
+	}).Create(&r))
 }
 
-func (s store) list(ctx context.Context, tenantID, username string) ([]row, error) {
-	var rows []row
-	err := s.db.Conn(ctx).Where("tenant_id = ? AND username = ?", tenantID, username).Order("client_id").Find(&rows).Error
-	if err != nil {
-		return nil, fmt.Errorf("list consents: %w", err)
-	}
-	return rows, nil
+func (s store) list(ctx context.Context, tenantID, username string) (rows []row, err error) {
+	err = database.Done("list consents",
+		s.db.Conn(ctx).Order("client_id").Find(&rows, "tenant_id = ? AND username = ?", tenantID, username))
+	return rows, err
 }
 
 func (s store) remove(ctx context.Context, tenantID, username, clientID string) error {
-	err := s.db.Conn(ctx).Where("tenant_id = ? AND username = ? AND client_id = ?", tenantID, username, clientID).Delete(&row{}).Error
-	if err != nil {
-		return fmt.Errorf("remove consent: %w", err)
-	}
-	return nil
+	return database.Done("remove consent", s.db.Conn(ctx).Delete(&row{}, oneConsent, tenantID, username, clientID))
 }
 
 func (s store) sweep(ctx context.Context, now database.Micros) error {
-	if err := s.db.Conn(ctx).Where("expiry_time <= ?", now).Delete(&row{}).Error; err != nil {
-		return fmt.Errorf("sweep consents: %w", err)
-	}
-	return nil
+	return database.Done("sweep consents", s.db.Conn(ctx).Delete(&row{}, "expiry_time <= ?", now))
 }

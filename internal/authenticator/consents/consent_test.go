@@ -7,10 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"gatehouse/internal/authenticator/authtest"
 	"gatehouse/internal/authenticator/consents"
-	"gatehouse/internal/database"
-	"gatehouse/internal/testdb"
-	"gatehouse/migrations"
 )
 
 // revoked notes what was revoked.
@@ -26,142 +24,139 @@ func (r *revoked) RevokeUserClient(_ context.Context, tenantID, username, client
 	return r.err
 }
 
-type world struct {
+type fixture struct {
+	*authtest.Fixture
 	*consents.Service
 
 	revoked *revoked
-	now     time.Time
 }
 
-func each(t *testing.T, test func(t *testing.T, w *world)) {
+func each(t *testing.T, test func(t *testing.T, f *fixture)) {
 	t.Helper()
-	testdb.Each(t, migrations.Authenticator, func(t *testing.T, db *database.DB) {
-		w := &world{revoked: &revoked{}, now: time.Date(2026, 11, 22, 0, 0, 0, 0, time.UTC)}
-		w.Service = consents.New(db, w.revoked, func() time.Time { return w.now })
-		test(t, w)
+	authtest.Each(t, func(t *testing.T, f *authtest.Fixture) {
+		r := &revoked{}
+		test(t, &fixture{f, consents.New(f.DB, r, f.Clock.Now), r})
 	})
 }
 
 var portal = consents.Client{ID: "portal", Fingerprint: "as it is"}
 
-func (w *world) record(t *testing.T, tenantID, username string, always bool, scopes ...string) {
-	t.Helper()
-	if err := w.Record(t.Context(), tenantID, username, portal, scopes, always); err != nil {
-		t.Fatal(err)
+func (f *fixture) record(tenantID, username string, always bool, scopes ...string) {
+	f.T.Helper()
+	if err := f.Record(f.T.Context(), tenantID, username, portal, scopes, always); err != nil {
+		f.T.Fatal(err)
 	}
 }
 
-func (w *world) want(t *testing.T, what string, want bool, tenantID, username string, c consents.Client, scopes ...string) {
-	t.Helper()
-	if got, err := w.Covers(t.Context(), tenantID, username, c, scopes); got != want || err != nil {
-		t.Errorf("%s: %v, %v", what, got, err)
+func (f *fixture) want(what string, want bool, tenantID, username string, c consents.Client, scopes ...string) {
+	f.T.Helper()
+	if got, err := f.Covers(f.T.Context(), tenantID, username, c, scopes); got != want || err != nil {
+		f.T.Errorf("%s: %v, %v", what, got, err)
 	}
+}
+
+// list returns what somebody allowed, which must be so many.
+func (f *fixture) list(tenantID, username string, want int) []consents.Consent {
+	f.T.Helper()
+	list, err := f.List(f.T.Context(), tenantID, username)
+	if len(list) != want || err != nil {
+		f.T.Fatalf("%s in %s: got %+v, %v; want %d", username, tenantID, list, err, want)
+	}
+	return list
 }
 
 func TestOnlyAlwaysCoversAndOnlyWhatItWasGivenFor(t *testing.T) {
-	each(t, func(t *testing.T, w *world) {
-		w.want(t, "nothing", false, "dev", "ada", portal)
-		w.record(t, "dev", "ada", false, "profile")
-		w.want(t, "once", false, "dev", "ada", portal, "profile")
-		w.record(t, "dev", "ada", true, "profile", "email")
-		w.want(t, "the same", true, "dev", "ada", portal, "email", "profile")
-		w.want(t, "less", true, "dev", "ada", portal)
-		w.want(t, "more", false, "dev", "ada", portal, "email", "openid")
-		w.want(t, "another tenant", false, "lab", "ada", portal, "email")
-		w.want(t, "another person", false, "dev", "bob", portal, "email")
-		w.want(t, "another client", false, "dev", "ada", consents.Client{ID: "portal2", Fingerprint: "as it is"}, "email")
-		w.want(t, "a changed client", false, "dev", "ada", consents.Client{ID: "portal", Fingerprint: "changed"}, "email")
-		w.record(t, "dev", "ada", false, "openid")
-		w.want(t, "after once for more", true, "dev", "ada", portal, "email")
-		w.want(t, "what was allowed once", false, "dev", "ada", portal, "openid")
-		w.record(t, "dev", "ada", true, "openid")
-		w.want(t, "both", true, "dev", "ada", portal, "openid", "email", "profile")
-		w.now = w.now.Add(consents.AskAgainAfter)
-		w.want(t, "a year later", false, "dev", "ada", portal, "email")
+	each(t, func(t *testing.T, f *fixture) {
+		f.want("nothing", false, "dev", "ada", portal)
+		f.record("dev", "ada", false, "profile")
+		f.want("once", false, "dev", "ada", portal, "profile")
+		f.record("dev", "ada", true, "profile", "email")
+		f.want("the same", true, "dev", "ada", portal, "email", "profile")
+		f.want("less", true, "dev", "ada", portal)
+		f.want("more", false, "dev", "ada", portal, "email", "openid")
+		f.want("another tenant", false, "lab", "ada", portal, "email")
+		f.want("another person", false, "dev", "bob", portal, "email")
+		f.want("another client", false, "dev", "ada", consents.Client{ID: "portal2", Fingerprint: "as it is"}, "email")
+		f.want("a changed client", false, "dev", "ada", consents.Client{ID: "portal", Fingerprint: "changed"}, "email")
+		f.record("dev", "ada", false, "openid")
+		f.want("after once for more", true, "dev", "ada", portal, "email")
+		f.want("what was allowed once", false, "dev", "ada", portal, "openid")
+		f.record("dev", "ada", true, "openid")
+		f.want("both", true, "dev", "ada", portal, "openid", "email", "profile")
+		f.Clock.Advance(consents.AskAgainAfter)
+		f.want("a year later", false, "dev", "ada", portal, "email")
 	})
 }
 
 func TestScopesOfAClientThatHasChangedSinceAreForgotten(t *testing.T) {
-	each(t, func(t *testing.T, w *world) {
-		w.record(t, "dev", "ada", true, "email")
+	each(t, func(t *testing.T, f *fixture) {
+		f.record("dev", "ada", true, "email")
 		changed := consents.Client{ID: "portal", Fingerprint: "changed"}
-		if err := w.Record(t.Context(), "dev", "ada", changed, []string{"profile"}, true); err != nil {
+		if err := f.Record(t.Context(), "dev", "ada", changed, []string{"profile"}, true); err != nil {
 			t.Fatal(err)
 		}
-		w.want(t, "the new", true, "dev", "ada", changed, "profile")
-		w.want(t, "the old", false, "dev", "ada", changed, "email")
+		f.want("the new", true, "dev", "ada", changed, "profile")
+		f.want("the old", false, "dev", "ada", changed, "email")
 	})
 }
 
 func TestPeopleSeeAndWithdrawTheirOwnConsents(t *testing.T) {
-	each(t, func(t *testing.T, w *world) {
-		w.record(t, "dev", "ada", true, "email")
-		w.record(t, "dev", "bob", false)
-		w.record(t, "lab", "ada", true)
-		list, err := w.List(t.Context(), "dev", "ada")
-		if err != nil || len(list) != 1 {
-			t.Fatalf("got %+v, %v", list, err)
-		}
-		if c := list[0]; c.ClientID != "portal" || !c.Always || strings.Join(c.Scopes, " ") != "email" || !c.GrantTime.Equal(w.now) {
+	each(t, func(t *testing.T, f *fixture) {
+		f.record("dev", "ada", true, "email")
+		f.record("dev", "bob", false)
+		f.record("lab", "ada", true)
+		c := f.list("dev", "ada", 1)[0]
+		if c.ClientID != "portal" || !c.Always || strings.Join(c.Scopes, " ") != "email" || !c.GrantTime.Equal(f.Clock.Now()) {
 			t.Errorf("got %+v", c)
 		}
-		if err := w.Revoke(t.Context(), "dev", "ada", "portal"); err != nil {
+		if err := f.Revoke(t.Context(), "dev", "ada", "portal"); err != nil {
 			t.Fatal(err)
 		}
-		w.want(t, "withdrawn", false, "dev", "ada", portal, "email")
-		if strings.Join(w.revoked.names, ",") != "dev ada portal" {
-			t.Errorf("revoked %v", w.revoked.names)
+		f.want("withdrawn", false, "dev", "ada", portal, "email")
+		if strings.Join(f.revoked.names, ",") != "dev ada portal" {
+			t.Errorf("revoked %v", f.revoked.names)
 		}
-		for _, other := range [][2]string{{"dev", "bob"}, {"lab", "ada"}} {
-			if list, err := w.List(t.Context(), other[0], other[1]); len(list) != 1 || err != nil {
-				t.Errorf("%v lost theirs: %v", other, err)
-			}
-		}
-		if list, err := w.List(t.Context(), "dev", "ada"); len(list) != 0 || err != nil {
-			t.Errorf("got %+v, %v", list, err)
-		}
+		f.list("dev", "bob", 1)
+		f.list("lab", "ada", 1)
+		f.list("dev", "ada", 0)
 	})
 }
 
 func TestWhatHoldsTokensStaysOnTheList(t *testing.T) {
-	each(t, func(t *testing.T, w *world) {
-		w.record(t, "dev", "ada", true)
-		w.revoked.err = errors.New("away")
-		if err := w.Revoke(t.Context(), "dev", "ada", "portal"); !errors.Is(err, w.revoked.err) {
+	each(t, func(t *testing.T, f *fixture) {
+		f.record("dev", "ada", true)
+		f.revoked.err = errors.New("away")
+		if err := f.Revoke(t.Context(), "dev", "ada", "portal"); !errors.Is(err, f.revoked.err) {
 			t.Errorf("got %v", err)
 		}
-		if list, err := w.List(t.Context(), "dev", "ada"); len(list) != 1 || err != nil {
-			t.Errorf("got %+v, %v", list, err)
-		}
+		f.list("dev", "ada", 1)
 	})
 }
 
 func TestOldConsentsAreSwept(t *testing.T) {
-	each(t, func(t *testing.T, w *world) {
-		w.record(t, "dev", "ada", true)
+	each(t, func(t *testing.T, f *fixture) {
+		f.record("dev", "ada", true)
 		for _, left := range []int{1, 0} {
-			w.now = w.now.Add(365 * 24 * time.Hour)
-			if err := w.Sweep(t.Context()); err != nil {
+			f.Clock.Advance(365 * 24 * time.Hour)
+			if err := f.Sweep(t.Context()); err != nil {
 				t.Fatal(err)
 			}
-			if list, err := w.List(t.Context(), "dev", "ada"); len(list) != left || err != nil {
-				t.Errorf("%d are left, want %d, %v", len(list), left, err)
-			}
+			f.list("dev", "ada", left)
 		}
 	})
 }
 
 func TestWithdrawingWhatWasNeverAllowedLeavesNoTrace(t *testing.T) {
-	each(t, func(t *testing.T, w *world) {
-		w.record(t, "dev", "bob", true)
-		w.record(t, "lab", "ada", true)
+	each(t, func(t *testing.T, f *fixture) {
+		f.record("dev", "bob", true)
+		f.record("lab", "ada", true)
 		for _, clientID := range []string{"portal", "", strings.Repeat("x", 1<<20)} {
-			if err := w.Revoke(t.Context(), "dev", "ada", clientID); err != nil {
+			if err := f.Revoke(t.Context(), "dev", "ada", clientID); err != nil {
 				t.Fatal(err)
 			}
 		}
-		if len(w.revoked.names) > 0 {
-			t.Errorf("%d were revoked", len(w.revoked.names))
+		if len(f.revoked.names) > 0 {
+			t.Errorf("%d were revoked", len(f.revoked.names))
 		}
 	})
 }

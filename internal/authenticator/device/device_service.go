@@ -94,14 +94,14 @@ func New(db *database.DB, now func() time.Time) *Service {
 	return &Service{store: store{db}, now: now}
 }
 
-// attempts is how often a user code that is taken is drawn again.
-const attempts = 5
+// draws is how often a user code is drawn, until one is not taken.
+const draws = 5
 
 // Request makes a device code for a client, asked for from an address.
 func (s *Service) Request(ctx context.Context, tenantID, clientID, scope, address string) (Issued, error) {
 	now := s.now()
 	issued := Issued{DeviceCode: seal.NewSecret(), ExpiryTime: now.Add(Lifetime).UTC()}
-	for range attempts {
+	for range draws {
 		userCode := newUserCode()
 		issued.UserCode = display(userCode)
 		err := s.store.insert(ctx, row{
@@ -123,13 +123,13 @@ func (s *Service) Find(ctx context.Context, tenantID, userCode string) (Code, er
 	if !ok {
 		return Code{}, ErrUnknown
 	}
-	r, found, err := s.store.findTyped(ctx, tenantID, typed)
+	r, found, err := s.store.find(ctx, tenantID, "user_code", typed)
 	return s.live(r, found, err)
 }
 
 // Get returns a live code by its id, or ErrUnknown.
 func (s *Service) Get(ctx context.Context, tenantID, id string) (Code, error) {
-	r, found, err := s.store.find(ctx, tenantID, id)
+	r, found, err := s.store.find(ctx, tenantID, "id", id)
 	return s.live(r, found, err)
 }
 
@@ -194,7 +194,7 @@ func (s *Service) Redeem(ctx context.Context, tenantID, clientID, deviceCode str
 	if err != nil {
 		return Approval{}, apierr.DatabaseAway(err)
 	}
-	r, found, err := s.store.findHash(ctx, tenantID, codeHash)
+	r, found, err := s.store.find(ctx, tenantID, "code_hash", codeHash)
 	switch {
 	case err != nil:
 		return Approval{}, apierr.DatabaseAway(err)

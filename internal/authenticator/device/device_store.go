@@ -2,9 +2,10 @@ package device
 
 import (
 	"context"
-	"fmt"
 	"strings"
 	"time"
+
+	"gorm.io/gorm"
 
 	"gatehouse/internal/database"
 )
@@ -21,13 +22,16 @@ type row struct {
 	Username     string
 	AuthTime     database.Micros
 	AMR          string // separated by spaces
-	IDPID        string
-	AccessTTL    int64 // microseconds
-	PollInterval int64 // microseconds
+	IDPID        string `gorm:"column:idp_id"`
+	AccessTTL    int64  // microseconds
+	PollInterval int64  // microseconds
 	NextPollTime database.Micros
 	CreateTime   database.Micros
 	ExpiryTime   database.Micros
 }
+
+// TableName names the table for GORM.
+func (row) TableName() string { return "device_codes" }
 
 func (r row) approval() Approval {
 	return Approval{
@@ -42,116 +46,77 @@ func (r row) approval() Approval {
 type store struct{ db *database.DB }
 
 func (s store) insert(ctx context.Context, r row) error {
-	_, err := s.db.Exec(ctx, `
-INSERT INTO device_codes (tenant_id, id, code_hash, user_code, client_id, scope, address, status, poll_interval, create_time, expiry_time)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-		r.TenantID, r.ID, r.CodeHash, r.UserCode, r.ClientID, r.Scope, r.Address, r.Status, r.PollInterval,
-		int64(r.CreateTime), int64(r.ExpiryTime))
-	if err != nil {
-		return fmt.Errorf("record device code: %w", err)
-	}
-	return nil
+	return database.Done("record device code", s.db.Conn(ctx).Create(&r))
 }
 
-const selectQuery = `
-SELECT tenant_id, id, code_hash, user_code, client_id, scope, address, status, username, auth_time, amr, idp_id, access_ttl,
-       poll_interval, next_poll_time, create_time, expiry_time
-  FROM device_codes WHERE tenant_id = ? AND `
-
-func (s store) find(ctx context.Context, tenantID, id string) (row, bool, error) {
-	return s.findBy(ctx, selectQuery+"id = ?", tenantID, id)
+// find returns a code of a tenant by its column id, user_code or code_hash.
+func (s store) find(ctx context.Context, tenantID, column, value string) (r row, found bool, err error) {
+	found, err = database.One("read device code",
+		s.db.Conn(ctx).Where("tenant_id = ?", tenantID).Limit(1).Find(&r, map[string]any{column: value}))
+	return r, found, err
 }
 
-func (s store) findTyped(ctx context.Context, tenantID, userCode string) (row, bool, error) {
-	return s.findBy(ctx, selectQuery+"user_code = ?", tenantID, userCode)
-}
+// columns are those that a step changes.
+type columns map[string]any
 
-func (s store) findHash(ctx context.Context, tenantID, codeHash string) (row, bool, error) {
-	return s.findBy(ctx, selectQuery+"code_hash = ?", tenantID, codeHash)
+// step changes a code that a condition holds for, and reports whether it did.
+func (s store) step(ctx context.Context, changes columns, condition string, args ...any) (bool, error) {
+	return database.One("change device code",
+		s.db.Conn(ctx).Model(&row{}).Where(condition, args...).Updates(map[string]any(changes)))
 }
-
-func (s store) findBy(ctx context.Context, query, tenantID, key string) (row, bool, error) {
-	var r row
-	found, err := s.db.QueryRow(ctx, query, []any{tenantID, key}, &r.TenantID, &r.ID, &r.CodeHash, &r.UserCode, &r.ClientID, &r.Scope,
-		&r.Address, &r.Status, &r.Username, &r.AuthTime, &r.AMR, &r.IDPID, &r.AccessTTL, &r.PollInterval, &r.NextPollTime,
-		&r.CreateTime, &r.ExpiryTime)
-	if err != nil {
-		return row{}, false, fmt.Errorf("read device code: %w", err)
-	}
-	return r, found, nil
-}
-
-// enter, approve and deny report whether the code was in the state that the
-// step needs.
 
 func (s store) enter(ctx context.Context, tenantID, id, username string, now database.Micros) (bool, error) {
-	return s.change(ctx, `
-UPDATE device_codes SET status = 'Entered', username = ?
- WHERE tenant_id = ? AND id = ? AND expiry_time > ? AND (status = 'Created' OR (status = 'Entered' AND username = ?))`,
-		username, tenantID, id, int64(now), username)
+	return s.step(ctx, columns{"status": Entered, "username": username},
+		"tenant_id = ? AND id = ? AND expiry_time > ? AND (status = ? OR (status = ? AND username = ?))",
+		tenantID, id, now, Created, Entered, username)
 }
 
+// entered holds for a live code that a person entered and did not decide on.
+const entered = "tenant_id = ? AND id = ? AND expiry_time > ? AND status = 'Entered' AND username = ?"
+
 func (s store) approve(ctx context.Context, tenantID, id string, by Approver, now database.Micros) (bool, error) {
-	return s.change(ctx, `
-UPDATE device_codes SET status = 'Approved', auth_time = ?, amr = ?, idp_id = ?, access_ttl = ?
- WHERE tenant_id = ? AND id = ? AND expiry_time > ? AND status = 'Entered' AND username = ?`,
-		int64(database.At(by.AuthTime)), strings.Join(by.AMR, " "), by.IDPID, by.TTL.Microseconds(),
-		tenantID, id, int64(now), by.Username)
+	return s.step(ctx, columns{
+		"status": Approved, "auth_time": database.At(by.AuthTime), "amr": strings.Join(by.AMR, " "), "idp_id": by.IDPID,
+		"access_ttl": by.TTL.Microseconds(),
+	}, entered, tenantID, id, now, by.Username)
 }
 
 func (s store) deny(ctx context.Context, tenantID, id, username string, now database.Micros) (bool, error) {
-	return s.change(ctx, `
-UPDATE device_codes SET status = 'Denied'
- WHERE tenant_id = ? AND id = ? AND expiry_time > ? AND status = 'Entered' AND username = ?`,
-		tenantID, id, int64(now), username)
+	return s.step(ctx, columns{"status": Denied}, entered, tenantID, id, now, username)
 }
 
 // withdraw denies what a person entered or approved for one client, or all,
 // that was not consumed.
 func (s store) withdraw(ctx context.Context, tenantID, username, clientID string, all bool) error {
-	_, err := s.change(ctx, `
-UPDATE device_codes SET status = 'Denied'
- WHERE tenant_id = ? AND username = ? AND status IN ('Entered', 'Approved') AND (client_id = ? OR ?)`,
-		tenantID, username, clientID, all)
+	_, err := s.step(ctx, columns{"status": Denied},
+		"tenant_id = ? AND username = ? AND status IN ? AND (client_id = ? OR ?)",
+		tenantID, username, []string{Entered, Approved}, clientID, all)
 	return err
 }
 
 // consume ends an approved code of the client; false when there is none, or
 // another request was first.
 func (s store) consume(ctx context.Context, tenantID, clientID, codeHash string, now database.Micros) (bool, error) {
-	return s.change(ctx, `
-UPDATE device_codes SET status = 'Consumed'
- WHERE tenant_id = ? AND code_hash = ? AND client_id = ? AND expiry_time > ? AND status = 'Approved'`,
-		tenantID, codeHash, clientID, int64(now))
+	return s.step(ctx, columns{"status": Consumed},
+		"tenant_id = ? AND code_hash = ? AND client_id = ? AND expiry_time > ? AND status = ?",
+		tenantID, codeHash, clientID, now, Approved)
 }
 
 // poll notes a poll and reports whether it came in time; one that did not
 // makes the device wait longer from now on.
 func (s store) poll(ctx context.Context, tenantID, id string, now database.Micros) (bool, error) {
-	inTime, err := s.change(ctx, `
-UPDATE device_codes SET next_poll_time = ? + poll_interval WHERE tenant_id = ? AND id = ? AND next_poll_time <= ?`,
-		int64(now), tenantID, id, int64(now)+slack.Microseconds())
+	inTime, err := s.step(ctx, columns{"next_poll_time": gorm.Expr("? + poll_interval", now)},
+		"tenant_id = ? AND id = ? AND next_poll_time <= ?", tenantID, id, int64(now)+slack.Microseconds())
 	if err != nil || inTime {
 		return inTime, err
 	}
-	_, err = s.change(ctx, `
-UPDATE device_codes SET poll_interval = poll_interval + ?, next_poll_time = ? + poll_interval WHERE tenant_id = ? AND id = ?`,
-		Interval.Microseconds(), int64(now)+Interval.Microseconds(), tenantID, id)
+	longer := Interval.Microseconds()
+	_, err = s.step(ctx, columns{
+		"poll_interval": gorm.Expr("poll_interval + ?", longer), "next_poll_time": gorm.Expr("? + poll_interval", int64(now)+longer),
+	}, "tenant_id = ? AND id = ?", tenantID, id)
 	return false, err
 }
 
-// change carries out a conditional statement about one code.
-func (s store) change(ctx context.Context, query string, args ...any) (bool, error) {
-	n, err := s.db.Exec(ctx, query, args...)
-	if err != nil {
-		return false, fmt.Errorf("change device code: %w", err)
-	}
-	return n == 1, nil
-}
-
 func (s store) sweep(ctx context.Context, before database.Micros) error {
-	if _, err := s.db.Exec(ctx, `DELETE FROM device_codes WHERE expiry_time < ?`, int64(before)); err != nil {
-		return fmt.Errorf("sweep device codes: %w", err)
-	}
-	return nil
+	return database.Done("sweep device codes", s.db.Conn(ctx).Delete(&row{}, "expiry_time < ?", before))
 }

@@ -4,302 +4,286 @@ import (
 	"errors"
 	"reflect"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
+	"gatehouse/internal/authenticator/authtest"
 	"gatehouse/internal/authenticator/device"
-	"gatehouse/internal/database"
 	"gatehouse/internal/testdb"
 	"gatehouse/internal/testlog"
-	"gatehouse/migrations"
 )
 
-// world is the device codes of a client, app, in two tenants.
-type world struct {
+// fixture is the device codes of a client, app, of dev.
+type fixture struct {
+	*authtest.Fixture
 	*device.Service
-
-	db  *database.DB
-	now time.Time
 }
 
-func each(t *testing.T, test func(t *testing.T, w *world)) {
+func each(t *testing.T, test func(t *testing.T, f *fixture)) {
 	t.Helper()
-	testdb.Each(t, migrations.Authenticator, func(t *testing.T, db *database.DB) {
-		w := &world{db: db, now: time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)}
-		w.Service = device.New(db, func() time.Time { return w.now })
-		test(t, w)
-	})
+	authtest.Each(t, func(t *testing.T, f *authtest.Fixture) { test(t, &fixture{f, device.New(f.DB, f.Clock.Now)}) })
 }
 
-// request makes a device code in dev and finds it as a person would.
-func (w *world) request(t *testing.T) (string, device.Code) {
-	t.Helper()
-	issued, err := w.Request(t.Context(), "dev", "app", "openid", "192.0.2.1")
+// request makes a device code and finds it as a person would.
+func (f *fixture) request() (string, device.Code) {
+	f.T.Helper()
+	issued, err := f.Request(f.T.Context(), "dev", "app", "openid", "192.0.2.1")
 	if err != nil {
-		t.Fatal(err)
+		f.T.Fatal(err)
 	}
-	testlog.Secret(t, issued.DeviceCode)
-	code, err := w.Find(t.Context(), "dev", issued.UserCode)
+	testlog.Secret(f.T, issued.DeviceCode)
+	code, err := f.Find(f.T.Context(), "dev", issued.UserCode)
 	if err != nil {
-		t.Fatal(err)
+		f.T.Fatal(err)
 	}
 	return issued.DeviceCode, code
 }
 
 // entered makes a device code that ada entered.
-func (w *world) entered(t *testing.T) (string, device.Code) {
-	t.Helper()
-	raw, code := w.request(t)
-	if err := w.Enter(t.Context(), "dev", code.ID, "ada"); err != nil {
-		t.Fatal(err)
+func (f *fixture) entered() (string, device.Code) {
+	f.T.Helper()
+	raw, code := f.request()
+	if err := f.Enter(f.T.Context(), "dev", code.ID, "ada"); err != nil {
+		f.T.Fatal(err)
+	}
+	return raw, code
+}
+
+// approved makes a device code that ada entered and approved.
+func (f *fixture) approved() (string, device.Code) {
+	f.T.Helper()
+	raw, code := f.entered()
+	if err := f.Approve(f.T.Context(), "dev", code.ID, ada); err != nil {
+		f.T.Fatal(err)
 	}
 	return raw, code
 }
 
 // poll redeems and fails unless it ends with want.
-func (w *world) poll(t *testing.T, raw string, want error) device.Approval {
-	t.Helper()
-	got, err := w.Redeem(t.Context(), "dev", "app", raw)
+func (f *fixture) poll(raw string, want error) device.Approval {
+	f.T.Helper()
+	got, err := f.Redeem(f.T.Context(), "dev", "app", raw)
 	if !errors.Is(err, want) {
-		t.Fatalf("got %v, want %v", err, want)
+		f.T.Fatalf("got %v, want %v", err, want)
 	}
 	return got
+}
+
+// wantNoStep fails if somebody can take a step with a code, but for those that
+// are named.
+func (f *fixture) wantNoStep(when, tenantID, id, username string, but ...string) {
+	f.T.Helper()
+	for name, step := range map[string]func() error{
+		"enter":   func() error { return f.Enter(f.T.Context(), tenantID, id, username) },
+		"approve": func() error { return f.Approve(f.T.Context(), tenantID, id, device.Approver{Username: username}) },
+		"deny":    func() error { return f.Deny(f.T.Context(), tenantID, id, username) },
+	} {
+		if slices.Contains(but, name) {
+			continue
+		}
+		if err := step(); !errors.Is(err, device.ErrState) {
+			f.T.Errorf("%s %s: %v", name, when, err)
+		}
+	}
 }
 
 var ada = device.Approver{Username: "ada"}
 
 func TestACodeIsApprovedByWhomEnteredItAndRedeemedOnce(t *testing.T) {
-	each(t, func(t *testing.T, w *world) {
+	each(t, func(t *testing.T, f *fixture) {
 		ctx := t.Context()
-		raw, code := w.request(t)
+		raw, code := f.request()
 		if code.ClientID != "app" || code.Scope != "openid" || code.Address != "192.0.2.1" || code.Status != device.Created ||
-			!code.CreateTime.Equal(w.now) || !code.ExpiryTime.Equal(w.now.Add(device.Lifetime)) || code.Username != "" {
+			!code.CreateTime.Equal(f.Clock.Now()) || !code.ExpiryTime.Equal(f.Clock.Now().Add(device.Lifetime)) || code.Username != "" {
 			t.Errorf("%+v", code)
 		}
-		w.poll(t, raw, device.ErrPending)
+		f.poll(raw, device.ErrPending)
 		// A-B02: neither approving nor denying works before it is entered, and
 		// entering it gives nothing yet.
-		if err := w.Approve(ctx, "dev", code.ID, ada); !errors.Is(err, device.ErrState) {
-			t.Errorf("approved before it was entered: %v", err)
-		}
-		if err := w.Deny(ctx, "dev", code.ID, "ada"); !errors.Is(err, device.ErrState) {
-			t.Errorf("denied before it was entered: %v", err)
-		}
+		f.wantNoStep("before it was entered", "dev", code.ID, "ada", "enter")
 		for range 2 { // the page may be loaded again
-			if err := w.Enter(ctx, "dev", code.ID, "ada"); err != nil {
+			if err := f.Enter(ctx, "dev", code.ID, "ada"); err != nil {
 				t.Fatal(err)
 			}
 		}
-		w.now = w.now.Add(device.Interval)
-		w.poll(t, raw, device.ErrPending)
+		f.Clock.Advance(device.Interval)
+		f.poll(raw, device.ErrPending)
 		// It is ada's now.
-		for name, err := range map[string]error{
-			"enter":   w.Enter(ctx, "dev", code.ID, "bob"),
-			"approve": w.Approve(ctx, "dev", code.ID, device.Approver{Username: "bob"}),
-			"deny":    w.Deny(ctx, "dev", code.ID, "bob"),
-		} {
-			if !errors.Is(err, device.ErrState) {
-				t.Errorf("%s by somebody else: %v", name, err)
-			}
+		f.wantNoStep("by somebody else", "dev", code.ID, "bob")
+		by := device.Approver{
+			Username: "ada", AuthTime: f.Clock.Now().Add(-time.Minute), AMR: []string{"pwd", "otp"}, IDPID: "campus", TTL: time.Hour,
 		}
-		by := device.Approver{Username: "ada", AuthTime: w.now.Add(-time.Minute), AMR: []string{"pwd", "otp"}, IDPID: "campus", TTL: time.Hour}
-		if err := w.Approve(ctx, "dev", code.ID, by); err != nil {
+		if err := f.Approve(ctx, "dev", code.ID, by); err != nil {
 			t.Fatal(err)
 		}
-		if found, err := w.Get(ctx, "dev", code.ID); err != nil || found.Status != device.Approved || found.Username != "ada" {
+		if found, err := f.Get(ctx, "dev", code.ID); err != nil || found.Status != device.Approved || found.Username != "ada" {
 			t.Errorf("%+v, %v", found, err)
 		}
-		for name, err := range map[string]error{
-			"enter": w.Enter(ctx, "dev", code.ID, "ada"), "approve": w.Approve(ctx, "dev", code.ID, ada), "deny": w.Deny(ctx, "dev", code.ID, "ada"),
-		} {
-			if !errors.Is(err, device.ErrState) {
-				t.Errorf("%s after the approval: %v", name, err)
-			}
-		}
-		if got := w.poll(t, raw, nil); !reflect.DeepEqual(got, device.Approval{Approver: by, Scope: "openid"}) {
+		f.wantNoStep("after the approval", "dev", code.ID, "ada")
+		if got := f.poll(raw, nil); !reflect.DeepEqual(got, device.Approval{Approver: by, Scope: "openid"}) {
 			t.Errorf("%+v", got)
 		}
-		w.poll(t, raw, device.ErrConsumed)
+		f.poll(raw, device.ErrConsumed)
 	})
 }
 
 func TestADeniedCodeStaysDenied(t *testing.T) {
-	each(t, func(t *testing.T, w *world) {
-		raw, code := w.entered(t)
-		if err := w.Deny(t.Context(), "dev", code.ID, "ada"); err != nil {
+	each(t, func(t *testing.T, f *fixture) {
+		raw, code := f.entered()
+		if err := f.Deny(t.Context(), "dev", code.ID, "ada"); err != nil {
 			t.Fatal(err)
 		}
-		if err := w.Approve(t.Context(), "dev", code.ID, ada); !errors.Is(err, device.ErrState) {
+		if err := f.Approve(t.Context(), "dev", code.ID, ada); !errors.Is(err, device.ErrState) {
 			t.Errorf("approved: %v", err)
 		}
-		w.poll(t, raw, device.ErrDenied)
-		w.now = w.now.Add(device.Lifetime)
-		w.poll(t, raw, device.ErrDenied)
+		f.poll(raw, device.ErrDenied)
+		f.Clock.Advance(device.Lifetime)
+		f.poll(raw, device.ErrDenied)
 	})
 }
 
+// wantOnce fails unless one of many that try at once does it and the others
+// are told that they lost.
+func (f *fixture) wantOnce(lost error, try func(i int) error) {
+	f.T.Helper()
+	var won atomic.Int32
+	var group sync.WaitGroup
+	for i := range 20 {
+		group.Go(func() {
+			if err := try(i); err == nil {
+				won.Add(1)
+			} else if !errors.Is(err, lost) {
+				f.T.Error(err)
+			}
+		})
+	}
+	group.Wait()
+	if won.Load() != 1 {
+		f.T.Errorf("%d did it", won.Load())
+	}
+}
+
 func TestAnApprovedCodeIsRedeemedByOneOfManyPolls(t *testing.T) {
-	each(t, func(t *testing.T, w *world) {
-		raw, code := w.entered(t)
-		if err := w.Approve(t.Context(), "dev", code.ID, ada); err != nil {
-			t.Fatal(err)
-		}
-		var won atomic.Int32
-		var group sync.WaitGroup
-		for range 20 {
-			group.Go(func() {
-				switch _, err := w.Redeem(t.Context(), "dev", "app", raw); {
-				case err == nil:
-					won.Add(1)
-				case !errors.Is(err, device.ErrConsumed):
-					t.Error(err)
-				}
-			})
-		}
-		group.Wait()
-		if won.Load() != 1 {
-			t.Errorf("%d polls got it", won.Load())
-		}
+	each(t, func(t *testing.T, f *fixture) {
+		raw, _ := f.approved()
+		f.wantOnce(device.ErrConsumed, func(int) error { return second(f.Redeem(t.Context(), "dev", "app", raw)) })
 	})
 }
 
 // Approving and denying at once ends one way.
 func TestOneDecisionCounts(t *testing.T) {
-	each(t, func(t *testing.T, w *world) {
-		_, code := w.entered(t)
-		var done atomic.Int32
-		var group sync.WaitGroup
-		for i := range 10 {
-			group.Go(func() {
-				var err error
-				if i%2 == 0 {
-					err = w.Approve(t.Context(), "dev", code.ID, ada)
-				} else {
-					err = w.Deny(t.Context(), "dev", code.ID, "ada")
-				}
-				if err == nil {
-					done.Add(1)
-				} else if !errors.Is(err, device.ErrState) {
-					t.Error(err)
-				}
-			})
-		}
-		group.Wait()
-		if done.Load() != 1 {
-			t.Errorf("%d decisions counted", done.Load())
-		}
+	each(t, func(t *testing.T, f *fixture) {
+		_, code := f.entered()
+		f.wantOnce(device.ErrState, func(i int) error {
+			if i%2 == 0 {
+				return f.Approve(t.Context(), "dev", code.ID, ada)
+			}
+			return f.Deny(t.Context(), "dev", code.ID, "ada")
+		})
 	})
 }
 
 func TestADeviceThatPollsTooFastMustWaitLonger(t *testing.T) {
-	each(t, func(t *testing.T, w *world) {
-		raw, _ := w.request(t)
-		w.poll(t, raw, device.ErrPending)
-		w.now = w.now.Add(4 * time.Second) // a second early is the network's fault
-		w.poll(t, raw, device.ErrPending)
-		w.now = w.now.Add(3 * time.Second)
-		w.poll(t, raw, device.ErrTooFast) // from now on ten seconds
-		w.now = w.now.Add(5 * time.Second)
-		w.poll(t, raw, device.ErrTooFast) // fifteen
-		w.now = w.now.Add(10 * time.Second)
-		w.poll(t, raw, device.ErrTooFast) // twenty
+	each(t, func(t *testing.T, f *fixture) {
+		raw, _ := f.request()
+		f.poll(raw, device.ErrPending)
+		f.Clock.Advance(4 * time.Second) // a second early is the network's fault
+		f.poll(raw, device.ErrPending)
+		f.Clock.Advance(3 * time.Second)
+		f.poll(raw, device.ErrTooFast) // from now on ten seconds
+		f.Clock.Advance(5 * time.Second)
+		f.poll(raw, device.ErrTooFast) // fifteen
+		f.Clock.Advance(10 * time.Second)
+		f.poll(raw, device.ErrTooFast) // twenty
 		for range 3 {
-			w.now = w.now.Add(20 * time.Second)
-			w.poll(t, raw, device.ErrPending)
+			f.Clock.Advance(20 * time.Second)
+			f.poll(raw, device.ErrPending)
 		}
 	})
 }
 
 func TestACodeExpires(t *testing.T) {
-	each(t, func(t *testing.T, w *world) {
+	each(t, func(t *testing.T, f *fixture) {
 		ctx := t.Context()
-		raw, code := w.entered(t)
-		approvedRaw, approved := w.entered(t)
-		if err := w.Approve(ctx, "dev", approved.ID, ada); err != nil {
-			t.Fatal(err)
-		}
-		_, created := w.request(t)
-		w.now = w.now.Add(device.Lifetime)
-		w.poll(t, raw, device.ErrExpired)
-		w.poll(t, approvedRaw, device.ErrExpired)
-		for name, err := range map[string]error{
-			"enter": w.Enter(ctx, "dev", created.ID, "ada"), "approve": w.Approve(ctx, "dev", code.ID, ada), "deny": w.Deny(ctx, "dev", code.ID, "ada"),
-		} {
-			if !errors.Is(err, device.ErrState) {
-				t.Errorf("%s: %v", name, err)
-			}
-		}
-		if _, err := w.Find(ctx, "dev", code.UserCode); !errors.Is(err, device.ErrUnknown) {
+		raw, code := f.entered()
+		approvedRaw, _ := f.approved()
+		_, created := f.request()
+		f.Clock.Advance(device.Lifetime)
+		f.poll(raw, device.ErrExpired)
+		f.poll(approvedRaw, device.ErrExpired)
+		f.wantNoStep("when nobody entered it in time", "dev", created.ID, "ada")
+		f.wantNoStep("when it was entered in time", "dev", code.ID, "ada")
+		if _, err := f.Find(ctx, "dev", code.UserCode); !errors.Is(err, device.ErrUnknown) {
 			t.Errorf("found: %v", err)
 		}
-		if _, err := w.Get(ctx, "dev", code.ID); !errors.Is(err, device.ErrUnknown) {
+		if _, err := f.Get(ctx, "dev", code.ID); !errors.Is(err, device.ErrUnknown) {
 			t.Errorf("found by id: %v", err)
 		}
-		w.now = w.now.Add(24 * time.Hour)
-		if err := w.Sweep(ctx); err != nil {
+		f.Clock.Advance(24 * time.Hour)
+		if err := f.Sweep(ctx); err != nil {
 			t.Fatal(err)
 		}
-		w.poll(t, raw, device.ErrExpired) // exactly a day ago is kept
-		w.now = w.now.Add(time.Microsecond)
-		if err := w.Sweep(ctx); err != nil {
+		f.poll(raw, device.ErrExpired) // exactly a day ago is kept
+		f.Clock.Advance(time.Microsecond)
+		if err := f.Sweep(ctx); err != nil {
 			t.Fatal(err)
 		}
-		w.poll(t, raw, device.ErrUnknown)
+		f.poll(raw, device.ErrUnknown)
 	})
 }
 
 func TestNothingCrossesTenantsOrClients(t *testing.T) {
-	each(t, func(t *testing.T, w *world) {
+	each(t, func(t *testing.T, f *fixture) {
 		ctx := t.Context()
-		raw, code := w.entered(t)
+		raw, code := f.entered()
 		for name, err := range map[string]error{
-			"find":    second(w.Find(ctx, "lab", code.UserCode)),
-			"get":     second(w.Get(ctx, "lab", code.ID)),
-			"redeem":  second(w.Redeem(ctx, "lab", "app", raw)),
-			"client":  second(w.Redeem(ctx, "dev", "other", raw)),
-			"no code": second(w.Redeem(ctx, "dev", "app", "")),
+			"find":    second(f.Find(ctx, "lab", code.UserCode)),
+			"get":     second(f.Get(ctx, "lab", code.ID)),
+			"redeem":  second(f.Redeem(ctx, "lab", "app", raw)),
+			"client":  second(f.Redeem(ctx, "dev", "other", raw)),
+			"no code": second(f.Redeem(ctx, "dev", "app", "")),
 		} {
 			if !errors.Is(err, device.ErrUnknown) {
 				t.Errorf("%s: %v", name, err)
 			}
 		}
-		for name, err := range map[string]error{
-			"enter": w.Enter(ctx, "lab", code.ID, "ada"), "approve": w.Approve(ctx, "lab", code.ID, ada), "deny": w.Deny(ctx, "lab", code.ID, "ada"),
-		} {
-			if !errors.Is(err, device.ErrState) {
-				t.Errorf("%s: %v", name, err)
-			}
-		}
-		if err := w.Approve(ctx, "dev", code.ID, ada); err != nil {
+		f.wantNoStep("in another tenant", "lab", code.ID, "ada")
+		if err := f.Approve(ctx, "dev", code.ID, ada); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := w.Redeem(ctx, "dev", "other", raw); !errors.Is(err, device.ErrUnknown) {
+		if _, err := f.Redeem(ctx, "dev", "other", raw); !errors.Is(err, device.ErrUnknown) {
 			t.Errorf("another client: %v", err)
 		}
-		w.poll(t, raw, nil)
+		f.poll(raw, nil)
 	})
 }
 
 func second[T any](_ T, err error) error { return err }
 
 func TestUserCodesAreReadAsPeopleTypeThem(t *testing.T) {
-	each(t, func(t *testing.T, w *world) {
-		_, code := w.request(t)
+	each(t, func(t *testing.T, f *fixture) {
+		_, code := f.request()
 		form := regexp.MustCompile(`^[BCDFGHJKLMNPQRSTVWXZ]{4}-[BCDFGHJKLMNPQRSTVWXZ]{4}$`)
 		if !form.MatchString(code.UserCode) {
 			t.Fatalf("the user code is %s", code.UserCode)
 		}
 		plain := strings.ReplaceAll(code.UserCode, "-", "")
-		for _, typed := range []string{code.UserCode, strings.ToLower(code.UserCode), plain, strings.ToLower(plain), " " + plain[:4] + " " + plain[4:] + " "} {
-			if found, err := w.Find(t.Context(), "dev", typed); err != nil || found.ID != code.ID {
+		for _, typed := range []string{
+			code.UserCode, strings.ToLower(code.UserCode), plain, strings.ToLower(plain), " " + plain[:4] + " " + plain[4:] + " ",
+		} {
+			if found, err := f.Find(t.Context(), "dev", typed); err != nil || found.ID != code.ID {
 				t.Errorf("%q: %v", typed, err)
 			}
 		}
-		for _, typed := range []string{"", "-", plain[:7], plain + "B", "AAAA-AAAA", plain[:7] + "\x00", plain[:7] + "É", strings.Repeat("-", 1<<20) + plain, "%", "' OR 1=1"} {
-			if _, err := w.Find(t.Context(), "dev", typed); !errors.Is(err, device.ErrUnknown) {
+		for _, typed := range []string{
+			"", "-", plain[:7], plain + "B", "AAAA-AAAA", plain[:7] + "\x00", plain[:7] + "É", strings.Repeat("-", 1<<20) + plain,
+			"%", "' OR 1=1",
+		} {
+			if _, err := f.Find(t.Context(), "dev", typed); !errors.Is(err, device.ErrUnknown) {
 				t.Errorf("%.20q: %v", typed, err)
 			}
 		}
@@ -307,9 +291,9 @@ func TestUserCodesAreReadAsPeopleTypeThem(t *testing.T) {
 }
 
 func TestNoDeviceCodeIsInTheDatabase(t *testing.T) {
-	each(t, func(t *testing.T, w *world) {
-		raw, code := w.request(t)
-		dump := testdb.Dump(t, w.db)
+	each(t, func(t *testing.T, f *fixture) {
+		raw, code := f.request()
+		dump := testdb.Dump(t, f.DB)
 		if strings.Contains(dump, raw) || !strings.Contains(dump, code.ID) {
 			t.Error("the device code is stored, or this test sees nothing")
 		}

@@ -6,7 +6,9 @@ import (
 )
 
 func FuzzUserCodesAreOurLettersOnly(f *testing.F) {
-	for _, seed := range []string{"BCDF-GHJK", "bcdfghjk", " b-c d-f ghjk", "AEIO-UAEI", "", "BCDF‐GHJK", "BCDF-GHJK\x00", "ſcdfghjk"} {
+	for _, seed := range []string{
+		"BCDF-GHJK", "bcdfghjk", " b-c d-f ghjk", "AEIO-UAEI", "", "BCDF‐GHJK", "BCDF-GHJK\x00", "ſcdfghjk",
+	} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, typed string) {

@@ -103,7 +103,7 @@ func newWorld(f *authtest.Fixture, documents ...string) *world {
 			return tenant(id).OAuthURL("/webapp/callback"), nil
 		},
 	})
-	w.codes = codes.New(codes.Deps{DB: f.DB, Revoker: w.tokens, Now: w.now, Log: f.Log})
+	w.codes = codes.New(codes.Deps{DB: f.DB, Tokens: w.tokens, Now: w.now, Log: f.Log})
 	guard := throttle.NewGuard(w.now)
 	known := people.New(people.Deps{
 		Kernel: f.Kernel(), Guard: guard,

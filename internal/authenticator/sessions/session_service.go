@@ -111,10 +111,11 @@ func (s *Service) SignIn(ctx context.Context, old Session, who Person) (Session,
 	}
 	err := s.store.db.InTx(ctx, func(ctx context.Context) error {
 		if old.SignedIn() && old.Username == who.Username {
-			var err error
-			if r.Kept, err = s.store.kept(ctx, old.TenantID, old.hash()); err != nil {
+			before, _, err := s.store.session(ctx, old.TenantID, old.hash())
+			if err != nil {
 				return err
 			}
+			r.Kept = before.Kept
 		}
 		if err := s.store.deleteSession(ctx, old.TenantID, old.hash()); err != nil {
 			return err
@@ -162,11 +163,11 @@ func (s *Service) Keep(ctx context.Context, session Session, value []byte) error
 
 // Kept returns what Keep has sealed; nil when there is nothing.
 func (s *Service) Kept(ctx context.Context, session Session) ([]byte, error) {
-	sealed, err := s.store.kept(ctx, session.TenantID, session.hash())
-	if err != nil || sealed == "" {
+	r, _, err := s.store.session(ctx, session.TenantID, session.hash())
+	if err != nil || r.Kept == "" {
 		return nil, apierr.DatabaseAway(err)
 	}
-	value, err := s.box.Open(sealed, "sessions", keptPlace(session), "kept")
+	value, err := s.box.Open(r.Kept, "sessions", keptPlace(session), "kept")
 	if err != nil {
 		return nil, apierr.Wrap(err, "open what a session keeps")
 	}
