@@ -3,13 +3,8 @@ package main
 import (
 	"bytes"
 	"context"
-	"crypto/rand"
-	"crypto/rsa"
-	"crypto/x509"
 	"encoding/json"
-	"encoding/pem"
 	"fmt"
-	"net"
 	"net/http"
 	"os/exec"
 	"path/filepath"
@@ -24,22 +19,14 @@ import (
 	"gatehouse/internal/authn"
 )
 
-// adminKey signs the service tokens of the tests that write over HTTP.
-var adminKey = sync.OnceValue(func() *rsa.PrivateKey {
-	key, err := rsa.GenerateKey(rand.Reader, 2048)
-	if err != nil {
-		panic(err)
-	}
-	return key
-})
-
 // registryToken returns a token of the service tenants, which may update
 // every tenant without a role.
 func registryToken(t testing.TB) string {
 	t.Helper()
 	unsigned := jwt.NewWithClaims(jwt.SigningMethodRS256, jwt.MapClaims{
 		"jti": "1", "sub": "tenants@admin", "exp": time.Now().Add(time.Hour).Unix(), "iss": "https://admin.tapis.example.org/v3/tokens",
-		"tapis/tenant_id": "admin", "tapis/token_type": "access", "tapis/account_type": "service", "tapis/username": "tenants", "tapis/target_site": "main",
+		"tapis/tenant_id": "admin", "tapis/token_type": "access", "tapis/account_type": "service", "tapis/username": "tenants",
+		"tapis/target_site": "main",
 	})
 	unsigned.Header["kid"] = authn.Thumbprint(&adminKey().PublicKey)
 	raw, err := unsigned.SignedString(adminKey())
@@ -65,15 +52,8 @@ func TestAKilledRegistryKeepsWhatItAcknowledged(t *testing.T) {
 	if out, err := exec.Command("go", "build", "-o", program, ".").CombinedOutput(); err != nil {
 		t.Fatalf("build: %v\n%s", err, out)
 	}
-	der, err := x509.MarshalPKIXPublicKey(&adminKey().PublicKey)
-	if err != nil {
-		t.Fatal(err)
-	}
-	key := string(pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der}))
 	each(t, func(t *testing.T, environ []string) {
-		environ = append(environ, "GATEHOUSE_SITE_ID=main", "GATEHOUSE_ADMIN_BASE_URL=https://admin.tapis.example.org",
-			"GATEHOUSE_ADMIN_PUBLIC_KEY_FILE="+write(t, t.TempDir(), "admin.pem", key),
-			"GATEHOUSE_OWNER_EMAIL=ops@example.org", "GATEHOUSE_OWNER_NAME=Ops", "GATEHOUSE_OWNER_INSTITUTION=Example", "GATEHOUSE_LOG_LEVEL=error")
+		environ = bootstrap(t, append(environ, "GATEHOUSE_LOG_LEVEL=error"))
 		succeed(t, environ, "migrate")
 		token, acknowledged := registryToken(t), map[string]bool{}
 		const rounds = 6
@@ -115,33 +95,18 @@ func TestAKilledRegistryKeepsWhatItAcknowledged(t *testing.T) {
 // it as kill -9 does.
 func process(t *testing.T, program string, environ []string) (url string, kill func()) {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	address := l.Addr().String()
-	_ = l.Close()
-	environ = append([]string{"GATEHOUSE_LISTEN=" + address}, environ...)
-	cmd := exec.Command(program, "serve")
 	var stderr bytes.Buffer
-	cmd.Env, cmd.Stderr = environ, &stderr
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	kill = sync.OnceFunc(func() {
-		_ = cmd.Process.Kill()
-		_ = cmd.Wait()
-	})
-	t.Cleanup(kill)
-	for range 500 {
-		if status, _, _ := call(t, environ, "healthcheck"); status == 0 {
-			return "http://" + address, kill
+	return ready(t, environ, &stderr, func(environ []string) (kill func()) {
+		cmd := exec.Command(program, "serve")
+		cmd.Env, cmd.Stderr = environ, &stderr
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
 		}
-		time.Sleep(20 * time.Millisecond)
-	}
-	kill()
-	t.Fatalf("the server does not become ready: %s", &stderr)
-	return "", nil
+		return func() {
+			_ = cmd.Process.Kill()
+			_ = cmd.Wait()
+		}
+	})
 }
 
 // hammer updates the tenant admin from several sides at once, kills the

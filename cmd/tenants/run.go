@@ -28,7 +28,10 @@ func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) 
 					s, err := load(environ)
 					return s.Settings, err
 				}),
-				{Name: "apply", Usage: "-f FILE [--dry-run]", Summary: "Make the registry hold what a YAML file says; nothing is deleted.", Run: apply},
+				{
+					Name: "apply", Usage: "-f FILE [--dry-run]", Run: apply,
+					Summary: "Make the registry hold what a YAML file says; nothing is deleted.",
+				},
 				{Name: "export", Summary: "Print the registry as such a YAML file.", Run: export},
 			},
 			command.Config(load),

@@ -81,7 +81,10 @@ func (b bootstrapSettings) Validate() []config.Fault {
 	}
 	var faults []config.Fault
 	for _, f := range []struct{ key, value string }{
-		{"admin_base_url", b.AdminBaseURL}, {"owner_email", b.OwnerEmail}, {"owner_name", b.OwnerName}, {"owner_institution", b.Institution},
+		{"admin_base_url", b.AdminBaseURL},
+		{"owner_email", b.OwnerEmail},
+		{"owner_name", b.OwnerName},
+		{"owner_institution", b.Institution},
 	} {
 		if f.value == "" {
 			faults = append(faults, config.Fault{Key: f.key, Problem: "is required with site_id"})

@@ -3,6 +3,7 @@ package tenants
 import (
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -49,7 +50,7 @@ func TestWritesNeedAGoodAccessToken(t *testing.T) {
 		"a service for a tenant unknown":  {"X-Tapis-Token", whole[1], "X-Tapis-Tenant", "nowhere", "X-Tapis-User", "x"},
 		"a service of an ordinary tenant": account(t, "service", "tenants@dev", nil),
 		"a user for somebody":             append(user(t, "boss@admin"), "X-Tapis-Tenant", "admin", "X-Tapis-User", "tenants"),
-		"an associate's for another":      {"X-Tapis-Token", account(t, "service", "tokens@east-admin", nil)[1], "X-Tapis-Tenant", "dev", "X-Tapis-User", "x"},
+		"an associate's for another":      append(service(t, "tokens@east-admin")[:2], "X-Tapis-Tenant", "dev", "X-Tapis-User", "x"),
 		"of neither kind":                 account(t, "robot", "tenants@admin", nil),
 	} {
 		for request, text := range all {
@@ -69,12 +70,14 @@ func TestWritesNeedAGoodAccessToken(t *testing.T) {
 func TestOnlyCreatorsCreateAndDelete(t *testing.T) {
 	h := open(t)
 	before := contentOf(t, h.service)
-	h.authenticator.grant("admin boss tenant_definition_updater", "admin boss $!tenant_admin", "admin files tenant_definition_updater",
-		"dev tenants tenant_creator", "dev boss tenant_creator", "dev boss $!tenant_admin", "east-admin tokens tenant_creator", "admin TENANTS tenant_creator",
+	h.authenticator.grant("admin boss tenant_definition_updater", "admin boss $!tenant_admin",
+		"admin files tenant_definition_updater",
+		"dev tenants tenant_creator", "dev boss tenant_creator", "dev boss $!tenant_admin", "east-admin tokens tenant_creator",
+		"admin TENANTS tenant_creator",
 		"admin tenants@admin tenant_creator", "east-admin tenants tenant_creator")
 	for _, headers := range [][]string{
-		user(t, "boss@admin"), service(t, "files@admin"), user(t, "tenants@dev"), user(t, "boss@dev"), service(t, "tokens@east-admin"), service(t, "tenants@east-admin"),
-		user(t, "tenants@east-admin"),
+		user(t, "boss@admin"), service(t, "files@admin"), user(t, "tenants@dev"), user(t, "boss@dev"),
+		service(t, "tokens@east-admin"), service(t, "tenants@east-admin"), user(t, "tenants@east-admin"),
 		// A person with a service's name, to whom its roles must not pass.
 		user(t, "tenants@admin"), user(t, "TENANTS@admin"), user(t, "Tokens@admin"), user(t, "files@admin"),
 		// On whose behalf a service asks gives it nothing.
@@ -107,8 +110,10 @@ func TestWhoMayUpdateATenant(t *testing.T) {
 		admin       = `{"admin_user":"someone%d"}`
 		endpoint    = `{"token_service":"https://t%d.example.org"}`
 	)
+	all := []string{description, admin, endpoint}
 	grants := []string{
-		"admin boss tenant_creator", "admin files tenant_definition_updater", "admin clerk tenant_definition_updater", "dev ada $!tenant_admin", "dev uma tenant_definition_updater",
+		"admin boss tenant_creator", "admin files tenant_definition_updater", "admin clerk tenant_definition_updater",
+		"dev ada $!tenant_admin", "dev uma tenant_definition_updater",
 		"east-admin files tenant_definition_updater", "east-one ada $!tenant_admin", "east-one uma tenant_definition_updater",
 		"dev tenants tenant_definition_updater", "admin systems $!tenant_admin", "dev mallory tenant_creator",
 	}
@@ -116,10 +121,10 @@ func TestWhoMayUpdateATenant(t *testing.T) {
 		kind, who string
 		allowed   map[string][]string // bodies by tenant; all others are refused
 	}{
-		{"service", "tenants@admin", map[string][]string{"dev": {description, admin, endpoint}, "east-one": {description, admin, endpoint}, "admin": {description, admin, endpoint}}},
-		{"user", "boss@admin", map[string][]string{"dev": {description, admin, endpoint}, "east-one": {description, admin, endpoint}, "admin": {description, admin, endpoint}}},
-		{"service", "files@admin", map[string][]string{"dev": {description, admin, endpoint}, "admin": {description, admin, endpoint}}},
-		{"service", "files@east-admin", map[string][]string{"east-one": {description, admin, endpoint}}},
+		{"service", "tenants@admin", map[string][]string{"dev": all, "east-one": all, "admin": all}},
+		{"user", "boss@admin", map[string][]string{"dev": all, "east-one": all, "admin": all}},
+		{"service", "files@admin", map[string][]string{"dev": all, "admin": all}},
+		{"service", "files@east-admin", map[string][]string{"east-one": all}},
 		{"user", "ada@dev", map[string][]string{"dev": {description, admin}}},
 		{"user", "uma@dev", map[string][]string{"dev": {description}}},
 		{"user", "ada@east-one", map[string][]string{"east-one": {description, admin}}},
@@ -138,13 +143,11 @@ func TestWhoMayUpdateATenant(t *testing.T) {
 		h.authenticator.grant(grants...)
 		n := 0
 		for _, tenant := range []string{"dev", "east-one", "admin"} { // a token's issuer last
-			for _, text := range []string{description, admin, endpoint} {
+			for _, text := range all {
 				n++
 				want := http.StatusForbidden
-				for _, allowed := range tt.allowed[tenant] {
-					if allowed == text {
-						want = http.StatusOK
-					}
+				if slices.Contains(tt.allowed[tenant], text) {
+					want = http.StatusOK
 				}
 				headers := account(t, tt.kind, tt.who, nil)
 				got := send(t, h, "PUT", "/v3/tenants/"+tenant, fmt.Sprintf(text, n), headers...)
@@ -166,10 +169,12 @@ func TestWhatATenantsOwnPeopleMayNotChange(t *testing.T) {
 	key := wrappedKeys()[1]
 	for field, value := range map[string]any{
 		"status": "inactive", "token_service": "https://x.org", "security_kernel": "https://x.org", "authenticator": "https://x.org",
-		"token_gen_services": []string{"evil"}, "public_key": key, "service_ldap_connection_id": "tapis-dev", "user_ldap_connection_id": "",
+		"token_gen_services": []string{"evil"}, "public_key": key, "service_ldap_connection_id": "tapis-dev",
+		"user_ldap_connection_id": "",
 	} {
 		for _, who := range []string{"ada@dev", "uma@dev"} {
-			wants(t, h, http.StatusForbidden, field, "PUT", "/v3/tenants/dev", body(t, object{field: value, "description": "Along with it."}, nil), user(t, who)...)
+			wants(t, h, http.StatusForbidden, field, "PUT", "/v3/tenants/dev",
+				body(t, object{field: value, "description": "Along with it."}, nil), user(t, who)...)
 		}
 	}
 	wants(t, h, http.StatusForbidden, "admin_user", "PUT", "/v3/tenants/dev", `{"admin_user":"uma"}`, user(t, "uma@dev")...)
@@ -198,7 +203,8 @@ func TestHoldersOfKeysPublishThemWithoutARole(t *testing.T) {
 	publish(403, "dev", key, service(t, "authenticator@east-admin"))
 	publish(403, "admin", key, service(t, "tokens@east-admin"))
 	publish(503, "dev", `{"status":"inactive"}`, service(t, "authenticator@admin"))
-	publish(503, "dev", body(t, object{"public_key": wrappedKeys()[0], "description": "Too."}, nil), service(t, "authenticator@admin"))
+	publish(503, "dev", body(t, object{"public_key": wrappedKeys()[0], "description": "Too."}, nil),
+		service(t, "authenticator@admin"))
 	publish(503, "dev", key, service(t, "files@admin"))
 	publish(403, "dev", key, user(t, "authenticator@admin"))
 	publish(400, "dev", `{"public_key":"x"}`, service(t, "authenticator@admin"))
@@ -212,7 +218,8 @@ func TestHoldersOfKeysPublishThemWithoutARole(t *testing.T) {
 
 func TestWhoMayUpdateASite(t *testing.T) {
 	h := open(t)
-	h.authenticator.grant("admin boss tenant_creator", "east-admin tokens tenant_definition_updater", "east-one ada $!tenant_admin", "east-one ada tenant_definition_updater", "east-admin ada tenant_definition_updater")
+	h.authenticator.grant("admin boss tenant_creator", "east-admin tokens tenant_definition_updater", "east-one ada $!tenant_admin",
+		"east-one ada tenant_definition_updater", "east-admin ada tenant_definition_updater")
 	try := func(status int, site, text string, headers []string) {
 		t.Helper()
 		wants(t, h, status, "", "PUT", "/v3/sites/"+site, text, headers...)
@@ -245,7 +252,8 @@ func TestNothingIsAllowedWhenRolesCannotBeAskedFor(t *testing.T) {
 			t.Errorf("%s: no Retry-After", request)
 		}
 	}
-	wants(t, h, http.StatusServiceUnavailable, "who may do what", "PUT", "/v3/tenants/dev", `{"description":"x"}`, user(t, "ada@dev")...)
+	wants(t, h, http.StatusServiceUnavailable, "who may do what", "PUT", "/v3/tenants/dev", `{"description":"x"}`,
+		user(t, "ada@dev")...)
 	equal(t, "content", contentOf(t, h.service), before)
 	wants(t, h, http.StatusOK, "", "PUT", "/v3/tenants/dev", `{"description":"x"}`, service(t, "tenants@admin")...)
 
@@ -272,13 +280,14 @@ func TestAdministratorsSeeTheConnectionsThatTheirTenantNames(t *testing.T) {
 	} {
 		list := get(t, h, "/v3/tenants/ldaps", 200, tt.headers...).rows(t)
 		equal(t, "ids", []any{list[0]["ldap_id"], list[1]["ldap_id"]}, []any{"people", "tapis-dev"})
-		for _, row := range append(list, get(t, h, "/v3/tenants/ldaps/tapis-dev", 200, tt.headers...).object(t), get(t, h, "/v3/tenants/ldaps/people", 200, tt.headers...).object(t)) {
+		for _, row := range append(list, get(t, h, "/v3/tenants/ldaps/tapis-dev", 200, tt.headers...).object(t),
+			get(t, h, "/v3/tenants/ldaps/people", 200, tt.headers...).object(t)) {
 			_, shown := row["bind_credential"]
 			equal(t, fmt.Sprint(row["ldap_id"], " ", tt.headers[0]), shown, tt.own && row["ldap_id"] == "tapis-dev")
 		}
 	}
 	h.authenticator.close()
-	h.clock.advance(time.Minute)
+	h.clock.Advance(time.Minute)
 	get(t, h, "/v3/tenants/ldaps", 200, user(t, "uma@dev")...) // reads go on
 }
 
@@ -288,12 +297,6 @@ func TestUpstreamBugAUserCalledTenantsMayDoAnything(t *testing.T) {
 	for _, target := range []string{"/v3/tenants/dev", "/v3/tenants/admin", "/v3/tenants/east-one"} {
 		wants(t, h, http.StatusForbidden, "name of a service", "PUT", target, `{"description":"x"}`, user(t, "tenants@admin")...)
 	}
-}
-
-func TestUpstreamBugAnyServiceOfASiteMayChangeItsTenants(t *testing.T) {
-	h := open(t)
-	h.authenticator.grant("east-one files tenant_definition_updater")
-	wants(t, h, http.StatusUnauthorized, "", "PUT", "/v3/tenants/east-admin", `{"description":"x"}`, service(t, "files@east-one")...)
 }
 
 func TestUpstreamBugTheAdministrativeTenantIsHardCoded(t *testing.T) {
@@ -311,9 +314,11 @@ func TestARevokedTokenIsVoidHereToo(t *testing.T) {
 	put := func(status int, headers []string) {
 		t.Helper()
 		wants(t, h, status, "", "PUT", "/v3/tenants/dev", body(t, object{"description": h.clock.Now().String()}, nil), headers...)
-		h.clock.advance(time.Second)
+		h.clock.Advance(time.Second)
 	}
-	for _, headers := range [][]string{user(t, "ada@dev"), user(t, "boss@admin"), service(t, "tenants@admin"), service(t, "tokens@admin")} {
+	for _, headers := range [][]string{
+		user(t, "ada@dev"), user(t, "boss@admin"), service(t, "tenants@admin"), service(t, "tokens@admin"),
+	} {
 		put(200, headers)
 		get(t, h, "/v3/tenants/ldaps", 200, headers...)
 		h.authenticator.mu.Lock()

@@ -2,9 +2,7 @@ package tenants
 
 import (
 	"crypto/rsa"
-	"encoding/base64"
 	"errors"
-	"math/big"
 	"strings"
 	"testing"
 
@@ -14,13 +12,8 @@ import (
 	"gatehouse/migrations"
 )
 
-// The key of RFC 7638 section 3.1.
 func TestTheThumbprintIsThatOfTheStandard(t *testing.T) {
-	const modulus = "0vx7agoebGcQSuuPiLJXZptN9nndrQmbXEps2aiAFbWhM78LhWx4cbbfAAtVT86zwu1RK7aPFFxuhDR1L6tSoc_BJECPebWKRXjBZCiFV4n3oknjhMs" +
-		"tn64tZ_2W-5JsGY4Hc5n9yBXArwl93lqt7_RN5w6Cf0h4QyQ5v-65YGjQR0_FDW2QvzqY368QQMicAtaSqzs8KJZgnYb9c7d0zgdAZHzu6qMQvRL5hajrn1n91CbOpbISD08qNLyrdkt" +
-		"-bFTWhAI4vMQFh6WeZu0fM4lFd2NcRwr3XPksINHaQ-G_xBniIqbw0Ls1jF44-csFCur-kEgU8awapJzKnqDKgw"
-	n := new(big.Int).SetBytes(decoded(t, modulus))
-	if got, want := authn.Thumbprint(&rsa.PublicKey{N: n, E: 65537}), "NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs"; got != want {
+	if got, want := authn.Thumbprint(standardKey(t)), "NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs"; got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
 }
@@ -54,7 +47,10 @@ func TestTheRealmKnowsActiveTenantsAndTheirSites(t *testing.T) {
 	for _, tt := range []struct {
 		site, service string
 		want          bool
-	}{{"main", "tenants", true}, {"main", "jobs", false}, {"east", "security", true}, {"east", "tenants", false}, {"nowhere", "tenants", false}} {
+	}{{"main", "tenants", true}, {"main", "jobs", false}, {"east", "security", true}, {"east", "tenants", false}, {
+		"nowhere",
+		"tenants", false,
+	}} {
 		if got, err := s.snapshots.RunsItself(t.Context(), tt.site, tt.service); err != nil || got != tt.want {
 			t.Errorf("%s at %s: got %v, %v", tt.service, tt.site, got, err)
 		}
@@ -114,13 +110,4 @@ func TestARealmWhoseDatabaseIsAwayRefusesNobody(t *testing.T) {
 			t.Errorf("got %v", err)
 		}
 	}
-}
-
-func decoded(t testing.TB, text string) []byte {
-	t.Helper()
-	raw, err := base64.RawURLEncoding.DecodeString(text)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return raw
 }

@@ -20,6 +20,7 @@ import (
 	"gatehouse/internal/apitest"
 	"gatehouse/internal/database"
 	"gatehouse/internal/httpapi"
+	"gatehouse/internal/testclock"
 	"gatehouse/internal/testdb"
 	"gatehouse/migrations"
 )
@@ -59,24 +60,6 @@ func canonicalKey(t testing.TB) string {
 		t.Fatal(err)
 	}
 	return key
-}
-
-// clock is a time that tests move.
-type clock struct {
-	mu sync.Mutex
-	at time.Time
-}
-
-func (c *clock) Now() time.Time {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.at
-}
-
-func (c *clock) advance(d time.Duration) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.at = c.at.Add(d)
 }
 
 func atNoon() time.Time { return noon }
@@ -254,6 +237,14 @@ func devSeed(port string) Seed {
 	}
 }
 
+// execute goes around the program, as a hand with a database client would.
+func execute(t testing.TB, s *Service, statement string) {
+	t.Helper()
+	if err := s.snapshots.db.Conn(t.Context()).Exec(statement).Error; err != nil {
+		t.Fatalf("%s: %v", statement, err)
+	}
+}
+
 // seedWide stores devSeed, tenants of every status, and an associate site with
 // its own tenants.
 func seedWide(t testing.TB, s *Service) {
@@ -274,13 +265,13 @@ type fixture struct {
 
 	service       *Service
 	authenticator *authenticator
-	clock         *clock
+	clock         *testclock.Clock
 }
 
 // newFixture returns one on db, in which the service tenants may create.
 func newFixture(t *testing.T, db *database.DB) *fixture {
 	t.Helper()
-	f := &fixture{authenticator: newAuthenticator(t), clock: &clock{at: noon}}
+	f := &fixture{authenticator: newAuthenticator(t), clock: testclock.At(noon)}
 	f.service = newServiceAsking(t, db, f.clock.Now, f.authenticator)
 	seedWide(t, f.service)
 	f.Handler = apitest.New(t, engine(t, f.service), "tenants")

@@ -2,6 +2,7 @@ package tenants
 
 import (
 	"fmt"
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -12,60 +13,48 @@ import (
 	"gatehouse/api/openapi"
 )
 
-func TestTheDefaultListHasActiveTenantsOnly(t *testing.T) {
-	h, _ := seeded(t)
-	r := get(t, h, "/v3/tenants", 200)
-	equal(t, "tenants", r.ids(t, "tenant_id"), []string{"admin", "dev", "east-admin", "east-one"})
-	equal(t, "metadata", r.metadata, map[string]int{"recordCount": 4, "recordLimit": -1, "recordsSkipped": 0, "totalCount": 4})
-	for _, row := range r.rows(t) {
-		equal(t, "status", row["status"], any("ACTIVE"))
-	}
-}
-
-func TestListsOfTenantsAreFilteredAndCut(t *testing.T) {
+func TestListsAreFilteredAndCut(t *testing.T) {
 	h, _ := seeded(t)
 	active := []string{"admin", "dev", "east-admin", "east-one"}
 	everything := []string{"Old", "admin", "dev", "east-admin", "east-old", "east-one", "plan"}
-	tests := []struct {
-		query string
-		want  []string
-		total int
+	for _, tt := range []struct {
+		list, id, query string
+		want            []string
+		total           int
 	}{
-		{"limit=-1", active, 4},
-		{"limit=", active, 4},
-		{"unknown=1", active, 4},
-		{"limit=2", []string{"admin", "dev"}, 4},
-		{"limit=2&offset=3", []string{"east-one"}, 4},
-		{"offset=1", []string{"dev", "east-admin", "east-one"}, 4},
-		{"offset=99", []string{}, 4},
-		{"limit=0", []string{}, 4},
-		{"limit=2147483647&offset=2147483647", []string{}, 4},
-		{"show_draft=true", []string{"admin", "dev", "east-admin", "east-one", "plan"}, 5},
-		{"show_draft=True", []string{"admin", "dev", "east-admin", "east-one", "plan"}, 5},
-		{"show_draft=false", active, 4},
-		{"show_draft=False&show_inactive=FALSE", active, 4},
-		{"show_draft=", active, 4},
-		{"show_inactive=true", []string{"Old", "admin", "dev", "east-admin", "east-old", "east-one"}, 6},
-		{"show_inactive=true&show_draft=true", everything, 7},
-		{"show_inactive=true&show_draft=true&limit=2&offset=5", []string{"east-one", "plan"}, 7},
-	}
-	for _, tt := range tests {
-		r := get(t, h, "/v3/tenants?"+tt.query, 200)
-		equal(t, tt.query, r.ids(t, "tenant_id"), tt.want)
+		{"tenants", "tenant_id", "", active, 4},
+		{"tenants", "tenant_id", "limit=-1", active, 4},
+		{"tenants", "tenant_id", "limit=", active, 4},
+		{"tenants", "tenant_id", "unknown=1", active, 4},
+		{"tenants", "tenant_id", "limit=2", []string{"admin", "dev"}, 4},
+		{"tenants", "tenant_id", "limit=2&offset=3", []string{"east-one"}, 4},
+		{"tenants", "tenant_id", "offset=1", []string{"dev", "east-admin", "east-one"}, 4},
+		{"tenants", "tenant_id", "offset=99", []string{}, 4},
+		{"tenants", "tenant_id", "limit=0", []string{}, 4},
+		{"tenants", "tenant_id", "limit=2147483647&offset=2147483647", []string{}, 4},
+		{"tenants", "tenant_id", "show_draft=true", append(active[:4:4], "plan"), 5},
+		{"tenants", "tenant_id", "show_draft=True", append(active[:4:4], "plan"), 5},
+		{"tenants", "tenant_id", "show_draft=false", active, 4},
+		{"tenants", "tenant_id", "show_inactive=false", active, 4},
+		{"tenants", "tenant_id", "show_draft=False&show_inactive=FALSE", active, 4},
+		{"tenants", "tenant_id", "show_draft=", active, 4},
+		{"tenants", "tenant_id", "show_inactive=true", everything[:6], 6},
+		{"tenants", "tenant_id", "show_inactive=true&show_draft=true", everything, 7},
+		{"tenants", "tenant_id", "show_inactive=true&show_draft=true&limit=2&offset=5", []string{"east-one", "plan"}, 7},
+		{"sites", "site_id", "", []string{"east", "main"}, 2},
+		{"sites", "site_id", "limit=1", []string{"east"}, 2},
+		{"sites", "site_id", "offset=1", []string{"main"}, 2},
+		{"sites", "site_id", "limit=5&offset=2", []string{}, 2},
+		{"sites", "site_id", "limit=-1", []string{"east", "main"}, 2},
+	} {
+		r := get(t, h, "/v3/"+tt.list+"?"+tt.query, 200)
+		equal(t, tt.query, r.ids(t, tt.id), tt.want)
 		equal(t, tt.query+", recordCount", r.metadata["recordCount"], len(tt.want))
 		equal(t, tt.query+", totalCount", r.metadata["totalCount"], tt.total)
 	}
-}
-
-func TestListsOfSitesAreCut(t *testing.T) {
-	h, _ := seeded(t)
-	for query, want := range map[string][]string{
-		"": {"east", "main"}, "?limit=1": {"east"}, "?offset=1": {"main"}, "?limit=5&offset=2": {}, "?limit=-1": {"east", "main"},
-	} {
-		r := get(t, h, "/v3/sites"+query, 200)
-		equal(t, query, r.ids(t, "site_id"), want)
-		equal(t, query+", totalCount", r.metadata["totalCount"], 2)
-	}
+	r := get(t, h, "/v3/tenants", 200)
+	equal(t, "metadata", r.metadata, map[string]int{"recordCount": 4, "recordLimit": -1, "recordsSkipped": 0, "totalCount": 4})
+	equal(t, "statuses", r.ids(t, "status"), []string{"ACTIVE", "ACTIVE", "ACTIVE", "ACTIVE"})
 }
 
 func TestSelectPicksMembers(t *testing.T) {
@@ -90,14 +79,7 @@ func TestSelectPicksMembers(t *testing.T) {
 	}
 }
 
-func memberNames(row map[string]any) []string {
-	var names []string
-	for name := range row {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	return names
-}
+func memberNames(row map[string]any) []string { return slices.Sorted(maps.Keys(row)) }
 
 func TestBadQueryParametersAreRefusedByName(t *testing.T) {
 	h, _ := seeded(t)
@@ -240,7 +222,10 @@ func TestEveryReadAnswersHead(t *testing.T) {
 func TestListsAndObjectsAreConditional(t *testing.T) {
 	h, s := seeded(t)
 	tags := map[string]string{}
-	for _, target := range []string{"/v3/sites", "/v3/sites/main", "/v3/tenants", "/v3/tenants/dev", "/v3/tenants?limit=1", "/v3/sites?limit=1"} {
+	for _, target := range []string{
+		"/v3/sites", "/v3/sites/main", "/v3/tenants", "/v3/tenants/dev", "/v3/tenants?limit=1",
+		"/v3/sites?limit=1",
+	} {
 		r := get(t, h, target, 200)
 		tags[target] = r.header.Get("ETag")
 		if got := r.header.Get("Cache-Control"); got != "no-cache" {

@@ -41,20 +41,20 @@ func atOnce(t *testing.T, n int, of [2]http.Handler, method, target string, body
 func TestOfManyWhoMakeTheSameRowOneDoes(t *testing.T) {
 	testdb.Each(t, migrations.Tenants, func(t *testing.T, db *database.DB) {
 		h := replicas(t, db)
-		same := func(base, changes object) func(int) string {
-			return func(int) string { return body(t, base, changes) }
-		}
-		for target, of := range map[string]func(int) string{
-			"/v3/tenants": same(newTenantBody, nil), "/v3/sites": same(newSiteBody, nil), "/v3/tenants/ldaps": same(newLDAPBody, nil), "/v3/tenants/owners": same(newOwnerBody, nil),
+		for target, base := range map[string]object{
+			"/v3/tenants": newTenantBody, "/v3/sites": newSiteBody, "/v3/tenants/ldaps": newLDAPBody, "/v3/tenants/owners": newOwnerBody,
 		} {
-			equal(t, target, atOnce(t, 8, h, "POST", target, of), map[int]int{201: 1, 409: 7})
+			same := func(int) string { return body(t, base, nil) }
+			equal(t, target, atOnce(t, 8, h, "POST", target, same), map[int]int{201: 1, 409: 7})
 		}
 		// One address, many ids; one id in many spellings.
 		equal(t, "one host", atOnce(t, 6, h, "POST", "/v3/tenants", func(i int) string {
-			return body(t, newTenantBody, object{"tenant_id": fmt.Sprint("t", i), "base_url": []string{"http", "https"}[i%2] + "://one.example.org"})
+			return body(t, newTenantBody,
+				object{"tenant_id": fmt.Sprint("t", i), "base_url": []string{"http", "https"}[i%2] + "://one.example.org"})
 		}), map[int]int{201: 1, 409: 5})
 		equal(t, "one id", atOnce(t, 6, h, "POST", "/v3/tenants", func(i int) string {
-			return body(t, newTenantBody, object{"tenant_id": []string{"Same", "same", "SAME"}[i%3], "base_url": fmt.Sprintf("https://s%d.example.org", i)})
+			return body(t, newTenantBody,
+				object{"tenant_id": []string{"Same", "same", "SAME"}[i%3], "base_url": fmt.Sprintf("https://s%d.example.org", i)})
 		}), map[int]int{201: 1, 409: 5})
 	})
 }
@@ -83,7 +83,10 @@ func TestUpdatesAtTheSameTimeAreAllKept(t *testing.T) {
 		equal(t, "statuses", got, map[int]int{200: n})
 		rows := get(t, h[1], "/v3/tenants/dev/history", 200).rows(t)
 		equal(t, "updates", len(rows), n)
-		last := map[string]any{"description": "The dev tenant.", "admin_user": "testadmin", "token_service": "http://localhost:8080/v3/tokens"}
+		last := map[string]any{
+			"description": "The dev tenant.", "admin_user": "testadmin",
+			"token_service": "http://localhost:8080/v3/tokens",
+		}
 		var seen []string
 		for _, row := range rows {
 			for field, change := range row["updates"].(object) {

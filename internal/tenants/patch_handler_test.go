@@ -20,7 +20,8 @@ func patchOf[R any](k Resource[R], body string) (Patch[R], error) {
 }
 
 func TestAPatchHoldsWhatIsGivenAndNothingElse(t *testing.T) {
-	p, err := patchOf(Tenants(), `{"description":null,"owner":"a@b","token_gen_services":["x"],"OWNER_":"c","Admin_User":"no","self":{}}`)
+	p, err := patchOf(Tenants(),
+		`{"description":null,"owner":"a@b","token_gen_services":["x"],"OWNER_":"c","Admin_User":"no","self":{}}`)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -30,8 +31,10 @@ func TestAPatchHoldsWhatIsGivenAndNothingElse(t *testing.T) {
 
 func FuzzBodiesOfWrites(f *testing.F) {
 	for _, seed := range []string{
-		`{}`, `{"tenant_id":"a","status":"active","token_gen_services":[null]}`, `{"port":1e99,"use_ssl":null}`, `{"services":{"a":[]}}`,
-		`{"description":"\ud800","owner":"\u0000"}`, `{"primary":"true","port":"1"}`, `[{}]`, `{"a":` + strings.Repeat("[", 100), "\xff",
+		`{}`, `{"tenant_id":"a","status":"active","token_gen_services":[null]}`, `{"port":1e99,"use_ssl":null}`,
+		`{"services":{"a":[]}}`,
+		`{"description":"\ud800","owner":"\u0000"}`, `{"primary":"true","port":"1"}`, `[{}]`, `{"a":` + strings.Repeat("[",
+			100), "\xff",
 	} {
 		f.Add(seed)
 	}

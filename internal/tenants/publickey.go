@@ -55,7 +55,8 @@ func NormalizePublicKey(text string) (string, error) {
 		return "", apierr.Invalidf("The field public_key must be an RSA key with an odd exponent of at least %d.", minKeyExponent)
 	}
 	if published[authn.Thumbprint(key)] {
-		return "", apierr.Invalidf("The field public_key is the public half of a key whose private half everybody knows; make one of your own.")
+		return "", apierr.Invalidf("The field public_key is the public half of a key whose private half everybody knows; " +
+			"make one of your own.")
 	}
 	canonical, err := x509.MarshalPKIXPublicKey(key)
 	if err != nil {
@@ -86,14 +87,16 @@ func KeyID(text string) (string, error) {
 // armored takes the PEM armor off. encoding/pem would skip what stands before
 // the armor and wants line breaks where operators' variables have lost them.
 func armored(text string) (label string, der []byte, err error) {
-	malformed := apierr.Invalidf("The field public_key must be a PEM block that begins with -----BEGIN PUBLIC KEY----- and holds nothing else.")
+	malformed := apierr.Invalidf("The field public_key must be a PEM block that begins with -----BEGIN PUBLIC KEY----- " +
+		"and holds nothing else.")
 	text = strings.TrimSpace(strings.NewReplacer(`\r`, "", `\n`, "\n").Replace(text))
 	rest, begins := strings.CutPrefix(text, "-----BEGIN ")
 	label, rest, labelled := strings.Cut(rest, "-----")
 	body, ends := strings.CutSuffix(rest, "-----END "+label+"-----")
 	switch {
 	case begins && strings.Contains(label, "PRIVATE"):
-		return "", nil, apierr.Invalidf("The field public_key holds a private key; send its public half only, and replace the key, because it has been disclosed.")
+		return "", nil, apierr.Invalidf("The field public_key holds a private key; send its public half only, " +
+			"and replace the key, because it has been disclosed.")
 	case !begins || !labelled || !ends:
 		return "", nil, malformed
 	}

@@ -98,10 +98,11 @@ func TestUnsuitableKeysAreRefused(t *testing.T) {
 	huge := new(big.Int).Lsh(big.NewInt(1), 8192)
 	huge.SetBit(huge, 0, 1)
 	for name, tt := range map[string]struct{ text, says string }{
-		"nothing":          {"", "PEM"},
-		"text":             {"not a key", "PEM"},
-		"2040 bits":        {spki(t, &short.PublicKey), "this one has 2040"},
-		"2047 bits":        {spki(t, &rsa.PublicKey{N: new(big.Int).Sub(new(big.Int).Lsh(big.NewInt(1), 2047), big.NewInt(1)), E: 65537}), "this one has 2047"},
+		"nothing":   {"", "PEM"},
+		"text":      {"not a key", "PEM"},
+		"2040 bits": {spki(t, &short.PublicKey), "this one has 2040"},
+		"2047 bits": {spki(t,
+			&rsa.PublicKey{N: new(big.Int).Sub(new(big.Int).Lsh(big.NewInt(1), 2047), big.NewInt(1)), E: 65537}), "this one has 2047"},
 		"8193 bits":        {spki(t, &rsa.PublicKey{N: huge, E: 65537}), "at most 8192"},
 		"exponent 3":       {withExponent(3), "exponent"},
 		"exponent 17":      {withExponent(17), "exponent"},
@@ -181,13 +182,23 @@ func FuzzNormalizePublicKey(f *testing.F) {
 	})
 }
 
-func TestKeysThatEverybodyKnowsAreRefused(t *testing.T) {
-	modulus, err := base64.RawURLEncoding.DecodeString("0vx7agoebGcQSuuPiLJXZptN9nndrQmbXEps2aiAFbWhM78LhWx4cbbfAAtVT86zwu1RK7aPFFxuhDR1L6tSoc_BJECPebWKRXjBZCiFV4n3oknjhMstn64tZ_2W-5JsGY4Hc5n9yBXArwl93lqt7_RN5w6Cf0h4QyQ5v-65YGjQR0_FDW2QvzqY368QQMicAtaSqzs8KJZgnYb9c7d0zgdAZHzu6qMQvRL5hajrn1n91CbOpbISD08qNLyrdkt-bFTWhAI4vMQFh6WeZu0fM4lFd2NcRwr3XPksINHaQ-G_xBniIqbw0Ls1jF44-csFCur-kEgU8awapJzKnqDKgw")
+// standardKey is the key of RFC 7638 section 3.1.
+func standardKey(t testing.TB) *rsa.PublicKey {
+	t.Helper()
+	modulus, err := base64.RawURLEncoding.DecodeString("" +
+		"0vx7agoebGcQSuuPiLJXZptN9nndrQmbXEps2aiAFbWhM78LhWx4cbbfAAtVT86zwu1RK7aPFFxuhDR1L6tSoc_BJECPebWKRXjB" +
+		"ZCiFV4n3oknjhMstn64tZ_2W-5JsGY4Hc5n9yBXArwl93lqt7_RN5w6Cf0h4QyQ5v-65YGjQR0_FDW2QvzqY368QQMicAtaSqzs8" +
+		"KJZgnYb9c7d0zgdAZHzu6qMQvRL5hajrn1n91CbOpbISD08qNLyrdkt-bFTWhAI4vMQFh6WeZu0fM4lFd2NcRwr3XPksINHaQ-G_" +
+		"xBniIqbw0Ls1jF44-csFCur-kEgU8awapJzKnqDKgw")
 	if err != nil {
 		t.Fatal(err)
 	}
+	return &rsa.PublicKey{N: new(big.Int).SetBytes(modulus), E: 65537}
+}
+
+func TestKeysThatEverybodyKnowsAreRefused(t *testing.T) {
 	for name, text := range map[string]string{
-		"RFC 7638":     spki(t, &rsa.PublicKey{N: new(big.Int).SetBytes(modulus), E: 65537}),
+		"RFC 7638":     spki(t, standardKey(t)),
 		"of libraries": sampleKey,
 	} {
 		if _, err := NormalizePublicKey(text); !apierr.Is(err, apierr.Invalid) || !strings.Contains(err.Error(), "everybody knows") {

@@ -114,6 +114,14 @@ func (r reply) ids(t testing.TB, member string) []string {
 	return ids
 }
 
+// members checks some members of an object.
+func members(t testing.TB, got, want map[string]any) {
+	t.Helper()
+	for name, value := range want {
+		equal(t, name, got[name], value)
+	}
+}
+
 func equal(t testing.TB, what string, got, want any) {
 	t.Helper()
 	if !reflect.DeepEqual(got, want) {
@@ -211,12 +219,14 @@ type object = map[string]any
 // The least that each row needs.
 var (
 	newTenantBody = object{
-		"tenant_id": "new", "base_url": "https://new.example.org", "site_id": "main", "token_service": "https://new.example.org/v3/tokens",
+		"tenant_id": "new", "base_url": "https://new.example.org", "site_id": "main",
+		"token_service":   "https://new.example.org/v3/tokens",
 		"security_kernel": "https://new.example.org/v3/security", "authenticator": "https://new.example.org/v3/oauth2",
 		"owner": "ops@example.org", "admin_user": "boss", "token_gen_services": []string{},
 	}
 	newSiteBody = object{
-		"site_id": "west", "primary": false, "base_url": "west.example.org", "site_admin_tenant_id": "west-admin", "services": []string{"files"},
+		"site_id": "west", "primary": false, "base_url": "west.example.org", "site_admin_tenant_id": "west-admin",
+		"services": []string{"files"},
 	}
 	newLDAPBody = object{
 		"ldap_id": "people", "url": "ldaps://ldap.example.org", "port": 636, "use_ssl": true, "user_dn": "ou=p", "bind_dn": "cn=r",

@@ -72,7 +72,10 @@ func TestRecordsLookOnTheWireAsTheyAlwaysDid(t *testing.T) {
 	}
 	golden(t, "tenant_selected.json", selected)
 
-	golden(t, "owner.json", newOwnerResponse(Owner{Email: "ops@example.org", Name: "Ada & Co", Institution: "Example", Stamps: longAgo}))
+	golden(t, "owner.json", newOwnerResponse(Owner{
+		Email: "ops@example.org", Name: "Ada & Co", Institution: "Example",
+		Stamps: longAgo,
+	}))
 	connection := LDAPConnection{
 		ID: "tacc-all", URL: "ldaps://ldap.example.org", Port: 636, UseSSL: true, UserDN: "ou=People,dc=example",
 		BindDN: "cn=reader,dc=example", BindCredential: "ldap.tacc-all", AccountType: UserAccounts, Stamps: longAgo,

@@ -91,7 +91,8 @@ func (p *plan) checkAddress(t Tenant) error {
 	}
 	at := field.Host(site.AddressOf(t.ID))
 	if other, taken := p.hosts[at]; taken && other != t.ID {
-		return apierr.New(apierr.Conflict, "The tenant %s cannot have its address at the primary site, %s: it is the base_url of the tenant %s.", t.ID, at, other)
+		return apierr.New(apierr.Conflict,
+			"The tenant %s cannot have its address at the primary site, %s: it is the base_url of the tenant %s.", t.ID, at, other)
 	}
 	prefix, suffix, _ := strings.Cut(field.Host(site.TenantBaseURLTemplate), placeholder)
 	rest, begins := strings.CutPrefix(field.Host(t.BaseURL), prefix)
@@ -109,7 +110,9 @@ func (p *plan) checkAddresses() error {
 	for _, id := range slices.Sorted(maps.Keys(p.tenants.records)) {
 		at := field.Host(site.AddressOf(id))
 		if other, taken := p.hosts[at]; taken && other != id {
-			return apierr.New(apierr.Conflict, "The field tenant_base_url_template gives the tenant %s the address %s, which is the base_url of the tenant %s.", id, at, other)
+			return apierr.New(apierr.Conflict,
+				"The field tenant_base_url_template gives the tenant %s the address %s, which is the base_url of the tenant %s.", id, at,
+				other)
 		}
 	}
 	return nil
@@ -144,11 +147,14 @@ func (p *plan) checkRetired(t Tenant) error {
 		return nil
 	}
 	if site.Primary {
-		return apierr.New(apierr.Conflict, "The field status must stay active, because %s is the administrative tenant of the primary site.", t.ID)
+		return apierr.New(apierr.Conflict,
+			"The field status must stay active, because %s is the administrative tenant of the primary site.", t.ID)
 	}
 	for _, other := range p.tenants.records {
 		if other.SiteID == site.ID && other.Status == Active && other.ID != t.ID {
-			return apierr.New(apierr.Conflict, "The field status must stay active, because %s is the administrative tenant of the site %s, which has other active tenants.", t.ID, site.ID)
+			return apierr.New(apierr.Conflict,
+				"The field status must stay active, because %s is the administrative tenant of the site %s, which has other active tenants.",
+				t.ID, site.ID)
 		}
 	}
 	return nil
@@ -160,7 +166,8 @@ func (p *plan) checkRetired(t Tenant) error {
 func (p *plan) checkAdminTenant(site Site) error {
 	tenant, found := p.tenants.records[site.AdminTenantID]
 	if !found || tenant.SiteID != site.ID {
-		return apierr.Invalidf("The field site_admin_tenant_id names %s, which is not a tenant of the site %s.", site.AdminTenantID, site.ID)
+		return apierr.Invalidf("The field site_admin_tenant_id names %s, which is not a tenant of the site %s.", site.AdminTenantID,
+			site.ID)
 	}
 	if tenant.Status != Active {
 		return apierr.New(apierr.Conflict, "The field site_admin_tenant_id names %s, which is not active.", tenant.ID)

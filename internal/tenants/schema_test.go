@@ -1,7 +1,9 @@
 package tenants
 
 import (
+	"fmt"
 	"io/fs"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -11,57 +13,78 @@ import (
 	"gatehouse/migrations"
 )
 
-const (
-	insertSite = `INSERT INTO sites (site_id, is_primary, base_url, tenant_base_url_template, site_admin_tenant_id, services,
-		create_time, created_by, last_update_time, last_updated_by) VALUES `
-	insertTenant = `INSERT INTO tenants (tenant_id, base_url, site_id, status, token_service, security_kernel, authenticator,
-		owner, admin_user, token_gen_services, public_key, service_ldap_connection_id, user_ldap_connection_id,
-		create_time, created_by, last_update_time, last_updated_by) VALUES `
-)
+// insertTenant and insertSite return statements that insert a good row with
+// changes: pairs of a column and an SQL expression.
+func insertTenant(changes ...string) string {
+	return insert("tenants", map[string]string{
+		"tenant_id": "'b'", "base_url": "'https://b'", "site_id": "'main'", "status": "'draft'", "token_service": "'a'",
+		"security_kernel": "'a'", "authenticator": "'a'", "owner": "'ops@example.org'", "admin_user": "'a'",
+		"token_gen_services": "'[]'",
+	}, changes)
+}
+
+func insertSite(changes ...string) string {
+	return insert("sites", map[string]string{
+		"site_id": "'two'", "is_primary": "false", "base_url": "'https://two'", "site_admin_tenant_id": "'a'", "services": "'[]'",
+	}, changes)
+}
+
+func insert(table string, row map[string]string, changes []string) string {
+	maps.Copy(row, map[string]string{"create_time": "1", "created_by": "'x'", "last_update_time": "1", "last_updated_by": "'x'"})
+	for i := 0; i < len(changes); i += 2 {
+		row[changes[i]] = changes[i+1]
+	}
+	columns := slices.Sorted(maps.Keys(row))
+	return "INSERT INTO " + table + " (" + strings.Join(columns, ", ") + ") VALUES (" +
+		strings.Join(converted(columns, func(c string) string { return row[c] }), ", ") + ")"
+}
+
+func insertHistory(of, id, updates string) string {
+	return fmt.Sprintf(`INSERT INTO %[1]s_history (%[1]s_id, update_time, updated_by, updates) VALUES ('%[2]s', 1, 'x', '%[3]s')`,
+		of, id, updates)
+}
 
 // TestTheSchemaRefusesWhatTheRulesRefuse goes around the program, as a hand
 // with a database client would.
 func TestTheSchemaRefusesWhatTheRulesRefuse(t *testing.T) {
 	bad := map[string]string{
-		"a second primary site":             insertSite + `('two', true, 'https://two', 'https://${tenant_id}.two', 'a', '[]', 1, 'x', 1, 'x')`,
-		"a site without services":           insertSite + `('two', false, 'https://two', NULL, 'a', '{}', 1, 'x', 1, 'x')`,
-		"an associate site with a template": insertSite + `('two', false, 'https://two', 'https://${tenant_id}.two', 'a', '[]', 1, 'x', 1, 'x')`,
-		"a site's base URL twice":           insertSite + `('two', false, 'HTTP://localhost:8080', NULL, 'a', '[]', 1, 'x', 1, 'x')`,
+		"a second primary site":             insertSite("is_primary", "true", "tenant_base_url_template", "'https://${tenant_id}.two'"),
+		"a site without services":           insertSite("services", "'{}'"),
+		"an associate site with a template": insertSite("tenant_base_url_template", "'https://${tenant_id}.two'"),
+		"a site's base URL twice":           insertSite("base_url", "'HTTP://localhost:8080'"),
 		"a primary site without template":   `UPDATE sites SET tenant_base_url_template = NULL WHERE site_id = 'main'`,
-		"a tenant id in other letters":      insertTenant + `('DEV', 'https://b', 'main', 'draft', 'a', 'a', 'a', 'ops@example.org', 'a', '[]', NULL, NULL, NULL, 1, 'x', 1, 'x')`,
-		"a tenant id that is no DNS label":  insertTenant + `('a_b', 'https://b', 'main', 'draft', 'a', 'a', 'a', 'ops@example.org', 'a', '[]', NULL, NULL, NULL, 1, 'x', 1, 'x')`,
-		"a tenant id with a leading hyphen": insertTenant + `('-a', 'https://b', 'main', 'draft', 'a', 'a', 'a', 'ops@example.org', 'a', '[]', NULL, NULL, NULL, 1, 'x', 1, 'x')`,
-		"a tenant's base URL twice":         insertTenant + `('b', 'HTTP://LOCALHOST:8080', 'main', 'draft', 'a', 'a', 'a', 'ops@example.org', 'a', '[]', NULL, NULL, NULL, 1, 'x', 1, 'x')`,
-		"a tenant of an unknown site":       insertTenant + `('b', 'https://b', 'nowhere', 'draft', 'a', 'a', 'a', 'ops@example.org', 'a', '[]', NULL, NULL, NULL, 1, 'x', 1, 'x')`,
-		"a tenant of an unknown owner":      insertTenant + `('b', 'https://b', 'main', 'draft', 'a', 'a', 'a', 'x@example.org', 'a', '[]', NULL, NULL, NULL, 1, 'x', 1, 'x')`,
-		"a tenant with unknown user LDAP":   insertTenant + `('b', 'https://b', 'main', 'draft', 'a', 'a', 'a', 'ops@example.org', 'a', '[]', NULL, NULL, 'x', 1, 'x', 1, 'x')`,
-		"a tenant with unknown svc LDAP":    insertTenant + `('b', 'https://b', 'main', 'draft', 'a', 'a', 'a', 'ops@example.org', 'a', '[]', NULL, 'x', NULL, 1, 'x', 1, 'x')`,
-		"a tenant with a made-up status":    insertTenant + `('b', 'https://b', 'main', 'ACTIVE', 'a', 'a', 'a', 'ops@example.org', 'a', '[]', NULL, NULL, NULL, 1, 'x', 1, 'x')`,
-		"an active tenant without a key":    insertTenant + `('b', 'https://b', 'main', 'active', 'a', 'a', 'a', 'ops@example.org', 'a', '[]', NULL, NULL, NULL, 1, 'x', 1, 'x')`,
+		"a tenant id in other letters":      insertTenant("tenant_id", "'DEV'"),
+		"a tenant id that is no DNS label":  insertTenant("tenant_id", "'a_b'"),
+		"a tenant id with a leading hyphen": insertTenant("tenant_id", "'-a'"),
+		"a tenant's base URL twice":         insertTenant("base_url", "'HTTP://LOCALHOST:8080'"),
+		"a tenant of an unknown site":       insertTenant("site_id", "'nowhere'"),
+		"a tenant of an unknown owner":      insertTenant("owner", "'x@example.org'"),
+		"a tenant with unknown user LDAP":   insertTenant("user_ldap_connection_id", "'x'"),
+		"a tenant with unknown svc LDAP":    insertTenant("service_ldap_connection_id", "'x'"),
+		"a tenant with a made-up status":    insertTenant("status", "'ACTIVE'"),
+		"an active tenant without a key":    insertTenant("status", "'active'"),
 		"an empty description":              `UPDATE tenants SET description = '' WHERE tenant_id = 'dev'`,
 		"a site that has tenants gone":      `DELETE FROM sites WHERE site_id = 'main'`,
 		"an owner of tenants gone":          `DELETE FROM owners WHERE email = 'ops@example.org'`,
 		"an LDAP connection in use gone":    `DELETE FROM ldap_connections WHERE ldap_id = 'tapis-dev'`,
 		"a port beyond the last":            `UPDATE ldap_connections SET port = 65536`,
 		"an unknown account type":           `UPDATE ldap_connections SET account_type = 'people'`,
-		"a tenant's host twice":             insertTenant + `('b', 'https://127.0.0.1:8080', 'main', 'draft', 'a', 'a', 'a', 'ops@example.org', 'a', '[]', NULL, NULL, NULL, 1, 'x', 1, 'x')`,
-		"history of no site":                `INSERT INTO site_history (site_id, update_time, updated_by, updates) VALUES ('x', 1, 'x', '{}')`,
-		"history of a site that is none":    `INSERT INTO site_history (site_id, update_time, updated_by, updates) VALUES ('main', 1, 'x', '[]')`,
-		"history of no tenant":              `INSERT INTO tenant_history (tenant_id, update_time, updated_by, updates) VALUES ('x', 1, 'x', '{}')`,
-		"history that is no object":         `INSERT INTO tenant_history (tenant_id, update_time, updated_by, updates) VALUES ('dev', 1, 'x', '[]')`,
+		"a tenant's host twice":             insertTenant("base_url", "'https://127.0.0.1:8080'"),
+		"history of no site":                insertHistory("site", "x", `{}`),
+		"history of a site that is none":    insertHistory("site", "main", `[]`),
+		"history of no tenant":              insertHistory("tenant", "x", `{}`),
+		"history that is no object":         insertHistory("tenant", "dev", `[]`),
 		"a tenant with history gone":        `DELETE FROM tenants WHERE tenant_id = 'dev'`,
 		"a second change counter":           `INSERT INTO registry_changes (id, counter) VALUES (2, 1)`,
 	}
 	eachSeeded(t, func(t *testing.T, s *Service) {
 		good := []string{
-			`INSERT INTO tenant_history (tenant_id, update_time, updated_by, updates) VALUES ('dev', 1, 'x', '{"owner":{}}')`,
-			insertTenant + `('b', 'https://b', 'main', 'draft', 'a', 'a', 'a', 'ops@example.org', 'a', '[]', NULL, NULL, NULL, 1, 'x', 1, 'x')`,
+			insertHistory("tenant", "dev", `{"owner":{}}`),
+			insertTenant(),
 			`DELETE FROM tenants WHERE tenant_id = 'b'`,
 		}
 		for _, statement := range good {
-			if err := s.snapshots.db.Conn(t.Context()).Exec(statement).Error; err != nil {
-				t.Fatalf("%s: %v", statement, err)
-			}
+			execute(t, s, statement)
 		}
 		for what, statement := range bad {
 			if err := s.snapshots.db.Conn(t.Context()).Exec(statement).Error; err == nil {

@@ -32,8 +32,9 @@ func newSiteRow(s Site) siteRow {
 
 func (r siteRow) record() Site {
 	return Site{
-		ID: r.SiteID, Primary: r.IsPrimary, BaseURL: field.NotNull(r.BaseURL), TenantBaseURLTemplate: field.NotNull(r.TenantBaseURLTemplate),
-		AdminTenantID: r.SiteAdminTenantID, Services: r.Services,
+		ID: r.SiteID, Primary: r.IsPrimary, BaseURL: field.NotNull(r.BaseURL),
+		TenantBaseURLTemplate: field.NotNull(r.TenantBaseURLTemplate),
+		AdminTenantID:         r.SiteAdminTenantID, Services: r.Services,
 		Stamps: Stamps{r.CreateTime.Time(), r.CreatedBy, r.LastUpdateTime.Time(), r.LastUpdatedBy},
 	}
 }

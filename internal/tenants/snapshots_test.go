@@ -93,7 +93,8 @@ func TestAChangeMadeByHandIsSeenToo(t *testing.T) {
 			"UPDATE tenants SET status = 'inactive' WHERE tenant_id = 'dev'",
 			"UPDATE sites SET services = '[]'",
 			"UPDATE ldap_connections SET port = 1389",
-			"INSERT INTO ldap_connections SELECT 'other', url, port, use_ssl, user_dn, bind_dn, bind_credential, account_type, 1, 1 FROM ldap_connections",
+			"INSERT INTO ldap_connections SELECT 'other', url, port, use_ssl, user_dn, bind_dn, bind_credential, account_type, 1, 1 " +
+				"FROM ldap_connections",
 			"DELETE FROM ldap_connections WHERE ldap_id = 'other'",
 			"UPDATE owners SET name = 'Somebody'",
 			"INSERT INTO owners (email, name, institution, create_time, last_update_time) VALUES ('a@b', 'a', 'b', 1, 1)",
@@ -104,9 +105,7 @@ func TestAChangeMadeByHandIsSeenToo(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if err := s.snapshots.db.Conn(t.Context()).Exec(statement).Error; err != nil {
-				t.Fatal(err)
-			}
+			execute(t, s, statement)
 			after, err := s.snapshots.current(t.Context())
 			if err != nil {
 				t.Fatal(err)
@@ -155,7 +154,8 @@ func TestACopyThatAWriteInterruptsIsBegunAnew(t *testing.T) {
 			t.Fatal("no write came between")
 		}
 		main, _ := v.site("main")
-		equal(t, "addresses of site and tenant", []string{main.BaseURL, v.content.Tenants[1].BaseURL}, []string{"http://localhost:9090", "http://localhost:9090"})
+		equal(t, "addresses of site and tenant", []string{main.BaseURL, v.content.Tenants[1].BaseURL},
+			[]string{"http://localhost:9090", "http://localhost:9090"})
 	})
 }
 
@@ -256,7 +256,10 @@ func TestListsOutliveTheDatabaseAndTheRestSaysSo(t *testing.T) {
 	get(t, h, "/v3/tenants", 200)
 	get(t, h, "/v3/sites", 200)
 	get(t, h, "/v3/tenants/hello", 200)
-	for _, target := range []string{"/v3/tenants/dev", "/v3/sites/main", "/v3/tenants?limit=1", "/v3/sites?limit=1", "/v3/tenants/ready"} {
+	for _, target := range []string{
+		"/v3/tenants/dev", "/v3/sites/main", "/v3/tenants?limit=1", "/v3/sites?limit=1",
+		"/v3/tenants/ready",
+	} {
 		r := get(t, h, target, 503)
 		if strings.Contains(string(r.raw), "sql") {
 			t.Errorf("GET %s: the answer tells internals: %s", target, r.raw)

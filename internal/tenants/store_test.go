@@ -16,13 +16,14 @@ import (
 
 var stampedAtNoon = Stamps{noon, "tenants@admin", noon.Add(time.Microsecond), "tenants@admin"}
 
-// timesOf are the stamps of a record whose authors are not stored.
+// timesAtNoon are the stamps of a record whose authors are not stored.
 var timesAtNoon = Stamps{CreateTime: noon, LastUpdateTime: noon.Add(time.Microsecond)}
 
 func primarySite() Site {
 	return Site{
-		ID: "main", Primary: true, BaseURL: "https://tapis.example.org", TenantBaseURLTemplate: "https://${tenant_id}.tapis.example.org",
-		AdminTenantID: "admin", Services: []string{"security", "tokens"}, Stamps: stampedAtNoon,
+		ID: "main", Primary: true, BaseURL: "https://tapis.example.org",
+		TenantBaseURLTemplate: "https://${tenant_id}.tapis.example.org",
+		AdminTenantID:         "admin", Services: []string{"security", "tokens"}, Stamps: stampedAtNoon,
 	}
 }
 
@@ -121,7 +122,7 @@ func TestRecordsComeBackAsTheyWereStoredAndKeepHowTheyCameToBe(t *testing.T) {
 }
 
 // Without the registry's lock and rules, the index alone must hold.
-func TestOnlyOneOfManyConcurrentPrimarySitesIsStored(t *testing.T) {
+func TestOnlyOneOfManyConcurrentPrimarySitesIsMade(t *testing.T) {
 	testdb.Each(t, migrations.Tenants, func(t *testing.T, db *database.DB) {
 		table := newTables(db).sites
 		const n = 8

@@ -12,9 +12,9 @@ import (
 	"gatehouse/internal/httpapi"
 )
 
-func TestRowsAreMadeReadAndDeleted(t *testing.T) {
+func TestRecordsAreMadeReadAndDeleted(t *testing.T) {
 	eachOpen(t, func(t *testing.T, h *fixture) {
-		h.clock.advance(time.Hour)
+		h.clock.Advance(time.Hour)
 		for _, tt := range []struct {
 			list, id string
 			body     object
@@ -41,7 +41,8 @@ func TestRowsAreMadeReadAndDeleted(t *testing.T) {
 			equal(t, one+", create_time", made.object(t)["create_time"], any("Mon, 02 Nov 2026 13:00:00 GMT"))
 			equal(t, one+", last_update_time", made.object(t)["last_update_time"], any("Mon, 02 Nov 2026 13:00:00 GMT"))
 			if tt.list == "/v3/sites" || tt.list == "/v3/tenants" {
-				equal(t, one+", by", []any{made.object(t)["created_by"], made.object(t)["last_updated_by"]}, []any{"tenants@admin", "tenants@admin"})
+				equal(t, one+", by", []any{made.object(t)["created_by"], made.object(t)["last_updated_by"]},
+					[]any{"tenants@admin", "tenants@admin"})
 			}
 			if tt.deleted {
 				gone := wants(t, h, 200, "deleted", "DELETE", one, "")
@@ -60,7 +61,8 @@ func TestATenantCanBeMadeWithAllItsFields(t *testing.T) {
 	made := wants(t, h, 201, "", "POST", "/v3/tenants", body(t, newTenantBody, object{
 		"status": "active", "public_key": wrappedKeys()[0], "description": "Two\nlines.", "user_ldap_connection_id": "tapis-dev",
 		"service_ldap_connection_id": "tapis-dev", "token_gen_services": []string{"authenticator", "abaco"},
-		"id": 7, "tenant_base_url": "x", "is_owned_by_associate_site": true, "allowable_x_tenant_ids": []string{"dev"}, "create_time": "now",
+		"id": 7, "tenant_base_url": "x", "is_owned_by_associate_site": true, "allowable_x_tenant_ids": []string{"dev"},
+		"create_time": "now",
 	}))
 	got := made.object(t)
 	equal(t, "status", got["status"], any("ACTIVE"))
@@ -72,12 +74,6 @@ func TestATenantCanBeMadeWithAllItsFields(t *testing.T) {
 	}
 }
 
-func TestUpstreamBugATenantWithoutStatusIsAnInternalError(t *testing.T) {
-	h := open(t)
-	got := wants(t, h, 201, "", "POST", "/v3/tenants", body(t, newTenantBody, nil))
-	equal(t, "status", got.object(t)["status"], any("DRAFT"))
-}
-
 // TestBodiesThatBreakARuleAreRefusedByField sends, for every rule, what breaks it.
 func TestBodiesThatBreakARuleAreRefusedByField(t *testing.T) {
 	h := open(t)
@@ -86,106 +82,42 @@ func TestBodiesThatBreakARuleAreRefusedByField(t *testing.T) {
 	for _, tt := range []struct {
 		list    string
 		base    object
-		refused []object // with one member each, which the message must name
+		refused map[string][]any // values by member, which the message must name
 	}{
-		{"/v3/sites", newSiteBody, []object{
-			{"site_id": ""},
-			{"site_id": long(51)},
-			{"site_id": "a.b"},
-			{"site_id": 7},
-			{"primary": "yes"},
-			{"primary": 1},
-			{"base_url": ""},
-			{"base_url": long(2001)},
-			{"base_url": "a b"},
-			{"tenant_base_url_template": "https://${tenant_id}.b.org"},
-			{"site_admin_tenant_id": ""},
-			{"site_admin_tenant_id": "a_b"},
-			{"services": []string{""}},
-			{"services": []string{"a b"}},
-			{"services": []any{nil}},
-			{"services": []any{1}},
-			{"services": []string{"a", "a"}},
-			{"services": "files"},
+		{"/v3/sites", newSiteBody, map[string][]any{
+			"site_id": {"", long(51), "a.b", 7}, "primary": {"yes", 1}, "base_url": {"", long(2001), "a b"},
+			"tenant_base_url_template": {"https://${tenant_id}.b.org"}, "site_admin_tenant_id": {"", "a_b"},
+			"services": {[]string{""}, []string{"a b"}, []any{nil}, []any{1}, []string{"a", "a"}, "files"},
 		}},
-		{"/v3/tenants", newTenantBody, []object{
-			{"tenant_id": ""},
-			{"tenant_id": "-a"},
-			{"tenant_id": "a_b"},
-			{"tenant_id": long(51)},
-			{"tenant_id": "owners"},
-			{"tenant_id": "LDAPS"},
-			{"tenant_id": "Ready"},
-			{"tenant_id": "hello"},
-			{"tenant_id": "History"},
-			{"tenant_id": "sites"},
-			{"tenant_id": "tenants"},
-			{"tenant_id": "docs"},
-			{"tenant_id": []string{"a"}},
-			{"base_url": ""},
-			{"base_url": "https://new.example.org/"},
-			{"base_url": "new.example.org"},
-			{"base_url": "ftp://new.example.org"},
-			{"base_url": "https://new.example.org:443"},
-			{"base_url": "https://NEW.example.org"},
-			{"base_url": "https://" + long(2000)},
-			{"site_id": "nowhere"},
-			{"site_id": ""},
-			{"status": "asleep"},
-			{"status": 1},
-			{"token_service": ""},
-			{"token_service": "x"},
-			{"security_kernel": ""},
-			{"security_kernel": "https://" + long(2000)},
-			{"authenticator": ""},
-			{"authenticator": "javascript:alert(1)"},
-			{"owner": ""},
-			{"owner": "nobody@example.org"},
-			{"owner": long(121)},
-			{"admin_user": ""},
-			{"admin_user": long(121)},
-			{"admin_user": "a\u0000b"},
-			{"token_gen_services": []string{""}},
-			{"token_gen_services": []string{"a/b"}},
-			{"token_gen_services": true},
-			{"public_key": "key"},
-			{"public_key": long(10001)},
-			{"service_ldap_connection_id": "nowhere"},
-			{"user_ldap_connection_id": "nowhere"},
-			{"user_ldap_connection_id": 1},
-			{"description": long(1001)},
-			{"description": "\u0007"},
+		{"/v3/tenants", newTenantBody, map[string][]any{
+			"tenant_id": {
+				"", "-a", "a_b", long(51), []string{"a"}, // and what is reserved:
+				"owners", "ldaps", "hello", "ready", "history", "sites", "tenants", "docs", "Owners", "LDAPS", "hElLo",
+			},
+			"base_url": {
+				"", "https://new.example.org/", "new.example.org", "ftp://new.example.org", "https://new.example.org:443",
+				"https://NEW.example.org", "https://" + long(2000),
+			},
+			"site_id": {"nowhere", ""}, "status": {"asleep", 1}, "token_service": {"", "x"},
+			"security_kernel": {"", "https://" + long(2000)}, "authenticator": {"", "javascript:alert(1)"},
+			"owner":      {"", "nobody@example.org", long(121)},
+			"admin_user": {"", long(121), "a\u0000b"}, "token_gen_services": {[]string{""}, []string{"a/b"}, true},
+			"public_key": {"key", long(10001)}, "service_ldap_connection_id": {"nowhere"}, "user_ldap_connection_id": {"nowhere", 1},
+			"description": {long(1001), "\u0007"},
 		}},
-		{"/v3/tenants/ldaps", newLDAPBody, []object{
-			{"ldap_id": ""},
-			{"ldap_id": long(51)},
-			{"ldap_id": "a b"},
-			{"url": ""},
-			{"url": "https://x"},
-			{"url": "ldap://" + long(2000)},
-			{"port": 0},
-			{"port": 65536},
-			{"port": -1},
-			{"port": "636"},
-			{"port": 1.5},
-			{"use_ssl": "true"},
-			{"user_dn": ""},
-			{"user_dn": long(201)},
-			{"bind_dn": ""},
-			{"bind_dn": long(201)},
-			{"bind_credential": ""},
-			{"bind_credential": long(201)},
-			{"account_type": ""},
-			{"account_type": "people"},
-			{"account_type": "USER"},
+		{"/v3/tenants/ldaps", newLDAPBody, map[string][]any{
+			"ldap_id": {"", long(51), "a b", "a/b"}, "url": {"", "https://x", "ldap://" + long(2000)},
+			"port":    {0, 65536, -1, "636", 1.5},
+			"use_ssl": {"true"}, "user_dn": {"", long(201)}, "bind_dn": {"", long(201)}, "bind_credential": {"", long(201)},
+			"account_type": {"", "people", "USER"},
 		}},
-		{"/v3/tenants/owners", newOwnerBody, []object{
-			{"email": ""}, {"email": "nobody"}, {"email": "A <a@b>"}, {"email": long(120) + "@b"}, {"name": ""}, {"name": " "}, {"name": long(81)}, {"institution": ""}, {"institution": long(81)}, {"institution": 5},
+		{"/v3/tenants/owners", newOwnerBody, map[string][]any{
+			"email": {"", "nobody", "A <a@b>", long(120) + "@b"}, "name": {"", " ", long(81)}, "institution": {"", long(81), 5},
 		}},
 	} {
-		for _, change := range tt.refused {
-			for name := range change {
-				wants(t, h, 400, name, "POST", tt.list, body(t, tt.base, change))
+		for name, values := range tt.refused {
+			for _, value := range values {
+				wants(t, h, 400, name, "POST", tt.list, body(t, tt.base, object{name: value}))
 			}
 		}
 		for name := range tt.base { // each of the least is needed, and is not null
@@ -198,13 +130,14 @@ func TestBodiesThatBreakARuleAreRefusedByField(t *testing.T) {
 			wants(t, h, 400, "", "POST", tt.list, text)
 		}
 		wants(t, h, 413, "", "POST", tt.list, `{"x":"`+strings.Repeat("x", httpapi.MaxBody)+`"}`)
-		wants(t, h, 415, "", "POST", tt.list, "a=b", append(service(t, "tenants@admin"), "Content-Type", "application/x-www-form-urlencoded")...)
+		wants(t, h, 415, "", "POST", tt.list, "a=b",
+			append(service(t, "tenants@admin"), "Content-Type", "application/x-www-form-urlencoded")...)
 	}
 	wants(t, h, 400, "public_key", "POST", "/v3/tenants", body(t, newTenantBody, object{"status": "active"}))
 	equal(t, "content", contentOf(t, h.service), before)
 }
 
-func TestRowsThatStandAgainstOthersAreRefused(t *testing.T) {
+func TestRecordsThatStandAgainstOthersAreRefused(t *testing.T) {
 	h := open(t)
 	for _, tt := range []struct {
 		says, list string
@@ -217,7 +150,10 @@ func TestRowsThatStandAgainstOthersAreRefused(t *testing.T) {
 		{"base_url", "/v3/tenants", newTenantBody, object{"base_url": "http://dev.localhost:8080"}},
 		{"base_url", "/v3/tenants", newTenantBody, object{"base_url": "https://old.localhost:8080"}},
 		{"exists already", "/v3/sites", newSiteBody, object{"site_id": "main"}},
-		{"only one", "/v3/sites", newSiteBody, object{"primary": true, "base_url": "https://w.org", "tenant_base_url_template": "https://${tenant_id}.w.org"}},
+		{
+			"only one", "/v3/sites", newSiteBody,
+			object{"primary": true, "base_url": "https://w.org", "tenant_base_url_template": "https://${tenant_id}.w.org"},
+		},
 		{"base_url", "/v3/sites", newSiteBody, object{"base_url": "EAST.example.org"}},
 		{"base_url", "/v3/sites", newSiteBody, object{"base_url": "https://east.example.org/"}},
 		{"exists already", "/v3/tenants/ldaps", newLDAPBody, object{"ldap_id": "tapis-dev"}},
@@ -227,31 +163,38 @@ func TestRowsThatStandAgainstOthersAreRefused(t *testing.T) {
 	}
 	// A tenant's address at the primary site must be nobody's base URL.
 	wants(t, h, 201, "", "POST", "/v3/tenants", body(t, newTenantBody, object{"base_url": "http://later.localhost:8080"}))
-	wants(t, h, 409, "later.localhost:8080", "POST", "/v3/tenants", body(t, newTenantBody, object{"tenant_id": "Later", "base_url": "https://x.org"}))
-	wants(t, h, 201, "", "POST", "/v3/tenants", body(t, newTenantBody, object{"tenant_id": "self", "base_url": "http://self.localhost:8080"}))
+	wants(t, h, 409, "later.localhost:8080", "POST", "/v3/tenants",
+		body(t, newTenantBody, object{"tenant_id": "Later", "base_url": "https://x.org"}))
+	wants(t, h, 201, "", "POST", "/v3/tenants",
+		body(t, newTenantBody, object{"tenant_id": "self", "base_url": "http://self.localhost:8080"}))
 }
 
 func TestUpdatesChangeWhatIsGivenAndAreRemembered(t *testing.T) {
 	eachOpen(t, func(t *testing.T, h *fixture) {
-		h.clock.advance(time.Hour)
+		h.clock.Advance(time.Hour)
 		got := wants(t, h, 200, "", "PUT", "/v3/tenants/dev",
-			`{"description":null,"user_ldap_connection_id":"","token_gen_services":[],"status":"INACTIVE","admin_user":"boss","unknown":1}`, service(t, "tokens@admin")...).object(t)
+			`{"description":null,"user_ldap_connection_id":"","token_gen_services":[],"status":"INACTIVE","admin_user":"boss","x":1}`,
+			service(t, "tokens@admin")...).object(t)
 		for _, absent := range []string{"description", "user_ldap_connection_id", "token_gen_services"} {
 			if value, there := got[absent]; there {
 				t.Errorf("%s is %v", absent, value)
 			}
 		}
-		equal(t, "the rest", []any{got["status"], got["admin_user"], got["last_updated_by"], got["last_update_time"], got["created_by"]},
-			[]any{"INACTIVE", "boss", "tokens@admin", "Mon, 02 Nov 2026 13:00:00 GMT", "tenants@admin"})
-		h.clock.advance(time.Hour)
+		members(t, got, object{
+			"status": "INACTIVE", "admin_user": "boss", "created_by": "tenants@admin",
+			"last_updated_by": "tokens@admin", "last_update_time": "Mon, 02 Nov 2026 13:00:00 GMT",
+		})
+		h.clock.Advance(time.Hour)
 		wants(t, h, 200, "", "PUT", "/v3/tenants/dev", `{"status":"active","token_service":"https://tokens.example.org"}`)
 
 		past := get(t, h, "/v3/tenants/dev/history", 200)
 		equal(t, "history", past.rows(t), []object{
 			{"tenant_id": "dev", "update_time": "Mon, 02 Nov 2026 13:00:00 GMT", "updated_by": "tokens@admin", "updates": object{
-				"description": object{"prev": "The dev tenant.", "new": nil}, "user_ldap_connection_id": object{"prev": "tapis-dev", "new": nil},
-				"token_gen_services": object{"prev": []any{"authenticator"}, "new": []any{}}, "status": object{"prev": "ACTIVE", "new": "INACTIVE"},
-				"admin_user": object{"prev": "testadmin", "new": "boss"},
+				"description":             object{"prev": "The dev tenant.", "new": nil},
+				"user_ldap_connection_id": object{"prev": "tapis-dev", "new": nil},
+				"token_gen_services":      object{"prev": []any{"authenticator"}, "new": []any{}},
+				"status":                  object{"prev": "ACTIVE", "new": "INACTIVE"},
+				"admin_user":              object{"prev": "testadmin", "new": "boss"},
 			}},
 			{"tenant_id": "dev", "update_time": "Mon, 02 Nov 2026 14:00:00 GMT", "updated_by": "tenants@admin", "updates": object{
 				"status":        object{"prev": "INACTIVE", "new": "ACTIVE"},
@@ -259,7 +202,8 @@ func TestUpdatesChangeWhatIsGivenAndAreRemembered(t *testing.T) {
 			}},
 		})
 		equal(t, "metadata", past.metadata, map[string]int{"recordCount": 2, "recordLimit": -1, "recordsSkipped": 0, "totalCount": 2})
-		equal(t, "the second", get(t, h, "/v3/tenants/dev/history?limit=1&offset=1", 200).rows(t)[0]["updated_by"], any("tenants@admin"))
+		equal(t, "the second", get(t, h, "/v3/tenants/dev/history?limit=1&offset=1", 200).rows(t)[0]["updated_by"],
+			any("tenants@admin"))
 		equal(t, "none", string(get(t, h, "/v3/tenants/admin/history", 200).result), "[]")
 		get(t, h, "/v3/tenants/nobody/history", 404)
 		get(t, h, "/v3/tenants/dev/history?limit=x", 400)
@@ -270,8 +214,10 @@ func TestAnUpdateThatChangesNothingWritesNothing(t *testing.T) {
 	eachOpen(t, func(t *testing.T, h *fixture) {
 		before, counter := get(t, h, "/v3/tenants/dev", 200), counterOf(t, h.service)
 		site := get(t, h, "/v3/sites/main", 200)
-		h.clock.advance(time.Hour)
-		for _, text := range []string{"{}", `{"description":"The dev tenant."}`, string(before.result), `{"unknown":true}`, `{"service_ldap_connection_id":null}`} {
+		h.clock.Advance(time.Hour)
+		for _, text := range []string{
+			"{}", string(before.result), `{"description":"The dev tenant."}`, `{"unknown":true}`, `{"service_ldap_connection_id":null}`,
+		} {
 			equal(t, text, wants(t, h, 200, "", "PUT", "/v3/tenants/dev", text).object(t), before.object(t))
 		}
 		for _, text := range []string{"{}", string(site.result)} {
@@ -284,48 +230,63 @@ func TestAnUpdateThatChangesNothingWritesNothing(t *testing.T) {
 	})
 }
 
-func TestUpdatesThatBreakARuleAreRefused(t *testing.T) {
-	h := open(t)
+// refusals are JSON values by field that an update of one record is refused
+// with, by the id of the record.
+type refusals map[string]map[string][]string
+
+// refused sends them, each alone, and expects that apply says the same.
+func refused[R any](t *testing.T, h *fixture, path string, res Resource[R], wanted func(p Patch[R]) Wanted, of map[int]refusals) {
+	t.Helper()
 	before := contentOf(t, h.service)
-	for _, tt := range []struct {
-		id, body string
-		status   int
-		says     string
-	}{
-		{"dev", `{"tenant_id":"other"}`, 400, "tenant_id"},
-		{"dev", `{"tenant_id":null}`, 400, "tenant_id"},
-		{"dev", `{"site_id":"east"}`, 400, "site_id"},
-		{"dev", `{"site_id":""}`, 400, "site_id"},
-		{"dev", `{"base_url":"https://elsewhere.org"}`, 400, "base_url"},
-		{"dev", `{"base_url":null}`, 400, "base_url"},
-		{"dev", `{"status":"draft"}`, 400, "status"},
-		{"Old", `{"status":"draft"}`, 400, "status"},
-		{"dev", `{"status":null}`, 400, "status"},
-		{"dev", `{"status":"gone"}`, 400, "status"},
-		{"dev", `{"public_key":null}`, 400, "public_key"},
-		{"dev", `{"public_key":"x"}`, 400, "public_key"},
-		{"dev", `{"owner":null}`, 400, "owner"},
-		{"dev", `{"owner":"nobody@example.org"}`, 400, "owner"},
-		{"dev", `{"token_service":""}`, 400, "token_service"},
-		{"dev", `{"security_kernel":null}`, 400, "security_kernel"},
-		{"dev", `{"authenticator":""}`, 400, "authenticator"},
-		{"dev", `{"admin_user":null}`, 400, "admin_user"},
-		{"dev", `{"user_ldap_connection_id":"nowhere"}`, 400, "user_ldap_connection_id"},
-		{"dev", `{"service_ldap_connection_id":"nowhere"}`, 400, "service_ldap_connection_id"},
-		{"dev", `{"token_gen_services":[""]}`, 400, "token_gen_services"},
-		{"dev", `{"description":7}`, 400, "description"},
-		{"dev", `[]`, 400, "object"},
-		{"plan", `{"status":"active"}`, 400, "public_key"},
-		{"admin", `{"status":"inactive"}`, 409, "status"},
-		{"east-admin", `{"status":"inactive"}`, 409, "status"},
-		{"nobody", `{}`, 404, "nobody"},
-		{"a%3Cb", `{}`, 404, "no such tenant"},
-	} {
-		wants(t, h, tt.status, tt.says, "PUT", "/v3/tenants/"+tt.id, tt.body)
+	for status, all := range of {
+		for id, values := range all {
+			for name, texts := range values {
+				for _, text := range texts {
+					text = fmt.Sprintf("{%q:%s}", name, text)
+					r := wants(t, h, status, name, "PUT", path+id, text)
+					p, err := patchOf(res, text)
+					if err != nil || p.Given[res.Fields[0].Name] {
+						continue // apply has documents instead, which say themselves whom they are about
+					}
+					*res.Fields[0].Of(&p.Values).(*string) = id
+					if _, err = h.service.Plan(t.Context(), wanted(p)); err == nil || err.Error() != r.message {
+						t.Errorf("%s %s: the API says %q, apply %v", id, text, r.message, err)
+					}
+				}
+			}
+		}
 	}
 	equal(t, "content", contentOf(t, h.service), before)
+}
+
+func TestUpdatesOfTenantsThatBreakARuleAreRefused(t *testing.T) {
+	h := open(t)
+	wanted := func(p Patch[Tenant]) Wanted {
+		if err := readTenant(&p); err != nil {
+			p.Values.PublicKey = "x" // which readTenant refuses itself
+		}
+		return Wanted{Tenants: []Patch[Tenant]{p}}
+	}
+	refused(t, h, "/v3/tenants/", Tenants(), wanted, map[int]refusals{
+		400: {
+			"dev": {
+				"tenant_id": {`"other"`, `null`}, "site_id": {`"east"`, `""`}, "base_url": {`"https://elsewhere.org"`, `null`},
+				"status": {`"draft"`, `null`, `"gone"`}, "public_key": {`null`, `"x"`}, "owner": {`null`, `"nobody@example.org"`},
+				"token_service": {`""`}, "security_kernel": {`null`}, "authenticator": {`""`}, "admin_user": {`null`},
+				"user_ldap_connection_id": {`"nowhere"`}, "service_ldap_connection_id": {`"nowhere"`},
+				"token_gen_services": {`[""]`, `["a b"]`}, "description": {`7`},
+			},
+			"Old": {"status": {`"draft"`}},
+		},
+		409: {"admin": {"status": {`"inactive"`}}, "east-admin": {"status": {`"inactive"`}}},
+	})
+	wants(t, h, 400, "object", "PUT", "/v3/tenants/dev", `[]`)
+	wants(t, h, 400, "public_key", "PUT", "/v3/tenants/plan", `{"status":"active"}`)
+	wants(t, h, 404, "nobody", "PUT", "/v3/tenants/nobody", `{}`)
+	wants(t, h, 404, "no such tenant", "PUT", "/v3/tenants/a%3Cb", `{}`)
 	// What is as it was may be sent along.
-	wants(t, h, 200, "", "PUT", "/v3/tenants/dev", `{"tenant_id":"dev","site_id":"main","base_url":"http://localhost:8080","description":"New."}`)
+	wants(t, h, 200, "", "PUT", "/v3/tenants/dev",
+		`{"tenant_id":"dev","site_id":"main","base_url":"http://localhost:8080","description":"New."}`)
 }
 
 func TestTheStatusOfATenantFollowsItsLifecycle(t *testing.T) {
@@ -348,15 +309,20 @@ func TestTheStatusOfATenantFollowsItsLifecycle(t *testing.T) {
 
 func TestAnUpdateOfASiteIsRemembered(t *testing.T) {
 	eachOpen(t, func(t *testing.T, h *fixture) {
-		h.clock.advance(time.Hour)
-		got := wants(t, h, 200, "", "PUT", "/v3/sites/east", `{"services":["security","tokens"],"base_url":"https://east.org","site_admin_tenant_id":"east-one"}`).object(t)
-		equal(t, "site", []any{got["services"], got["base_url"], got["site_admin_tenant_id"], got["last_updated_by"], got["last_update_time"]},
-			[]any{[]any{"security", "tokens"}, "https://east.org", "east-one", "tenants@admin", "Mon, 02 Nov 2026 13:00:00 GMT"})
+		h.clock.Advance(time.Hour)
+		got := wants(t, h, 200, "", "PUT", "/v3/sites/east",
+			`{"services":["security","tokens"],"base_url":"https://east.org","site_admin_tenant_id":"east-one"}`).object(t)
+		members(t, got, object{
+			"services": []any{"security", "tokens"}, "base_url": "https://east.org", "site_admin_tenant_id": "east-one",
+			"last_updated_by": "tenants@admin", "last_update_time": "Mon, 02 Nov 2026 13:00:00 GMT",
+		})
 		equal(t, "read", get(t, h, "/v3/sites/east", 200).object(t), got)
-		wants(t, h, 200, "", "PUT", "/v3/sites/main", `{"tenant_base_url_template":"http://${tenant_id}.new.org","base_url":"http://new.org","services":null}`)
+		wants(t, h, 200, "", "PUT", "/v3/sites/main",
+			`{"tenant_base_url_template":"http://${tenant_id}.new.org","base_url":"http://new.org","services":null}`)
 		equal(t, "history", get(t, h, "/v3/sites/east/history", 200).rows(t), []object{{
 			"site_id": "east", "update_time": "Mon, 02 Nov 2026 13:00:00 GMT", "updated_by": "tenants@admin", "updates": object{
-				"services": object{"prev": []any{"security"}, "new": []any{"security", "tokens"}}, "base_url": object{"prev": "east.example.org", "new": "https://east.org"},
+				"services":             object{"prev": []any{"security"}, "new": []any{"security", "tokens"}},
+				"base_url":             object{"prev": "east.example.org", "new": "https://east.org"},
 				"site_admin_tenant_id": object{"prev": "east-admin", "new": "east-one"},
 			},
 		}})
@@ -368,33 +334,27 @@ func TestAnUpdateOfASiteIsRemembered(t *testing.T) {
 func TestUpdatesOfSitesThatBreakARuleAreRefused(t *testing.T) {
 	h := open(t)
 	before := contentOf(t, h.service)
-	for _, tt := range []struct {
-		id, body string
-		status   int
-		says     string
-	}{
-		{"east", `{"site_id":"west"}`, 400, "site_id"},
-		{"east", `{"primary":true}`, 400, "primary"},
-		{"main", `{"primary":false}`, 400, "primary"},
-		{"main", `{"primary":null}`, 400, "primary"},
-		{"east", `{"tenant_base_url_template":"https://${tenant_id}.e.org"}`, 400, "tenant_base_url_template"},
-		{"main", `{"tenant_base_url_template":null}`, 400, "tenant_base_url_template"},
-		{"main", `{"tenant_base_url_template":"https://tenant.e.org"}`, 400, "tenant_base_url_template"},
-		{"main", `{"base_url":"e.org"}`, 400, "base_url"},
-		{"east", `{"base_url":""}`, 400, "base_url"},
-		{"east", `{"base_url":"http://localhost:8080"}`, 409, "base_url"},
-		{"east", `{"services":["a b"]}`, 400, "services"},
-		{"east", `{"services":[""]}`, 400, "services"},
-		{"east", `{"services":{}}`, 400, "services"},
-		{"east", `{"site_admin_tenant_id":"nobody"}`, 400, "site_admin_tenant_id"},
-		{"east", `{"site_admin_tenant_id":"dev"}`, 400, "site_admin_tenant_id"},
-		{"east", `{"site_admin_tenant_id":"east-old"}`, 409, "site_admin_tenant_id"},
-		{"main", `{"site_admin_tenant_id":"plan"}`, 409, "site_admin_tenant_id"},
-		{"main", `{"tenant_base_url_template":"https://east-one${tenant_id}.example.org"}`, 200, ""},
-		{"nowhere", `{}`, 404, "nowhere"},
-	} {
-		wants(t, h, tt.status, tt.says, "PUT", "/v3/sites/"+tt.id, tt.body)
-	}
+	wanted := func(p Patch[Site]) Wanted { return Wanted{Sites: []Patch[Site]{p}} }
+	refused(t, h, "/v3/sites/", Sites(), wanted, map[int]refusals{
+		400: {
+			"east": {
+				"site_id": {`"west"`}, "primary": {`true`}, "tenant_base_url_template": {`"https://${tenant_id}.e.org"`}, "base_url": {`""`},
+				"services": {`["a b"]`, `[""]`, `{}`}, "site_admin_tenant_id": {`"nobody"`, `"dev"`},
+			},
+			"main": {
+				"primary": {`false`, `null`}, "base_url": {`"e.org"`}, "tenant_base_url_template": {
+					`null`, `"https://tenant.e.org"`, `"https://${tenant_id}.${tenant_id}.org"`, `"https://a.org/${tenant_id}"`,
+					`"https://a.org:${tenant_id}"`,
+				},
+			},
+		},
+		409: {
+			"east": {"base_url": {`"http://localhost:8080"`, `"http://LOCALHOST:8080"`}, "site_admin_tenant_id": {`"east-old"`}},
+			"main": {"site_admin_tenant_id": {`"plan"`}},
+		},
+	})
+	wants(t, h, 404, "nowhere", "PUT", "/v3/sites/nowhere", `{}`)
+	wants(t, h, 200, "", "PUT", "/v3/sites/main", `{"tenant_base_url_template":"https://east-one${tenant_id}.example.org"}`)
 	wants(t, h, 201, "", "POST", "/v3/tenants", body(t, newTenantBody, object{"base_url": "https://dev.taken.org"}))
 	wants(t, h, 409, "dev.taken.org", "PUT", "/v3/sites/main", `{"tenant_base_url_template":"https://${tenant_id}.taken.org"}`)
 	equal(t, "sites", contentOf(t, h.service).Sites[0], before.Sites[0])
@@ -437,39 +397,24 @@ func TestPublicKeysAreKeptInOneForm(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for i, form := range []string{wrapped, strings.ReplaceAll(wrapped, "\n", "\r\n"), strings.ReplaceAll(wrapped, "\n", `\n`), want, want + "\n", " " + wrapped} {
+	crlf, escaped := strings.ReplaceAll(wrapped, "\n", "\r\n"), strings.ReplaceAll(wrapped, "\n", `\n`)
+	for i, form := range []string{wrapped, crlf, escaped, want, want + "\n", " " + wrapped} {
 		id := fmt.Sprintf("key-%d", i)
-		got := wants(t, h, 201, "", "POST", "/v3/tenants", body(t, newTenantBody, object{"tenant_id": id, "base_url": "https://" + id + ".org", "public_key": form}))
+		got := wants(t, h, 201, "", "POST", "/v3/tenants",
+			body(t, newTenantBody, object{"tenant_id": id, "base_url": "https://" + id + ".org", "public_key": form}))
 		equal(t, id, got.object(t)["public_key"], any(want))
 	}
-}
-
-func TestUpstreamBugAPutCannotClearAFieldAndRecordsEmptyHistory(t *testing.T) {
-	h := open(t)
-	for _, text := range []string{`{"description":null}`, `{"description":""}`, `{}`} {
-		got := wants(t, h, 200, "", "PUT", "/v3/tenants/dev", text)
-		if _, there := got.object(t)["description"]; there {
-			t.Errorf("after %s there is a description", text)
-		}
-	}
-	equal(t, "history", len(get(t, h, "/v3/tenants/dev/history", 200).rows(t)), 1)
 }
 
 func TestUpstreamBugAKeyThatIsLongDoesNotFitIntoHistory(t *testing.T) {
 	h := open(t)
 	for range 3 { // each row holds two keys
 		for _, key := range wrappedKeys() {
-			wants(t, h, 200, "", "PUT", "/v3/tenants/east-old", body(t, object{"public_key": key, "description": strings.Repeat("x", 990) + key[80:90]}, nil))
+			wants(t, h, 200, "", "PUT", "/v3/tenants/east-old",
+				body(t, object{"public_key": key, "description": strings.Repeat("x", 990) + key[80:90]}, nil))
 		}
 	}
 	equal(t, "history", len(get(t, h, "/v3/tenants/east-old/history", 200).rows(t)), 6)
-}
-
-func TestUpstreamBugHistoryCallsTheTokenServiceByAnotherName(t *testing.T) {
-	h := open(t)
-	wants(t, h, 200, "", "PUT", "/v3/tenants/dev", `{"token_service":"https://t.example.org"}`)
-	updates := get(t, h, "/v3/tenants/dev/history", 200).rows(t)[0]["updates"].(object)
-	equal(t, "fields", memberNames(updates), []string{"token_service"})
 }
 
 func TestUpstreamBugDeletingAnOwnerInUseTellsSQL(t *testing.T) {
@@ -478,12 +423,6 @@ func TestUpstreamBugDeletingAnOwnerInUseTellsSQL(t *testing.T) {
 	if text := string(r.raw); strings.Contains(text, "FOREIGN") || strings.Contains(text, "constraint") {
 		t.Error(text)
 	}
-}
-
-func TestUpstreamBugSitesAreDeletedUnderTheirTenants(t *testing.T) {
-	h := open(t)
-	wants(t, h, 409, "", "DELETE", "/v3/sites/east", "")
-	wants(t, h, 409, "", "DELETE", "/v3/sites/main", "")
 }
 
 func TestOldToolsMayBeToldBadRequestForEverything(t *testing.T) {

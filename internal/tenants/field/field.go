@@ -41,7 +41,8 @@ func IsTenantID(id string) bool { return len(id) <= MaxID && tenantID.MatchStrin
 // SiteID checks the id of a site.
 func SiteID(name, id string) error {
 	if !IsSiteID(id) {
-		return apierr.Invalidf("The field %s must be 1 to %d letters, digits, hyphens or underscores and begin with a letter or digit.", name, MaxID)
+		return apierr.Invalidf("The field %s must be 1 to %d letters, digits, hyphens or underscores and begin with a letter or digit.",
+			name, MaxID)
 	}
 	return nil
 }
@@ -57,7 +58,8 @@ func TenantID(name, id string) error {
 // ConnectionID checks the id of an LDAP connection.
 func ConnectionID(name, id string) error {
 	if len(id) > MaxID || !connection.MatchString(id) {
-		return apierr.Invalidf("The field %s must be 1 to %d letters, digits, dots, hyphens or underscores and begin with a letter or digit.", name, MaxID)
+		return apierr.Invalidf("The field %s must be 1 to %d letters, digits, dots, hyphens or underscores "+
+			"and begin with a letter or digit.", name, MaxID)
 	}
 	return nil
 }
@@ -111,7 +113,8 @@ func Origin(name, value string) error {
 	}
 	u, err := url.Parse(value)
 	if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Scheme+"://"+u.Host != value {
-		return apierr.Invalidf("The field %s must be a URL of the form https://host or https://host:port, without path, query or trailing slash.", name)
+		return apierr.Invalidf("The field %s must be a URL of the form https://host or https://host:port, "+
+			"without path, query or trailing slash.", name)
 	}
 	host, port := u.Host, u.Port()
 	if port != "" {

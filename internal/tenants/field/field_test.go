@@ -49,10 +49,14 @@ func TestChecksAcceptAndRefuse(t *testing.T) {
 		},
 		{
 			name: "origin", check: func(v string) error { return field.Origin("f", v) },
-			good: []string{"https://dev.example.org", "http://localhost:8080", "http://127.0.0.1:8080", "http://[::1]:8080", "https://h_x.example"},
+			good: []string{
+				"https://dev.example.org", "http://localhost:8080", "http://127.0.0.1:8080", "http://[::1]:8080",
+				"https://h_x.example",
+			},
 			bad: []string{
 				"", "dev.example.org", "ftp://h", "https://", "https://h/", "https://h/v3", "https://h?x", "https://h#x",
-				"https://u:p@h", "https://Host", "https://h:443", "http://h:80", "https://h:", "https://h:x", "https://h:0443", "https://h:65536", "https://:8080", "https:// h",
+				"https://u:p@h", "https://Host", "https://h:443", "http://h:80", "https://h:", "https://h:x", "https://h:0443",
+				"https://h:65536", "https://:8080", "https:// h",
 				"https://h.", "https://h/../", "https://${tenant_id}.h", "https://" + strings.Repeat("a", 2000),
 			},
 		},
@@ -105,10 +109,18 @@ func TestAnAbsentTextIsNull(t *testing.T) {
 
 func TestHostsAreComparedWithoutSchemeCaseAndDefaultPort(t *testing.T) {
 	for address, want := range map[string]string{
-		"https://dev.example.org": "dev.example.org", "http://DEV.example.org": "dev.example.org", "https://dev.example.org:443": "dev.example.org",
-		"http://dev.example.org:80": "dev.example.org", "http://dev.example.org:443": "dev.example.org:443", "https://dev.example.org:8443/": "dev.example.org:8443",
-		"dev.example.org": "dev.example.org", "dev.example.org:443/path": "dev.example.org", "http://[::1]:8080": "[::1]:8080", "http://[::1]": "[::1]",
-		"https://${tenant_id}.Example.org": "${tenant_id}.example.org", "": "",
+		"https://dev.example.org":          "dev.example.org",
+		"http://DEV.example.org":           "dev.example.org",
+		"https://dev.example.org:443":      "dev.example.org",
+		"http://dev.example.org:80":        "dev.example.org",
+		"http://dev.example.org:443":       "dev.example.org:443",
+		"https://dev.example.org:8443/":    "dev.example.org:8443",
+		"dev.example.org":                  "dev.example.org",
+		"dev.example.org:443/path":         "dev.example.org",
+		"http://[::1]:8080":                "[::1]:8080",
+		"http://[::1]":                     "[::1]",
+		"https://${tenant_id}.Example.org": "${tenant_id}.example.org",
+		"":                                 "",
 	} {
 		if got := field.Host(address); got != want {
 			t.Errorf("%s: got %s, want %s", address, got, want)

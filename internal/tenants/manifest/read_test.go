@@ -44,7 +44,8 @@ sites:
 owners:
 - {email: ops@example.org, name: Ops, institution: 'Example'}
 ldaps:
-- {ldap_id: people, url: ldaps://l, port: 636, use_ssl: true, user_dn: ou=p, bind_dn: cn=r, bind_credential: ldap.people, account_type: user}
+- {ldap_id: people, url: ldaps://l, port: 636, use_ssl: true, user_dn: ou=p, bind_dn: cn=r,
+   bind_credential: ldap.people, account_type: user}
 tenants:
 - tenant_id: dev
   base_url: https://dev
@@ -77,31 +78,36 @@ tenants:
 		Sites: []tenants.Patch[tenants.Site]{{
 			Origin: "site.yaml:3: sites[0] (main)",
 			Values: tenants.Site{
-				ID: "main", Primary: true, BaseURL: "https://tapis.example.org", TenantBaseURLTemplate: "https://${tenant_id}.tapis.example.org",
-				AdminTenantID: "admin", Services: []string{"tokens", "security"},
+				ID: "main", Primary: true, BaseURL: "https://tapis.example.org",
+				TenantBaseURLTemplate: "https://${tenant_id}.tapis.example.org",
+				AdminTenantID:         "admin", Services: []string{"tokens", "security"},
 			},
 			Given: given("site_id", "primary", "base_url", "tenant_base_url_template", "site_admin_tenant_id", "services"),
 		}},
 		Owners: []tenants.Patch[tenants.Owner]{{
 			Origin: "site.yaml:10: owners[0] (ops@example.org)",
-			Values: tenants.Owner{Email: "ops@example.org", Name: "Ops", Institution: "Example"}, Given: given("email", "name", "institution"),
+			Values: tenants.Owner{Email: "ops@example.org", Name: "Ops", Institution: "Example"}, Given: given("email", "name",
+				"institution"),
 		}},
 		LDAPs: []tenants.Patch[tenants.LDAPConnection]{{
 			Origin: "site.yaml:12: ldaps[0] (people)",
 			Values: tenants.LDAPConnection{
-				ID: "people", URL: "ldaps://l", Port: 636, UseSSL: true, UserDN: "ou=p", BindDN: "cn=r", BindCredential: "ldap.people", AccountType: tenants.UserAccounts,
+				ID: "people", URL: "ldaps://l", Port: 636, UseSSL: true, UserDN: "ou=p", BindDN: "cn=r", BindCredential: "ldap.people",
+				AccountType: tenants.UserAccounts,
 			},
 			Given: given("ldap_id", "url", "port", "use_ssl", "user_dn", "bind_dn", "bind_credential", "account_type"),
 		}},
 		Tenants: []tenants.Patch[tenants.Tenant]{
 			{
-				Origin: "site.yaml:14: tenants[0] (dev)",
+				Origin: "site.yaml:15: tenants[0] (dev)",
 				Values: tenants.Tenant{
-					ID: "dev", BaseURL: "https://dev", SiteID: "main", Status: tenants.Active, TokenService: "a", SecurityKernel: "b", Authenticator: "c",
-					Owner: "ops@example.org", AdminUser: "boss", TokenGenServices: []string{}, PublicKey: canonical,
+					ID: "dev", BaseURL: "https://dev", SiteID: "main", Status: tenants.Active, TokenService: "a", SecurityKernel: "b",
+					Authenticator: "c",
+					Owner:         "ops@example.org", AdminUser: "boss", TokenGenServices: []string{}, PublicKey: canonical,
 					ServiceLDAPConnectionID: "people", UserLDAPConnectionID: "people",
 				},
-				Given: given("tenant_id", "base_url", "site_id", "status", "token_service", "security_kernel", "authenticator", "owner", "admin_user",
+				Given: given("tenant_id", "base_url", "site_id", "status", "token_service", "security_kernel", "authenticator", "owner",
+					"admin_user",
 					"token_gen_services", "public_key", "service_ldap_connection_id", "user_ldap_connection_id", "description"),
 			},
 			{
@@ -137,7 +143,7 @@ tenants: [&one {tenant_id: x, owner: &me a@b}, {tenant_id: y, owner: *me}]
 }
 
 func TestADocumentThatIsWrongIsRefusedWithThePlace(t *testing.T) {
-	for text, says := range map[string]string{
+	documents := map[string]string{
 		"":                                    "site.yaml: it says nothing",
 		"# nothing\n":                         "site.yaml: it says nothing",
 		"---\n":                               "site.yaml: it says nothing",
@@ -158,45 +164,54 @@ func TestADocumentThatIsWrongIsRefusedWithThePlace(t *testing.T) {
 		"tenants: dev":                        "tenants must be a list, not text",
 		"tenants: [dev]":                      "site.yaml:1: tenants[0] must be a group of fields, not text",
 		"tenants: [{}]":                       "site.yaml:1: tenants[0] needs a tenant_id",
-		"tenants:\n-\n- {tenant_id: }":        "site.yaml:2: tenants[0] must be a group of fields, not nothing\nsite.yaml:3: tenants[1] needs a tenant_id",
-		"tenants: [[]]":                       "tenants[0] must be a group of fields, not a list",
-		"{? [a] : 1}":                         "the document has a key that is not a name",
-		"{\"a b\": 1}":                        "the document has a key that is not a name",
-		"tenants: [{<<: {tenant_id: a}}]":     "tenants[0] has a merge key (<<), which is not supported",
-
-		"tenants:\n- tenant_id: a\n  descriptio: x":                     "site.yaml:3: tenants[0] (a) has the unknown key descriptio; did you mean description?",
-		"owners:\n- email: a@b\n  institutoin: x":                       "owners[0] (a@b) has the unknown key institutoin; did you mean institution?",
-		"ldaps:\n- ldap_id: a\n  usessl: x":                             "ldaps[0] (a) has the unknown key usessl; did you mean use_ssl?",
-		"sites: [{site_id: a, public_key_file: x}]":                     "sites[0] (a) has the unknown key public_key_file",
-		"tenants: [{tenant_id: a, public_key_fil: x}]":                  "did you mean public_key_file?",
-		"tenants: [{tenant_id: a, create_time: x}]":                     "tenants[0] (a): create_time is set by the registry and cannot be given",
-		"tenants: [{tenant_id: a, allowable_x_tenant_ids: []}]":         "allowable_x_tenant_ids is set by the registry",
-		"tenants: [{tenant_id: a, owner: b, owner: c}]":                 "tenants[0] (a) has owner twice, the first time in line 1",
-		"tenants: [{tenant_id: 7}]":                                     "tenants[0] (7): tenant_id must be text, not a number; put it in quotes",
-		"tenants: [{tenant_id: a, description: 2020-01-01}]":            "tenants[0] (a): description must be text, not a date; put it in quotes",
-		"tenants: [{tenant_id: a, description: 1.5}]":                   "description must be text, not a number with a fraction",
-		"tenants: [{tenant_id: a, description: yes, owner: true}]":      "owner must be text, not true or false",
-		"tenants: [{tenant_id: a, description: [x]}]":                   "description must be text, not a list\n",
-		"tenants: [{tenant_id: a, description: !secret x}]":             "description must be text, not a value with a tag",
-		"tenants: [{tenant_id: a, token_gen_services: tokens}]":         "token_gen_services must be a list of text, not text",
-		"tenants: [{tenant_id: a, token_gen_services: [1]}]":            "token_gen_services must be a list of text, and holds a number",
-		"tenants: [{tenant_id: a, token_gen_services: [[a]]}]":          "token_gen_services must be a list of text, and holds a list",
-		"ldaps: [{ldap_id: a, port: \"636\"}]":                          "ldaps[0] (a): port must be a whole number, not text",
-		"ldaps: [{ldap_id: a, port: 636.5}]":                            "port must be a whole number, not a number with a fraction",
-		"ldaps: [{ldap_id: a, port: }]":                                 "port must be a whole number, not nothing",
-		"ldaps: [{ldap_id: a, port: 99999999999999999999}]":             "port must be a whole number",
-		"ldaps: [{ldap_id: a, use_ssl: yes}]":                           "use_ssl must be true or false, not text",
-		"ldaps: [{ldap_id: a, use_ssl: 1}]":                             "use_ssl must be true or false, not a number",
-		"tenants: [{tenant_id: a}, {tenant_id: b},\n {tenant_id: a}]":   "site.yaml:2: tenants[2] (a) has the tenant_id of the one in line 1",
-		"tenants: [{tenant_id: \"a b\", x: 1}]":                         "tenants[0] has the unknown key x",
-		"tenants: [{tenant_id: a, public_key: x}]":                      "site.yaml:1: tenants[0] (a): public_key: The field public_key must be a PEM block",
-		"tenants: [{tenant_id: a, public_key: x, public_key_file: y}]":  "public_key_file cannot be given beside public_key",
-		"tenants: [{tenant_id: a, public_key_file: gone.pem}]":          `tenants[0] (a): public_key_file: "gone.pem" cannot be read: file does not exist`,
-		"tenants: [{tenant_id: a, public_key_file: key.pem}]":           `public_key_file: "key.pem" cannot be read: it is empty`,
-		"tenants: [{tenant_id: a, public_key_file: }]":                  "public_key_file must name a file",
-		"tenants: [{tenant_id: a, public_key_file: [x]}]":               "public_key_file must be text, not a list",
-		"tenants: [{tenant_id: a, public_key_file: x, public_key: ''}]": "public_key_file cannot be given beside public_key",
+		"tenants:\n-\n- {tenant_id: }": "site.yaml:2: tenants[0] must be a group of fields, not nothing\n" +
+			"site.yaml:3: tenants[1] needs a tenant_id",
+		"tenants: [[]]":                   "tenants[0] must be a group of fields, not a list",
+		"{? [a] : 1}":                     "the document has a key that is not a name",
+		"{\"a b\": 1}":                    "the document has a key that is not a name",
+		"tenants: [{<<: {tenant_id: a}}]": "tenants[0] has a merge key (<<), which is not supported",
+		"tenants:\n- tenant_id: a\n  descriptio: x": "site.yaml:3: tenants[0] (a) has the unknown key descriptio; " +
+			"did you mean description?",
+		"owners:\n- email: a@b\n  institutoin: x": "owners[0] (a@b) has the unknown key institutoin; " +
+			"did you mean institution?",
+		"ldaps:\n- ldap_id: a\n  usessl: x":         "ldaps[0] (a) has the unknown key usessl; did you mean use_ssl?",
+		"sites: [{site_id: a, public_key_file: x}]": "sites[0] (a) has the unknown key public_key_file",
+		"tenants: [{tenant_id: 7}]": "tenants[0] (7): tenant_id must be text, not a number; " +
+			"put it in quotes",
+		"ldaps: [{ldap_id: a, port: \"636\"}]":              "ldaps[0] (a): port must be a whole number, not text",
+		"ldaps: [{ldap_id: a, port: 636.5}]":                "port must be a whole number, not a number with a fraction",
+		"ldaps: [{ldap_id: a, port: }]":                     "port must be a whole number, not nothing",
+		"ldaps: [{ldap_id: a, port: 99999999999999999999}]": "port must be a whole number",
+		"ldaps: [{ldap_id: a, use_ssl: yes}]":               "use_ssl must be true or false, not text",
+		"ldaps: [{ldap_id: a, use_ssl: 1}]":                 "use_ssl must be true or false, not a number",
+		"tenants: [{tenant_id: a}, {tenant_id: b},\n {tenant_id: a}]": "site.yaml:2: tenants[2] (a) has the tenant_id " +
+			"of the one in line 1",
+		"tenants: [{tenant_id: \"a b\", x: 1}]": "tenants[0] has the unknown key x",
+	}
+	for fields, says := range map[string]string{ // of the tenant a
+		"public_key_fil: x":                  "did you mean public_key_file?",
+		"create_time: x":                     "tenants[0] (a): create_time is set by the registry and cannot be given",
+		"allowable_x_tenant_ids: []":         "allowable_x_tenant_ids is set by the registry",
+		"owner: b, owner: c":                 "tenants[0] (a) has owner twice, the first time in line 1",
+		"description: 2020-01-01":            "tenants[0] (a): description must be text, not a date; put it in quotes",
+		"description: 1.5":                   "description must be text, not a number with a fraction",
+		"description: yes, owner: true":      "owner must be text, not true or false",
+		"description: [x]":                   "description must be text, not a list\n",
+		"description: !secret x":             "description must be text, not a value with a tag",
+		"token_gen_services: tokens":         "token_gen_services must be a list of text, not text",
+		"token_gen_services: [1]":            "token_gen_services must be a list of text, and holds a number",
+		"token_gen_services: [[a]]":          "token_gen_services must be a list of text, and holds a list",
+		"public_key: x":                      "site.yaml:1: tenants[0] (a): public_key: The field public_key must be a PEM block",
+		"public_key: x, public_key_file: y":  "public_key_file cannot be given beside public_key",
+		"public_key_file: gone.pem":          `tenants[0] (a): public_key_file: "gone.pem" cannot be read: file does not exist`,
+		"public_key_file: key.pem":           `public_key_file: "key.pem" cannot be read: it is empty`,
+		"public_key_file: ":                  "public_key_file must name a file",
+		"public_key_file: [x]":               "public_key_file must be text, not a list",
+		"public_key_file: x, public_key: ''": "public_key_file cannot be given beside public_key",
 	} {
+		documents["tenants: [{tenant_id: a, "+fields+"}]"] = says
+	}
+	for text, says := range documents {
 		_, err := read(text, " \n")
 		if err == nil || !strings.Contains(err.Error()+"\n", says) {
 			t.Errorf("%q:\n got %v\nwant %s", text, err, says)
@@ -206,7 +221,8 @@ func TestADocumentThatIsWrongIsRefusedWithThePlace(t *testing.T) {
 
 func TestAPrivateKeyIsRefusedWithoutShowingIt(t *testing.T) {
 	const secret = "c2VjcmV0c2VjcmV0"
-	_, err := read("tenants: [{tenant_id: a, public_key_file: key.pem}]", "-----BEGIN PRIVATE KEY-----\n"+secret+"\n-----END PRIVATE KEY-----\n")
+	_, err := read("tenants: [{tenant_id: a, public_key_file: key.pem}]",
+		"-----BEGIN PRIVATE KEY-----\n"+secret+"\n-----END PRIVATE KEY-----\n")
 	if err == nil || !strings.Contains(err.Error(), "holds a private key") || strings.Contains(err.Error(), secret) {
 		t.Errorf("got %v", err)
 	}
@@ -245,13 +261,18 @@ func TestFilesAreReadBesideTheDocument(t *testing.T) {
 		}
 	}
 	huge := write("huge", strings.Repeat("x", maxKeyFile+1))
-	for name, says := range map[string]string{"gone.pem": "no such file or directory", "keys": "is a directory", huge: "larger than"} {
+	for name, says := range map[string]string{
+		"gone.pem": "no such file or directory", "keys": "is a directory",
+		huge: "larger than",
+	} {
 		path := write("site.yaml", fmt.Sprintf("tenants: [{tenant_id: dev, public_key_file: %q}]", name))
-		if _, err := Read(path); err == nil || !strings.HasPrefix(err.Error(), path+":1: tenants[0] (dev): public_key_file: ") || !strings.Contains(err.Error(), says) {
+		if _, err := Read(path); err == nil || !strings.HasPrefix(err.Error(), path+":1: tenants[0] (dev): public_key_file: ") ||
+			!strings.Contains(err.Error(), says) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	if _, err := Read(filepath.Join(dir, "gone.yaml")); err == nil || err.Error() != filepath.Join(dir, "gone.yaml")+" cannot be read: no such file or directory" {
+	if _, err := Read(filepath.Join(dir, "gone.yaml")); err == nil ||
+		err.Error() != filepath.Join(dir, "gone.yaml")+" cannot be read: no such file or directory" {
 		t.Errorf("no document: %v", err)
 	}
 }
@@ -261,8 +282,10 @@ func TestFilesAreReadBesideTheDocument(t *testing.T) {
 func FuzzParse(f *testing.F) {
 	for _, seed := range []string{
 		"sites: [{site_id: main, primary: true, services: [a]}]", "tenants: [{tenant_id: a, public_key_file: key.pem}]",
-		"ldaps: &x [{ldap_id: a, port: 1}]\nowners: *x", "&a {sites: *a}", "sites: &a [*a]", "? !!binary x : y", "tenants: [{tenant_id: !!str 7, <<: [{}]}]",
-		"%YAML 1.1\n---\n- !<tag:x> \"\\x00\"", "a: |2-\n  x", "{a: {a: {a: {a: }}}}", "tenants: [{tenant_id: {}, status: !!str }]", "--- #\n...\n---",
+		"ldaps: &x [{ldap_id: a, port: 1}]\nowners: *x", "&a {sites: *a}", "sites: &a [*a]", "? !!binary x : y",
+		"tenants: [{tenant_id: !!str 7, <<: [{}]}]",
+		"%YAML 1.1\n---\n- !<tag:x> \"\\x00\"", "a: |2-\n  x", "{a: {a: {a: {a: }}}}", "tenants: [{tenant_id: {}, status: !!str }]",
+		"--- #\n...\n---",
 	} {
 		f.Add([]byte(seed))
 	}

@@ -24,8 +24,14 @@ func TestChangesAreReportedWithTheirValuesWhenAskedFor(t *testing.T) {
 			{Field: "description", Prev: nil, New: "<two>\nlines"},
 			{Field: "token_gen_services", Prev: []string{}, New: []string{"a", "b"}},
 		}},
-		{Resource: "tenant", ID: "old", Differences: []tenants.Difference{{Field: "public_key", Prev: keys[0], New: nil}, {Field: "status", Prev: "active", New: "inactive"}}},
-		{Resource: "ldap", ID: "people", Differences: []tenants.Difference{{Field: "port", Prev: 389, New: 636}, {Field: "use_ssl", Prev: false, New: true}, {Field: "bind_credential", Prev: "hunter2", New: "hunter3"}}},
+		{Resource: "tenant", ID: "old", Differences: []tenants.Difference{
+			{Field: "public_key", Prev: keys[0], New: nil}, {Field: "status", Prev: "active", New: "inactive"},
+		}},
+		{Resource: "ldap", ID: "people", Differences: []tenants.Difference{
+			{Field: "port", Prev: 389, New: 636},
+			{Field: "use_ssl", Prev: false, New: true},
+			{Field: "bind_credential", Prev: "hunter2", New: "hunter3"},
+		}},
 	}
 	const brief = `create tenant new
 update tenant dev: public_key, description, token_gen_services

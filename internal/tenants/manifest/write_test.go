@@ -41,7 +41,10 @@ func wide(t testing.TB) tenants.Content {
 		},
 		LDAPs: []tenants.LDAPConnection{
 			{ID: "1.0", URL: "ldap://l", Port: 389, UserDN: "a", BindDN: "b", BindCredential: "~", AccountType: tenants.ServiceAccounts},
-			{ID: "people", URL: "ldaps://l", Port: 636, UseSSL: true, UserDN: "ou=p, c=d", BindDN: "b", BindCredential: "*c", AccountType: tenants.UserAccounts},
+			{
+				ID: "people", URL: "ldaps://l", Port: 636, UseSSL: true, UserDN: "ou=p, c=d", BindDN: "b", BindCredential: "*c",
+				AccountType: tenants.UserAccounts,
+			},
 		},
 		Tenants: []tenants.Tenant{
 			tenant("2026-01-01", "main", tenants.Draft), tenant("Old", "main", tenants.Inactive), tenant("admin", "main", tenants.Active),
@@ -118,10 +121,13 @@ func TestAnEmptyRegistryIsExportedAndApplied(t *testing.T) {
 
 func TestADocumentIsWrittenForPeople(t *testing.T) {
 	c := tenants.Content{
-		Sites:   []tenants.Site{{ID: "main", Primary: true, AdminTenantID: "admin", Services: []string{"tokens", "files"}}},
-		Owners:  []tenants.Owner{{Email: "ops@example.org", Name: "Ops"}},
-		LDAPs:   []tenants.LDAPConnection{{ID: "people", Port: 636, AccountType: "user"}},
-		Tenants: []tenants.Tenant{{ID: "dev", Status: "active", PublicKey: "-----BEGIN PUBLIC KEY-----\nMIIB\n-----END PUBLIC KEY-----"}},
+		Sites:  []tenants.Site{{ID: "main", Primary: true, AdminTenantID: "admin", Services: []string{"tokens", "files"}}},
+		Owners: []tenants.Owner{{Email: "ops@example.org", Name: "Ops"}},
+		LDAPs:  []tenants.LDAPConnection{{ID: "people", Port: 636, AccountType: "user"}},
+		Tenants: []tenants.Tenant{{
+			ID: "dev", Status: "active",
+			PublicKey: "-----BEGIN PUBLIC KEY-----\nMIIB\n-----END PUBLIC KEY-----",
+		}},
 	}
 	const want = `sites:
   - site_id: main
@@ -152,7 +158,8 @@ tenants:
 // FuzzWrite checks that every text comes back as it was, whatever it is.
 func FuzzWrite(f *testing.F) {
 	for _, text := range []string{
-		"", " ", "\n", "\n\n x", "x\n", " x\n y ", "\r\n", "\u0085", "\u2028", "\ufeff", "null", "1e3", "0b1", "2020-01-01", "- x", "#", ": ", "%", "@", "`", "'", "\"", "\x7f", "<<", "=", "y",
+		"", " ", "\n", "\n\n x", "x\n", " x\n y ", "\r\n", "\u0085", "\u2028", "\ufeff", "null", "1e3", "0b1", "2020-01-01", "- x", "#",
+		": ", "%", "@", "`", "'", "\"", "\x7f", "<<", "=", "y",
 	} {
 		f.Add(text)
 	}
