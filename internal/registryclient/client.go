@@ -20,12 +20,12 @@ import (
 )
 
 const (
-	// missEvery is how often an unknown host may cause a look at the registry.
-	missEvery = 5 * time.Second
-	// fetchTimeout bounds one look.
+	// unknownEvery is how often something unknown may have the registry asked.
+	unknownEvery = 5 * time.Second
+	// fetchTimeout bounds one refresh.
 	fetchTimeout = 10 * time.Second
-	// maxAnswer bounds what is read of a registry answer, in bytes.
-	maxAnswer = 64 << 20
+	// maxList bounds what is read of a list, in bytes.
+	maxList = 64 << 20
 )
 
 // The two lists that make the snapshot.
@@ -53,7 +53,7 @@ type Client struct {
 	asking    singleflight.Group
 	fetchMu   sync.Mutex // serialises refresh: guards responses
 	responses map[string]response
-	missed    atomic.Int64 // when an unknown host last caused a look, in microseconds
+	unknown   atomic.Int64 // when something unknown last had the registry asked, in microseconds
 }
 
 // New returns a Client that knows nothing yet; Start fills it.
@@ -116,7 +116,7 @@ func (r *Client) Ready() error {
 }
 
 // ForHost returns the active tenant that a Host header names. A host that is
-// not known may cause one look at the registry every few seconds.
+// not known may have the registry asked, once every few seconds.
 func (r *Client) ForHost(ctx context.Context, host string) (Tenant, error) {
 	t, found, err := find(ctx, r, func(v *snapshot) (Tenant, bool) { return v.tenantFor(host) })
 	if err != nil {
@@ -129,29 +129,38 @@ func (r *Client) ForHost(ctx context.Context, host string) (Tenant, error) {
 		"No tenant is known at the host of this request; check the base URL. GET /v3/tenants lists those of all tenants.")
 }
 
-// find looks something up in the snapshot. What is not there may cause one look at
-// the registry every few seconds. It fails while there is no snapshot at all.
+// find looks something up in the snapshot. What is not there may have the
+// registry asked, once every few seconds. It fails while there is no snapshot
+// at all.
 func find[T any](ctx context.Context, r *Client, in func(*snapshot) (T, bool)) (T, bool, error) {
-	v := r.snapshot.Load()
-	if v != nil {
+	if v := r.snapshot.Load(); v != nil {
 		if found, ok := in(v); ok {
 			return found, true, nil
 		}
 	}
 	now := r.deps.Now().UnixMicro()
-	last := r.missed.Load()
-	if now-last >= missEvery.Microseconds() && r.missed.CompareAndSwap(last, now) {
+	last := r.unknown.Load()
+	if now-last >= unknownEvery.Microseconds() && r.unknown.CompareAndSwap(last, now) {
 		if err := r.Refresh(ctx); err != nil {
 			r.deps.Log.WarnContext(ctx, "registry not refreshed", slog.Any("error", err))
 		}
-		v = r.snapshot.Load()
 	}
-	if v == nil {
+	v, err := r.known()
+	if err != nil {
 		var none T
-		return none, false, apierr.Away(r.Ready(), "The tenant registry")
+		return none, false, err
 	}
 	found, ok := in(v)
 	return found, ok, nil
+}
+
+// known returns the snapshot, or fails while there is none.
+func (r *Client) known() (*snapshot, error) {
+	v := r.snapshot.Load()
+	if v == nil {
+		return nil, apierr.Away(r.Ready(), "The tenant registry")
+	}
+	return v, nil
 }
 
 // Served returns an active tenant of the site that is served here.
@@ -188,11 +197,11 @@ func (r *Client) refresh(ctx context.Context) error {
 	defer r.fetchMu.Unlock()
 	responses, changed := map[string]response{}, false
 	for _, path := range []string{sitesPath, tenantsPath} {
-		answer, isNew, err := r.fetch(ctx, path, r.responses[path], nil)
+		fetched, isNew, err := r.fetch(ctx, path, r.responses[path], nil)
 		if err != nil {
 			return err
 		}
-		responses[path] = answer
+		responses[path] = fetched
 		changed = changed || isNew
 	}
 	if !changed && r.snapshot.Load() != nil {
@@ -215,7 +224,7 @@ func (r *Client) refresh(ctx context.Context) error {
 		return nil
 	})
 	if err != nil {
-		return err // responses stays as it was, so that the next look tries again
+		return err // responses stays as it was, so that the next refresh tries again
 	}
 	r.responses = responses
 	return nil
@@ -224,7 +233,7 @@ func (r *Client) refresh(ctx context.Context) error {
 // fetch asks the registry for a path, as a service if authorize is given, and
 // returns last when nothing has changed since.
 func (r *Client) fetch(ctx context.Context, path string, last response, authorize Authorize) (
-	answer response, isNew bool, err error,
+	fetched response, isNew bool, err error,
 ) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, strings.TrimRight(r.deps.BaseURL, "/")+path, nil)
 	if err != nil {
@@ -250,7 +259,7 @@ func (r *Client) fetch(ctx context.Context, path string, last response, authoriz
 	default:
 		return response{}, false, fmt.Errorf("the registry answered %s to %s", resp.Status, path)
 	}
-	body, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
+	body, err := io.ReadAll(io.LimitReader(resp.Body, maxList))
 	if err != nil {
 		return response{}, false, fmt.Errorf("read registry answer: %w", err)
 	}

@@ -45,9 +45,9 @@ func TestHostsAreServedAsTheRegistryKnowsThem(t *testing.T) {
 	})
 }
 
-func TestUnknownHostsCauseOneLookInFiveSeconds(t *testing.T) {
+func TestUnknownHostsHaveTheRegistryAskedOnceInFiveSeconds(t *testing.T) {
 	f := onSQLite(t)
-	before := f.looks()
+	before := f.asked()
 	ask := func(hosts int) {
 		var all sync.WaitGroup
 		for i := range hosts {
@@ -61,13 +61,13 @@ func TestUnknownHostsCauseOneLookInFiveSeconds(t *testing.T) {
 	}
 	for _, step := range []struct {
 		later time.Duration
-		looks int
+		asked int
 	}{{0, 1}, {0, 1}, {5*time.Second - time.Microsecond, 1}, {time.Microsecond, 2}, {time.Second, 2}, {time.Hour, 3}} {
 		f.clock.Advance(step.later)
 		ask(50)
 		wantTenant(t, f.Client, "dev.tapis.io", "dev") // known ones cause none
-		if now := f.looks(); now-before != step.looks {
-			t.Errorf("%s later the registry was asked %d times, want %d", step.later, now-before, step.looks)
+		if now := f.asked(); now-before != step.asked {
+			t.Errorf("%s later the registry was asked %d times, want %d", step.later, now-before, step.asked)
 		}
 	}
 }
@@ -94,7 +94,7 @@ func TestAnUnchangedRegistryAnswersWithoutABody(t *testing.T) {
 		for range 3 {
 			f.refresh(t)
 		}
-		if asked, matched := f.looks(), f.registry.Unchanged(); asked != 4 || matched != 6 {
+		if asked, matched := f.asked(), f.registry.Unchanged(); asked != 4 || matched != 6 {
 			t.Errorf("the tenants were asked for %d times, %d answers had no body; want 4 and 6", asked, matched)
 		}
 		fetched := fmt.Sprintf("fetch_time=%d", f.clock.Now().UnixMicro())
@@ -136,7 +136,7 @@ func TestARegistryThatIsAwayIsServedFromMemoryAndAfterARestart(t *testing.T) {
 func TestARestartAsksWithTheRememberedETags(t *testing.T) {
 	each(t, func(t *testing.T, f *fixture) {
 		again := f.restarted(t)
-		if asked, matched := f.looks(), f.registry.Unchanged(); asked != 2 || matched != 2 {
+		if asked, matched := f.asked(), f.registry.Unchanged(); asked != 2 || matched != 2 {
 			t.Errorf("the tenants were asked for %d times, %d answers had no body; want 2 and 2", asked, matched)
 		}
 		wantTenant(t, again, "dev.tapis.io", "dev")
@@ -287,7 +287,7 @@ func TestTheRegistryIsAskedInTheBackground(t *testing.T) {
 		t.Fatal(err)
 	}
 	f.registry.Change("fresh", nil)
-	for deadline, before := time.Now().Add(10*time.Second), f.looks(); f.looks() < before+2; time.Sleep(time.Millisecond) {
+	for deadline, before := time.Now().Add(10*time.Second), f.asked(); f.asked() < before+2; time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatal("nobody asked")
 		}

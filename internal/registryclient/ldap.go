@@ -36,9 +36,9 @@ func (r *Client) LDAPConnection(ctx context.Context, id string, authorize Author
 	ctx, cancel := context.WithTimeout(ctx, fetchTimeout)
 	defer cancel()
 	var connection LDAPConnection
-	answer, isNew, err := r.fetch(ctx, path, last, authorize)
+	fetched, isNew, err := r.fetch(ctx, path, last, authorize)
 	if err == nil {
-		connection, err = ldapConnection(id, answer)
+		connection, err = ldapConnection(id, fetched)
 	}
 	if err != nil {
 		if last.Body == "" {
@@ -48,7 +48,7 @@ func (r *Client) LDAPConnection(ctx context.Context, id string, authorize Author
 		return ldapConnection(id, last)
 	}
 	if isNew {
-		if err := r.store.save(ctx, path, answer.ETag, answer.Body, r.deps.Now()); err != nil {
+		if err := r.store.save(ctx, path, fetched.ETag, fetched.Body, r.deps.Now()); err != nil {
 			return LDAPConnection{}, err
 		}
 	}
@@ -56,11 +56,11 @@ func (r *Client) LDAPConnection(ctx context.Context, id string, authorize Author
 }
 
 // ldapConnection reads an answer to a service.
-func ldapConnection(id string, answer response) (LDAPConnection, error) {
+func ldapConnection(id string, fetched response) (LDAPConnection, error) {
 	var envelope struct {
 		Result LDAPConnection `json:"result"`
 	}
-	if err := json.Unmarshal([]byte(answer.Body), &envelope); err != nil {
+	if err := json.Unmarshal([]byte(fetched.Body), &envelope); err != nil {
 		return LDAPConnection{}, fmt.Errorf("decode LDAP connection %s: %w", id, err)
 	}
 	if envelope.Result.BindDN == "" {

@@ -7,7 +7,6 @@ import (
 	"encoding/pem"
 	"errors"
 	"slices"
-	"strings"
 	"sync"
 
 	"gatehouse/internal/apierr"
@@ -20,7 +19,7 @@ var (
 )
 
 // Active returns an active tenant of any site by its id. An id that is not
-// known may cause one look at the registry every few seconds.
+// known may have the registry asked, once every few seconds.
 func (r *Client) Active(ctx context.Context, id string) (Tenant, bool, error) {
 	return find(ctx, r, func(v *snapshot) (Tenant, bool) {
 		if t := v.byID[id]; t != nil {
@@ -57,18 +56,18 @@ func (r *Client) RunsItself(_ context.Context, siteID, service string) (bool, er
 
 // PrimarySite implements authn.Realm.
 func (r *Client) PrimarySite(context.Context) (string, error) {
-	v := r.snapshot.Load()
-	if v == nil {
-		return "", apierr.Away(r.Ready(), "The tenant registry")
+	v, err := r.known()
+	if err != nil {
+		return "", err
 	}
 	return v.primary, nil
 }
 
 // Site returns a site by its id.
 func (r *Client) Site(id string) (Site, error) {
-	v := r.snapshot.Load()
-	if v == nil {
-		return Site{}, apierr.Away(r.Ready(), "The tenant registry")
+	v, err := r.known()
+	if err != nil {
+		return Site{}, err
 	}
 	site, known := v.sites[id]
 	if !known {
@@ -77,26 +76,10 @@ func (r *Client) Site(id string) (Site, error) {
 	return site, nil
 }
 
-// Tenants returns the active tenants of the site that is served here, by id.
-func (r *Client) Tenants() ([]Tenant, error) {
-	v := r.snapshot.Load()
-	if v == nil {
-		return nil, apierr.Away(r.Ready(), "The tenant registry")
-	}
-	var own []Tenant
-	for _, t := range v.byID {
-		if t.OwnedByThisOne {
-			own = append(own, *t)
-		}
-	}
-	slices.SortFunc(own, func(a, b Tenant) int { return strings.Compare(a.ID, b.ID) })
-	return own, nil
-}
-
 // PublicKey implements authn.Keys with the one key of a tenant that the
 // registry publishes. It is for the tenants of other sites: the tokens of this
 // site's are checked with the keys that made them. Another key than is known
-// may cause one look at the registry every few seconds: it may be newer.
+// may have the registry asked, once every few seconds: it may be newer.
 func (r *Client) PublicKey(ctx context.Context, tenantID, kid string) (*rsa.PublicKey, error) {
 	var unreadable error
 	key, found, err := find(ctx, r, func(v *snapshot) (*rsa.PublicKey, bool) {

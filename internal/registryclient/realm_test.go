@@ -41,7 +41,7 @@ func TestUpstreamBugANewKeyOfAnotherSiteIsNotLearned(t *testing.T) {
 	}
 	wanted(oldID, nil)
 	publish(renewed)
-	before := f.looks()
+	before := f.asked()
 	if got, err := f.PublicKey(t.Context(), "far", newID); err != nil || !got.Equal(key) {
 		t.Errorf("the new key: %v", err)
 	}
@@ -50,7 +50,7 @@ func TestUpstreamBugANewKeyOfAnotherSiteIsNotLearned(t *testing.T) {
 	for range 50 {  // and who makes key ids up has the registry asked no more
 		wanted("forged", authn.ErrUnknownKey)
 	}
-	if now := f.looks(); now != before+1 {
+	if now := f.asked(); now != before+1 {
 		t.Errorf("the registry was asked %d times", now-before)
 	}
 	f.clock.Advance(5 * time.Second)

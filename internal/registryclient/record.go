@@ -56,17 +56,17 @@ func (r *Records) Own(ctx context.Context) (site Site, tenants []Record, changed
 	defer cancel()
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	answer, changed, err := r.registry.fetch(ctx, draftsPath, r.last, nil)
+	fetched, changed, err := r.registry.fetch(ctx, draftsPath, r.last, nil)
 	if err != nil {
 		return Site{}, nil, false, err
 	}
 	var list struct {
 		Result []Record `json:"result"`
 	}
-	if err := json.Unmarshal([]byte(answer.Body), &list); err != nil {
+	if err := json.Unmarshal([]byte(fetched.Body), &list); err != nil {
 		return Site{}, nil, false, fmt.Errorf("decode tenants: %w", err)
 	}
-	r.last = answer
+	r.last = fetched
 	for _, record := range list.Result {
 		if record.SiteID == site.ID && record.ID != "" {
 			tenants = append(tenants, record)
@@ -115,12 +115,12 @@ func (r *Records) PublishKey(ctx context.Context, id, public string) error {
 	if err != nil {
 		return apierr.Wrap(err, "encode public key")
 	}
-	status, answer, err := r.ask(ctx, http.MethodPut, id, body)
+	status, text, err := r.ask(ctx, http.MethodPut, id, body)
 	if err != nil {
 		return away(err)
 	}
 	if status != http.StatusOK {
-		return away(fmt.Errorf("the registry answered %d when told the public key of tenant %s: %.200q", status, id, answer))
+		return away(fmt.Errorf("the registry answered %d when told the public key of tenant %s: %.200q", status, id, text))
 	}
 	return nil
 }
@@ -164,9 +164,9 @@ func (r *Records) ask(ctx context.Context, method, id string, body []byte) (int,
 		return 0, nil, fmt.Errorf("ask registry: %w", err)
 	}
 	defer func() { _ = resp.Body.Close() }()
-	answer, err := io.ReadAll(io.LimitReader(resp.Body, maxRecord))
+	text, err := io.ReadAll(io.LimitReader(resp.Body, maxRecord))
 	if err != nil {
 		return 0, nil, fmt.Errorf("read registry answer: %w", err)
 	}
-	return resp.StatusCode, answer, nil
+	return resp.StatusCode, text, nil
 }

@@ -52,8 +52,8 @@ func onSQLite(t *testing.T) *fixture {
 	return newFixture(t, testdb.New(t, migrations.Authenticator))
 }
 
-// looks is how often the tenants were asked for.
-func (f *fixture) looks() int { return f.registry.Asked("GET " + registrytest.Tenants) }
+// asked is how often the tenants were asked for.
+func (f *fixture) asked() int { return f.registry.Asked("GET " + registrytest.Tenants) }
 
 // refresh must succeed.
 func (f *fixture) refresh(t *testing.T) {

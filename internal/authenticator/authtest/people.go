@@ -56,7 +56,8 @@ func (f *Fixture) Directory(persons map[string][]devldap.Person) *devldap.Server
 		f.T.Fatal(err)
 	}
 	credential := "ldap." + u.Port()
-	if err := f.Kernel().SetSecret(f.T.Context(), serviceaccount.Secret("admin", credential), map[string]string{"password": bind}); err != nil {
+	if err := f.Kernel().SetSecret(f.T.Context(), serviceaccount.Secret("admin", credential),
+		map[string]string{"password": bind}); err != nil {
 		f.T.Fatal(err)
 	}
 	for id := range persons {

@@ -96,23 +96,23 @@ type (
 	}
 )
 
-// asked reads who asks and checks that it is about a tenant the caller may
-// ask about.
-func (h *Handler) asked(c *gin.Context, tenantID string) (authn.Caller, authn.Tenant, error) {
+// inTenant returns the caller and the tenant that a request names, if the
+// caller may ask about it.
+func (h *Handler) inTenant(c *gin.Context, tenantID string) (authn.Caller, authn.Tenant, error) {
 	ctx := c.Request.Context()
 	caller, err := authn.From(ctx)
 	if err != nil {
 		return authn.Caller{}, authn.Tenant{}, err
 	}
-	if err := need("tenant", tenantID); err != nil {
+	if err := required("tenant", tenantID); err != nil {
 		return authn.Caller{}, authn.Tenant{}, err
 	}
 	tenant, err := h.policy.scope(ctx, caller, tenantID)
 	return caller, tenant, err
 }
 
-// need fails when a field that must be there is not.
-func need(field, value string) error {
+// required fails when a field that must be there is not.
+func required(field, value string) error {
 	if strings.TrimSpace(value) == "" {
 		return apierr.Invalidf("The field %s is required.", field)
 	}

@@ -1,6 +1,7 @@
 package kernel
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"net/http"
@@ -16,21 +17,23 @@ import (
 
 func (h *Handler) mountRoles(r gin.IRouter) {
 	r.POST("/role", httpapi.Handle(h.createRole))
-	httpapi.Get(r, "/role", h.roleNames)
+	httpapi.Get(r, "/role", h.names("The roles of the tenant.", "", func(ctx context.Context, tenantID, _ string) ([]string, error) {
+		return h.Service.RoleNames(ctx, tenantID)
+	}))
 	httpapi.Get(r, "/role/:roleName", h.role)
 	r.DELETE("/role/:roleName", httpapi.Handle(h.deleteRole))
 
-	r.POST("/user/grantRole", httpapi.Handle(h.grantRole))
-	r.POST("/user/revokeUserRole", httpapi.Handle(h.revokeRole))
-	r.POST("/user/revokeRole", httpapi.Handle(h.revokeRole)) // its later name
-	r.POST("/user/grantAdminRole", httpapi.Handle(h.grantAdminRole))
-	r.POST("/user/revokeAdminRole", httpapi.Handle(h.revokeAdminRole))
+	r.POST("/user/grantRole", httpapi.Handle(h.changeGrant("", h.grant)))
+	r.POST("/user/revokeUserRole", httpapi.Handle(h.changeGrant("", h.revoke)))
+	r.POST("/user/revokeRole", httpapi.Handle(h.changeGrant("", h.revoke))) // its later name
+	r.POST("/user/grantAdminRole", httpapi.Handle(h.changeGrant(AdminRole, h.grant)))
+	r.POST("/user/revokeAdminRole", httpapi.Handle(h.changeGrant(AdminRole, h.revoke)))
 	r.POST("/user/isAdmin", httpapi.Handle(h.isAdmin))
 	r.POST("/user/hasRole", httpapi.Handle(h.hasRole))
 	r.POST("/user/hasRoleAny", httpapi.Handle(h.hasRoles(slices.ContainsFunc[[]string])))
 	r.POST("/user/hasRoleAll", httpapi.Handle(h.hasRoles(containsAll)))
-	httpapi.Get(r, "/user/withRole/:roleName", h.usersWithRole)
-	httpapi.Get(r, "/user/roles/:user", h.userRoles)
+	httpapi.Get(r, "/user/withRole/:roleName", h.names("The accounts that have the role.", "roleName", h.Service.UsersWithRole))
+	httpapi.Get(r, "/user/roles/:user", h.names("The roles of the account.", "user", h.Service.RolesOf))
 	httpapi.Get(r, "/user/admins/:tenant", h.admins)
 }
 
@@ -62,16 +65,16 @@ func (h *Handler) createRole(c *gin.Context) error {
 	if err := httpapi.DecodeJSON(c, &body); err != nil {
 		return err
 	}
-	if err := need("roleTenant", body.RoleTenant); err != nil {
+	if err := required("roleTenant", body.RoleTenant); err != nil {
 		return err
 	}
-	if err := need("roleName", body.RoleName); err != nil {
+	if err := required("roleName", body.RoleName); err != nil {
 		return err
 	}
 	if body.Description == nil {
 		return apierr.Invalidf("The field description is required.")
 	}
-	caller, tenant, err := h.asked(c, body.RoleTenant)
+	caller, tenant, err := h.inTenant(c, body.RoleTenant)
 	if err != nil {
 		return err
 	}
@@ -91,7 +94,7 @@ func (h *Handler) createRole(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	noteChange(ctx, tenant.ID, role.Name, "")
+	annotateChange(ctx, tenant.ID, role.Name, "")
 	status, message := http.StatusOK, "The role exists already."
 	if created {
 		status, message = http.StatusCreated, "The role was created."
@@ -101,22 +104,28 @@ func (h *Handler) createRole(c *gin.Context) error {
 	}{h.roleURL(ctx, tenant.ID, role.Name)}, message)
 }
 
-// queried returns the tenant that the query names, and its tenant.
+// queried is inTenant for the tenant that the query names.
 func (h *Handler) queried(c *gin.Context) (authn.Caller, authn.Tenant, error) {
 	tenantID, err := httpapi.QueryText(c, "tenant")
 	if err != nil {
 		return authn.Caller{}, authn.Tenant{}, err
 	}
-	return h.asked(c, tenantID)
+	return h.inTenant(c, tenantID)
 }
 
-func (h *Handler) roleNames(c *gin.Context) error {
-	_, tenant, err := h.queried(c)
-	if err != nil {
-		return err
+// names answers what list finds in the tenant that the query names, about what
+// a part of the path says.
+func (h *Handler) names(
+	message, param string, list func(ctx context.Context, tenantID, about string) ([]string, error),
+) httpapi.Handler {
+	return func(c *gin.Context) error {
+		_, tenant, err := h.queried(c)
+		if err != nil {
+			return err
+		}
+		names, err := list(c.Request.Context(), tenant.ID, c.Param(param))
+		return replyNames(c, names, err, message)
 	}
-	names, err := h.Service.RoleNames(c.Request.Context(), tenant.ID)
-	return replyNames(c, names, err, "The roles of the tenant.")
 }
 
 func replyNames(c *gin.Context, names []string, err error, message string) error {
@@ -169,19 +178,19 @@ func (h *Handler) replyChanges(c *gin.Context, tenantID, role, username string, 
 	if err != nil {
 		return err
 	}
-	noteChange(c.Request.Context(), tenantID, role, username)
+	annotateChange(c.Request.Context(), tenantID, role, username)
 	return httpapi.Reply(c, http.StatusOK, changesResponse{n}, "Done.")
 }
 
-func noteChange(ctx context.Context, tenantID, role, username string) {
+func annotateChange(ctx context.Context, tenantID, role, username string) {
 	httpapi.Annotate(ctx, slog.String("role_tenant", tenantID), slog.String("role", role))
 	if username != "" {
 		httpapi.Annotate(ctx, slog.String("grantee", username))
 	}
 }
 
-// question is the body of what is asked or changed about one account.
-type question struct {
+// roleRequest is the body of what is asked or changed about one account.
+type roleRequest struct {
 	Tenant    string   `json:"tenant"`
 	User      string   `json:"user"`
 	RoleName  string   `json:"roleName"`
@@ -189,74 +198,54 @@ type question struct {
 	OrAdmin   bool     `json:"orAdmin"`
 }
 
-// read reads a question, whose role is needed or is the given one.
-func (h *Handler) read(c *gin.Context, needed ...string) (question, authn.Caller, authn.Tenant, error) {
-	var q question
+// read reads a roleRequest, whose role is needed or is the given one.
+func (h *Handler) read(c *gin.Context, needed ...string) (roleRequest, authn.Caller, authn.Tenant, error) {
+	var q roleRequest
 	err := httpapi.DecodeJSON(c, &q)
 	if err == nil {
-		err = need("user", q.User)
+		err = required("user", q.User)
 	}
 	if err == nil && slices.Contains(needed, "roleName") {
-		err = need("roleName", q.RoleName)
+		err = required("roleName", q.RoleName)
 	}
 	if err == nil && slices.Contains(needed, "roleNames") && len(q.RoleNames) == 0 {
 		err = apierr.Invalidf("The field roleNames must be a list of at least one name.")
 	}
 	if err != nil {
-		return question{}, authn.Caller{}, authn.Tenant{}, err
+		return roleRequest{}, authn.Caller{}, authn.Tenant{}, err
 	}
-	caller, tenant, err := h.asked(c, q.Tenant)
+	caller, tenant, err := h.inTenant(c, q.Tenant)
 	return q, caller, tenant, err
 }
 
-func (h *Handler) grantRole(c *gin.Context) error {
-	q, caller, tenant, err := h.read(c, "roleName")
-	if err != nil {
-		return err
+// changeGrant changes who holds a role, the given one or that of the body.
+func (h *Handler) changeGrant(
+	role string, change func(ctx context.Context, caller authn.Caller, tenantID, username, role string) (int, error),
+) httpapi.Handler {
+	var needed []string
+	if role == "" {
+		needed = []string{"roleName"}
 	}
-	return h.grant(c, caller, tenant, q.User, q.RoleName)
+	return func(c *gin.Context) error {
+		q, caller, tenant, err := h.read(c, needed...)
+		if err != nil {
+			return err
+		}
+		ctx, role := c.Request.Context(), cmp.Or(role, q.RoleName)
+		if err := h.mayChange(ctx, caller, tenant, role); err != nil {
+			return err
+		}
+		n, err := change(ctx, caller, tenant.ID, q.User, role)
+		return h.replyChanges(c, tenant.ID, role, q.User, n, err)
+	}
 }
 
-func (h *Handler) grantAdminRole(c *gin.Context) error {
-	q, caller, tenant, err := h.read(c)
-	if err != nil {
-		return err
-	}
-	return h.grant(c, caller, tenant, q.User, AdminRole)
+func (h *Handler) grant(ctx context.Context, caller authn.Caller, tenantID, username, role string) (int, error) {
+	return h.Service.GrantRole(ctx, tenantID, username, role, caller.Username+"@"+caller.TenantID)
 }
 
-func (h *Handler) grant(c *gin.Context, caller authn.Caller, tenant authn.Tenant, username, role string) error {
-	ctx := c.Request.Context()
-	if err := h.mayChange(ctx, caller, tenant, role); err != nil {
-		return err
-	}
-	n, err := h.Service.GrantRole(ctx, tenant.ID, username, role, caller.Username+"@"+caller.TenantID)
-	return h.replyChanges(c, tenant.ID, role, username, n, err)
-}
-
-func (h *Handler) revokeRole(c *gin.Context) error {
-	q, caller, tenant, err := h.read(c, "roleName")
-	if err != nil {
-		return err
-	}
-	return h.revoke(c, caller, tenant, q.User, q.RoleName)
-}
-
-func (h *Handler) revokeAdminRole(c *gin.Context) error {
-	q, caller, tenant, err := h.read(c)
-	if err != nil {
-		return err
-	}
-	return h.revoke(c, caller, tenant, q.User, AdminRole)
-}
-
-func (h *Handler) revoke(c *gin.Context, caller authn.Caller, tenant authn.Tenant, username, role string) error {
-	ctx := c.Request.Context()
-	if err := h.mayChange(ctx, caller, tenant, role); err != nil {
-		return err
-	}
-	n, err := h.Service.RevokeRole(ctx, tenant.ID, username, role)
-	return h.replyChanges(c, tenant.ID, role, username, n, err)
+func (h *Handler) revoke(ctx context.Context, _ authn.Caller, tenantID, username, role string) (int, error) {
+	return h.Service.RevokeRole(ctx, tenantID, username, role)
 }
 
 func (h *Handler) isAdmin(c *gin.Context) error {
@@ -313,26 +302,8 @@ func containsAll(names []string, has func(string) bool) bool {
 	return !slices.ContainsFunc(names, func(name string) bool { return !has(name) })
 }
 
-func (h *Handler) usersWithRole(c *gin.Context) error {
-	_, tenant, err := h.queried(c)
-	if err != nil {
-		return err
-	}
-	names, err := h.Service.UsersWithRole(c.Request.Context(), tenant.ID, c.Param("roleName"))
-	return replyNames(c, names, err, "The accounts that have the role.")
-}
-
-func (h *Handler) userRoles(c *gin.Context) error {
-	_, tenant, err := h.queried(c)
-	if err != nil {
-		return err
-	}
-	names, err := h.Service.RolesOf(c.Request.Context(), tenant.ID, c.Param("user"))
-	return replyNames(c, names, err, "The roles of the account.")
-}
-
 func (h *Handler) admins(c *gin.Context) error {
-	_, tenant, err := h.asked(c, c.Param("tenant"))
+	_, tenant, err := h.inTenant(c, c.Param("tenant"))
 	if err != nil {
 		return err
 	}

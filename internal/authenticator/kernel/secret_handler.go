@@ -24,9 +24,9 @@ func (h *Handler) mountSecrets(r gin.IRouter) {
 	vault.POST("/:secretType/:secretName", httpapi.Handle(h.writeSecret))
 	httpapi.Get(vault, "/read/meta/:secretType/:secretName", h.readMeta)
 	httpapi.Get(vault, "/list/meta/:secretType", h.listMeta)
-	vault.POST("/delete/:secretType/:secretName", httpapi.Handle(h.decide(deleted)))
-	vault.POST("/undelete/:secretType/:secretName", httpapi.Handle(h.decide(undeleted)))
-	vault.POST("/destroy/:secretType/:secretName", httpapi.Handle(h.decide(destroyed)))
+	vault.POST("/delete/:secretType/:secretName", httpapi.Handle(h.setVersions(deleted)))
+	vault.POST("/undelete/:secretType/:secretName", httpapi.Handle(h.setVersions(undeleted)))
+	vault.POST("/destroy/:secretType/:secretName", httpapi.Handle(h.setVersions(destroyed)))
 	vault.DELETE("/destroy/meta/:secretType/:secretName", httpapi.Handle(h.eraseSecret))
 }
 
@@ -49,11 +49,11 @@ func (h *Handler) validatePassword(c *gin.Context) error {
 		return err
 	}
 	for _, field := range [][2]string{{"user", body.User}, {"password", body.Password}} {
-		if err := need(field[0], field[1]); err != nil {
+		if err := required(field[0], field[1]); err != nil {
 			return err
 		}
 	}
-	caller, tenant, err := h.asked(c, body.Tenant)
+	caller, tenant, err := h.inTenant(c, body.Tenant)
 	if err != nil {
 		return err
 	}
@@ -88,11 +88,11 @@ type target struct {
 // target finds out which secret of a tenant and account a request is about,
 // and whether the caller may have to do with it.
 func (h *Handler) target(c *gin.Context, tenantID, username string) (target, error) {
-	caller, tenant, err := h.asked(c, tenantID)
+	caller, tenant, err := h.inTenant(c, tenantID)
 	if err != nil {
 		return target{}, err
 	}
-	if err := need("user", username); err != nil {
+	if err := required("user", username); err != nil {
 		return target{}, err
 	}
 	if err := checkUsername(username); err != nil {
@@ -319,8 +319,8 @@ func (h *Handler) listMeta(c *gin.Context) error {
 	}{to.path, keys}, "The secrets.")
 }
 
-// decide deletes versions, brings them back, or destroys them.
-func (h *Handler) decide(f fate) httpapi.Handler {
+// setVersions deletes versions, brings them back, or destroys them.
+func (h *Handler) setVersions(to versionState) httpapi.Handler {
 	return func(c *gin.Context) error {
 		var body struct {
 			Tenant   string `json:"tenant"`
@@ -330,14 +330,14 @@ func (h *Handler) decide(f fate) httpapi.Handler {
 		if err := httpapi.DecodeJSON(c, &body); err != nil {
 			return err
 		}
-		to, err := h.target(c, body.Tenant, body.User)
+		secret, err := h.target(c, body.Tenant, body.User)
 		if err != nil {
 			return err
 		}
 		if body.Versions == nil { // none at all would be all of them
 			return apierr.Invalidf("The field versions must be a list of versions: [] for all, [0] for the newest.")
 		}
-		versions, err := h.Service.decide(c.Request.Context(), to.SecretAddress, body.Versions, f)
+		versions, err := h.Service.setVersions(c.Request.Context(), secret.SecretAddress, body.Versions, to)
 		if err != nil {
 			return err
 		}

@@ -156,19 +156,19 @@ func (s *Service) folder(ctx context.Context, a SecretAddress) ([]string, error)
 	return slices.Compact(keys), nil
 }
 
-// fate is what happens to versions of a secret.
-type fate int
+// versionState is what becomes of versions of a secret.
+type versionState int
 
 const (
-	deleted   fate = iota // they can come back
-	undeleted             // they do
-	destroyed             // they cannot
+	deleted   versionState = iota // they can come back
+	undeleted                     // they do
+	destroyed                     // they cannot
 )
 
-// decide lets a fate fall on versions of a secret and returns them: all of
-// them when none are named, the newest for 0. Those that do not exist are left
+// setVersions changes the state of versions of a secret and returns them: all
+// of them when none are named, the newest for 0. Those that do not exist are left
 // out, and destroyed ones stay so.
-func (s *Service) decide(ctx context.Context, a SecretAddress, versions []int, f fate) ([]int, error) {
+func (s *Service) setVersions(ctx context.Context, a SecretAddress, versions []int, to versionState) ([]int, error) {
 	chosen := []int{}
 	err := s.store.db.InTx(ctx, func(ctx context.Context) error {
 		all, err := s.versions(ctx, a)
@@ -177,7 +177,7 @@ func (s *Service) decide(ctx context.Context, a SecretAddress, versions []int, f
 		}
 		chosen = choose(all, versions)
 		changes := map[string]any{"deletion_time": database.At(s.now())}
-		switch f {
+		switch to {
 		case undeleted:
 			changes["deletion_time"] = 0
 		case destroyed:

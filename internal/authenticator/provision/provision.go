@@ -63,8 +63,8 @@ func (p *Provisioner) Run(ctx context.Context) {
 // perAll is how many passes allEvery lasts.
 func (p *Provisioner) perAll() int { return max(1, int(allEvery/max(p.deps.Poll, time.Millisecond))) }
 
-// Pass looks at the registry once: at all tenants when it has changed or
-// allEvery is over, otherwise at those that failed and have rested.
+// Pass asks the registry once and sees to all tenants when it has changed or
+// allEvery is over, otherwise to those that failed and have rested.
 func (p *Provisioner) Pass(ctx context.Context) {
 	site, tenants, changed, err := p.deps.Records.Own(ctx)
 	if err != nil {

@@ -241,7 +241,8 @@ func TestNamesOfClientsAndServicesAreNobodys(t *testing.T) {
 		"delegation_token": true, "delegation_sub_tenant_id": "dev", "delegation_sub_username": "client:portal",
 	})).Want(400, "delegation_sub_username")
 	old := f.Issue(tokens.Request{
-		Tenant: authtest.TokenTenant("dev"), Username: "service:files", GrantType: tokens.Direct, AccessTTL: time.Hour, RefreshTTL: time.Hour,
+		Tenant: authtest.TokenTenant("dev"), Username: "service:files", GrantType: tokens.Direct, AccessTTL: time.Hour,
+		RefreshTTL: time.Hour,
 	})
 	f.send("PUT", "/v3/tokens", nil, object{"refresh_token": old.Refresh.Value}).Want(401, "cannot have tokens")
 }

@@ -1,6 +1,7 @@
 package servicetokens
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -25,18 +26,6 @@ type Lifetimes struct {
 	MaxService time.Duration // the longest of a service's tokens; 0: a year
 }
 
-func (l Lifetimes) orDefaults() Lifetimes {
-	or := func(d, absent time.Duration) time.Duration {
-		if d == 0 {
-			return absent
-		}
-		return d
-	}
-	return Lifetimes{
-		Access: or(l.Access, 5*time.Minute), Refresh: or(l.Refresh, 10*time.Minute), MaxService: or(l.MaxService, 365*24*time.Hour),
-	}
-}
-
 // Deps are what a Service uses.
 type Deps struct {
 	Registry  *registryclient.Client
@@ -55,7 +44,10 @@ type Service struct{ Deps }
 
 // New returns a Service.
 func New(d Deps) *Service {
-	d.Lifetimes = d.Lifetimes.orDefaults()
+	d.Lifetimes = Lifetimes{
+		Access: cmp.Or(d.Lifetimes.Access, 5*time.Minute), Refresh: cmp.Or(d.Lifetimes.Refresh, 10*time.Minute),
+		MaxService: cmp.Or(d.Lifetimes.MaxService, 365*24*time.Hour),
+	}
 	return &Service{d}
 }
 
