@@ -107,9 +107,9 @@ func TestABadRequestNeverLeadsAnywhere(t *testing.T) {
 	})
 }
 
-func TestErrorsOfATrustedClientAreSentToIt(t *testing.T) {
+func TestErrorsAreSentToTheClientOfWhoeverIsSignedIn(t *testing.T) {
 	each(t, func(t *testing.T, w *world) {
-		portal := w.portal()
+		portal, b := w.portal(), w.signedIn("ada", w.ada)
 		app := w.register(dev, w.ada, `{"client_id":"app","callback_url":"https://app.example.com/",
 			"token_endpoint_auth_method":"none"}`)
 		passwordOnly := w.register(
@@ -134,7 +134,7 @@ func TestErrorsOfATrustedClientAreSentToIt(t *testing.T) {
 			"none and another":    {portal.request(dev, "prompt", "none login"), portal, "invalid_request"},
 			"negative max_age":    {portal.request(dev, "max_age", "-1"), portal, "invalid_request"},
 			"max_age no number":   {portal.request(dev, "max_age", "1h"), portal, "invalid_request"},
-			"nobody signed in":    {portal.request(dev, "prompt", "none"), portal, "login_required"},
+			"consent needed":      {portal.request(dev, "prompt", "none"), portal, "consent_required"},
 			"public without PKCE": {app.request(dev), app, "invalid_request"},
 			"plain by default":    {app.request(dev, "code_challenge", good), app, "invalid_request"},
 			"plain":               {app.request(dev, "code_challenge", good, "code_challenge_method", "plain"), app, "invalid_request"},
@@ -146,7 +146,7 @@ func TestErrorsOfATrustedClientAreSentToIt(t *testing.T) {
 			"client held to more": {passwordOnly.request(dev), passwordOnly, "unauthorized_client"},
 		} {
 			t.Run(name, func(t *testing.T) {
-				answer := w.browser().get(test.address).answer(test.client.redirect)
+				answer := b.get(test.address).answer(test.client.redirect)
 				if answer.Get("error") != test.err || answer.Get("state") != "xyz" || answer.Get("iss") != dev ||
 					answer.Get("error_description") == "" || answer.Has("code") {
 					t.Errorf("got %v, want %s", answer, test.err)
@@ -154,11 +154,38 @@ func TestErrorsOfATrustedClientAreSentToIt(t *testing.T) {
 			})
 		}
 		// A state that is given twice is nobody's.
-		answer := w.browser().get(portal.request(dev) + "&state=2").answer(portal.redirect)
+		answer := b.get(portal.request(dev) + "&state=2").answer(portal.redirect)
 		if answer.Get("error") != "invalid_request" || answer.Has("state") {
 			t.Errorf("got %v", answer)
 		}
 	})
+}
+
+// Anybody may register a client: a link to us must not lead people who were
+// shown nothing to wherever its maker likes, RFC 9700 section 4.11.2.
+func TestWithNobodySignedInAnErrorLeadsNowhereByItself(t *testing.T) {
+	w := onSQLite(t)
+	portal := w.portal()
+	local := w.register(dev, w.ada, `{"client_id":"local","callback_url":"http://127.0.0.1:8080/cb"}`)
+	native := w.register(dev, w.ada, `{"client_id":"native","callback_url":"org.example.app:/cb"}`)
+	elsewhere := url.Values{"redirect_uri": {"http://127.0.0.1:9999/cb"}, "prompt": {"none"}}.Encode()
+	for name, test := range map[string]struct{ address, shown, link string }{
+		"a fault":        {portal.request(dev, "response_type", "x"), "portal.example.com", "https://portal.example.com/cb?keep=1&amp;error="},
+		"an app":         {native.request(dev, "response_mode", "x"), "an app on this device", "org.example.app:/cb?error="},
+		"not registered": {local.request(dev, "redirect_uri", "") + "&" + elsewhere, "a program on this computer", "127.0.0.1:9999/cb?error="},
+	} {
+		p := w.browser().get(test.address).want(http.StatusBadRequest, "made a mistake", test.shown)
+		if p.location != "" || !strings.Contains(p.body, `<a href="`+test.link) && !strings.Contains(p.body, test.link) {
+			t.Errorf("%s: location %q\n%s", name, p.location, p.body)
+		}
+	}
+	for name, address := range map[string]string{
+		"login_required": portal.request(dev, "prompt", "none"), "invalid_request": portal.request(dev, "prompt", "none login"),
+	} {
+		if got := w.browser().get(address).answer(portal.redirect); got.Get("error") != name || got.Get("iss") != dev {
+			t.Errorf("where no page is wanted: %v, want %s", got, name)
+		}
+	}
 }
 
 func TestAPublicClientRedeemsWithItsVerifier(t *testing.T) {

@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"time"
 
 	"gatehouse/internal/testlog"
 )
@@ -54,9 +55,10 @@ func TestAClientMayPostPeopleToLogOut(t *testing.T) {
 		decode(t, json.RawMessage(w.redeem(portal, code).want(t, http.StatusOK).body), &got)
 		testlog.Secret(t, got.ID)
 		hint := url.Values{"id_token_hint": {got.ID}, "post_logout_redirect_uri": {portal.redirect}}
-		if p := b.do(http.MethodPost, dev+"/logout", hint, foreign...); p.status != http.StatusSeeOther || p.location != dev+
-			"/logout?client_id=portal&post_logout_redirect_uri="+url.QueryEscape(portal.redirect) {
-			t.Errorf("by a hint: %d %s", p.status, p.location)
+		proved := b.do(http.MethodPost, dev+"/logout", hint, foreign...)
+		if proved.status != http.StatusSeeOther || strings.Contains(proved.location, got.ID[:20]) || !strings.HasPrefix(proved.location,
+			dev+"/logout?client_id=portal&post_logout_redirect_uri="+url.QueryEscape(portal.redirect)+"&proof=") {
+			t.Errorf("by a hint: %d %s", proved.status, proved.location)
 		}
 		b.get(dev+"/logout?"+hint.Encode()).want(http.StatusOK, "portal.example.com")
 		hint.Set("id_token_hint", got.ID[:100])
@@ -68,10 +70,13 @@ func TestAClientMayPostPeopleToLogOut(t *testing.T) {
 			t.Errorf("a parameter twice: %d", p.status)
 		}
 		b.visit(dev+"/authorizations").want(http.StatusOK, "logged in as ada")
-		if a := asked.submit().answer(portal.redirect); a.Get("state") != "s&x" {
-			t.Errorf("got %v", a)
-		}
+		// Only a client that showed an ID token has the browser sent on; others have a link.
+		asked.submit().follow().want(http.StatusOK, "You have been logged out", "Go on to portal.example.com", "state=s%26x")
 		b.visit(dev+"/authorizations").want(http.StatusOK, "Log in")
+		b.get(proved.location).answer(portal.redirect)
+		b.get(strings.Replace(proved.location, "client_id=portal", "client_id=x", 1)).want(http.StatusBadRequest)
+		w.advance(6 * time.Minute)
+		b.get(proved.location).want(http.StatusOK, "Go on to portal.example.com")
 	})
 }
 
@@ -117,9 +122,9 @@ func TestAClientMaySendPeopleToLogOutAndHaveThemBack(t *testing.T) {
 		if a := after.answer(portal.redirect); a.Get("state") != "s&x" {
 			t.Errorf("got %v", a)
 		}
-		if p := b.get(address("client_id", portal.id, "post_logout_redirect_uri", portal.redirect)); p.location != portal.redirect {
-			t.Errorf("when nobody is signed in: %d %s", p.status, p.location)
-		}
+		b.get(address("client_id", portal.id, "post_logout_redirect_uri", portal.redirect)).
+			want(http.StatusOK, "Go on to portal.example.com")
+		b.get(address("id_token_hint", got.ID, "post_logout_redirect_uri", portal.redirect)).answer(portal.redirect)
 		b.visit(dev+"/authorizations").want(http.StatusOK, "Log in")
 	})
 }

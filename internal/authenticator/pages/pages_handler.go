@@ -77,7 +77,7 @@ func New(d Deps) (*Pages, error) {
 	})
 	p.signin = signin.NewHandler(signin.Deps{
 		Pages: p.browser, Sessions: p.sessions, Consents: p.consents, Clients: d.Clients, Settings: d.Settings, People: d.People,
-		Grants: d.Grants, Devices: d.Devices, Tokens: d.Tokens, Guard: d.Guard, WebApp: p.webapp, Now: d.Now, Log: d.Log,
+		Grants: d.Grants, Devices: d.Devices, Tokens: d.Tokens, Guard: d.Guard, WebApp: p.webapp, Box: d.Box, Now: d.Now, Log: d.Log,
 	})
 	return p, nil
 }

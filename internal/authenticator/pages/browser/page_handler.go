@@ -3,6 +3,7 @@ package browser
 import (
 	"context"
 	"fmt"
+	"html/template"
 	"net/http"
 	"net/url"
 	"strings"
@@ -198,7 +199,7 @@ func (p *Pages) fail(c *gin.Context, status int, message string) {
 	}
 	m := Message{Title: title, Text: message, RequestID: httpapi.RequestID(c.Request.Context()), Problem: true}
 	if flow := c.GetString(continueKey); flow != "" {
-		m.Links = []Link{{Text: "Continue signing in", Address: Continue(flow)}}
+		m.Links = []Link{{Text: "Continue signing in", Address: template.URL(Continue(flow))}}
 	}
 	if tenant, err := tenancy.From(c.Request.Context()); err == nil {
 		m.Tenant = tenant.ID
@@ -310,13 +311,23 @@ type Message struct {
 	Links                          []Link
 }
 
-// Link is where a person may go next.
-type Link struct{ Text, Address string }
+// Link is where a person may go next: an address of ours, or one that is
+// registered, whose scheme HTML templates would not let pass otherwise.
+type Link struct {
+	Text    string
+	Address template.URL
+}
 
 // Tell shows a Message.
 func (v *Visit) Tell(m Message) error {
 	m.Tenant = v.Tenant.ID
 	return v.Show(http.StatusOK, "message", m)
+}
+
+// TellProblem shows a Message about what cannot be done.
+func (v *Visit) TellProblem(m Message) error {
+	m.Tenant, m.Problem = v.Tenant.ID, true
+	return v.Show(http.StatusBadRequest, "message", m)
 }
 
 // Show shows a page, whose forms may lead to further CSP sources.

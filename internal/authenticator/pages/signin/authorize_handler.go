@@ -2,7 +2,9 @@ package signin
 
 import (
 	"errors"
+	"html/template"
 	"net/url"
+	"slices"
 	"strconv"
 
 	"gatehouse/internal/apierr"
@@ -31,9 +33,34 @@ func (h *Handler) authorize(v *browser.Visit) error {
 		return err
 	}
 	if fault != nil {
-		return h.answerError(v, f, fault)
+		return h.refuse(v, f, fault)
 	}
 	return h.advance(v, f)
+}
+
+// refuse tells of a fault in the request of a client. Where nobody is signed
+// in, a link to us must not send people on to wherever its maker registered a
+// client (RFC 9700 section 4.11.2): the person decides on a page. At once it
+// goes to clients that are vouched for, and to an address that is exactly
+// registered where no page is wanted.
+func (h *Handler) refuse(v *browser.Visit, f *flow, fault *protocolError) error {
+	client, err := h.clientOf(v, f)
+	if err != nil {
+		return err
+	}
+	exactly := slices.Contains(client.RedirectURIs, f.Target)
+	if v.Session.SignedIn() || client.FirstParty || f.Request.prompts(promptNone) && exactly {
+		return h.answerError(v, f, fault)
+	}
+	to, err := h.answerLocation(v, f, errorAnswer(fault))
+	if err != nil {
+		return err
+	}
+	words, _ := destination(f.Target)
+	return v.TellProblem(browser.Message{
+		Title: "This request cannot be served", Text: "The application that sent you here made a mistake: " + fault.description,
+		Links: []browser.Link{{Text: "Go back to " + words, Address: template.URL(to)}}, //nolint:gosec // it is a registered one
+	})
 }
 
 // begin checks a request. Until the client and its redirect URI are known to
@@ -136,20 +163,29 @@ func tokenAnswer(out grants.Outcome) url.Values {
 // answer sends the browser back to the client, with the state that it sent
 // and, against mix-ups, our name (RFC 9207).
 func (h *Handler) answer(v *browser.Visit, f *flow, answer url.Values) error {
-	if f.Request.State != "" {
-		answer.Set("state", f.Request.State)
-	}
-	answer.Set("iss", v.Tenant.OAuthURL(""))
-	to, err := location(f.Target, f.Request.ResponseMode, answer)
+	to, err := h.answerLocation(v, f, answer)
 	if err != nil {
 		return err
 	}
 	return v.Redirect(to)
 }
 
+// answerLocation is where an answer takes the browser.
+func (h *Handler) answerLocation(v *browser.Visit, f *flow, answer url.Values) (string, error) {
+	if f.Request.State != "" {
+		answer.Set("state", f.Request.State)
+	}
+	answer.Set("iss", v.Tenant.OAuthURL(""))
+	return location(f.Target, f.Request.ResponseMode, answer)
+}
+
+func errorAnswer(fault *protocolError) url.Values {
+	return url.Values{"error": {fault.code}, "error_description": {fault.description}}
+}
+
 // answerError tells the client that it gets nothing, and why.
 func (h *Handler) answerError(v *browser.Visit, f *flow, fault *protocolError) error {
-	return h.answer(v, f, url.Values{"error": {fault.code}, "error_description": {fault.description}})
+	return h.answer(v, f, errorAnswer(fault))
 }
 
 // answerFailure tells the client of an error that has an OAuth code; others

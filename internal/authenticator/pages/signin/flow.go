@@ -32,6 +32,7 @@ type flow struct {
 	For        string
 	Request    request // of a client
 	Target     string  // the redirect URI where the answer goes
+	Proved     bool    // an ID token showed that the client is the person's; of a logout
 	UserCode   string  // as the link that led here has it
 	DeviceID   string  // of the user code that was entered
 	DeviceUser string  // who entered it
@@ -127,7 +128,7 @@ func (h *Handler) advance(v *browser.Visit, f *flow) error {
 		return h.finish(v, f)
 	}
 	if f.Request.prompts(promptNone) {
-		return h.answerError(v, f, &protocolError{s.refuse, "Nothing was to be shown, but the person must be asked."})
+		return h.refuse(v, f, &protocolError{s.refuse, "Nothing was to be shown, but the person must be asked."})
 	}
 	if f.id == "" {
 		if f.id, err = v.Begin(kind, f); err != nil {

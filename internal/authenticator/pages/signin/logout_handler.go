@@ -2,9 +2,11 @@ package signin
 
 import (
 	"errors"
+	"html/template"
 	"net/http"
 	"net/url"
 	"slices"
+	"time"
 
 	"gatehouse/internal/apierr"
 	"gatehouse/internal/authenticator/clients"
@@ -36,7 +38,7 @@ func (h *Handler) showLogout(v *browser.Visit) error {
 	}
 	switch {
 	case !v.Session.SignedIn() && f != nil:
-		return h.goAfterLogout(v, f)
+		return h.afterLogout(v, f)
 	case !v.Session.SignedIn():
 		return v.Tell(browser.Message{Title: "Logged out", Text: "You have been logged out. Nobody is signed in in this browser."})
 	case f == nil:
@@ -57,7 +59,7 @@ func (h *Handler) askLogout(v *browser.Visit) error {
 	for name, value := range v.Form {
 		query.Set(name, value)
 	}
-	id, err := h.logoutClient(v, parameters{query})
+	id, proved, err := h.logoutClient(v, parameters{query})
 	if err != nil {
 		return err
 	}
@@ -67,6 +69,9 @@ func (h *Handler) askLogout(v *browser.Visit) error {
 	if id != "" {
 		query.Set("client_id", id)
 	}
+	if proved {
+		query.Set(proofField, h.proof(v.Tenant.ID, id))
+	}
 	if len(query) > 0 {
 		to += "?" + query.Encode()
 	}
@@ -74,30 +79,52 @@ func (h *Handler) askLogout(v *browser.Visit) error {
 }
 
 // logoutClient returns the id of the client that sends a person here, "" when
-// none does, and makes sure that the parameters can be read.
-func (h *Handler) logoutClient(v *browser.Visit, p parameters) (string, error) {
+// none does, and whether an ID token that it was given proves that. It makes
+// sure that the parameters can be read.
+func (h *Handler) logoutClient(v *browser.Visit, p parameters) (id string, proved bool, err error) {
 	for _, name := range logoutParameters {
 		limit := maxParameter
 		if name == "id_token_hint" {
 			limit = maxHint
 		}
 		if _, ok := p.upTo(limit, name); !ok {
-			return "", apierr.Invalidf("The parameter %s is given more than once, is too long, or is not text.", name)
+			return "", false, apierr.Invalidf("The parameter %s is given more than once, is too long, or is not text.", name)
 		}
 	}
-	id := p.text("client_id")
+	id = p.text("client_id")
 	raw, _ := p.upTo(maxHint, "id_token_hint")
 	if raw == "" {
-		return id, nil
+		return id, h.proves(p.text(proofField), v.Tenant.ID, id), nil
 	}
 	hint, err := h.tokens.ReadIDHint(v.Context(), v.Tenant.ID, v.Tenant.OAuthURL(""), raw)
 	if err != nil {
-		return "", err
+		return "", false, err
 	}
 	if id != "" && id != hint.ClientID {
-		return "", apierr.Invalidf("The parameters client_id and id_token_hint are of different clients.")
+		return "", false, apierr.Invalidf("The parameters client_id and id_token_hint are of different clients.")
 	}
-	return hint.ClientID, nil
+	return hint.ClientID, true, nil
+}
+
+// proofField carries, where an ID token was posted, that it was good: for a
+// few minutes, and only from this page to itself.
+const (
+	proofField    = "proof"
+	proofLifetime = 5 * time.Minute
+)
+
+func (h *Handler) proof(tenantID, clientID string) string {
+	until := h.now().Add(proofLifetime).UTC().Format(time.RFC3339)
+	return h.box.Seal([]byte(until), "logout", tenantID, clientID)
+}
+
+func (h *Handler) proves(proof, tenantID, clientID string) bool {
+	text, err := h.box.Open(proof, "logout", tenantID, clientID)
+	if err != nil {
+		return false
+	}
+	until, err := time.Parse(time.RFC3339, string(text))
+	return err == nil && h.now().Before(until)
 }
 
 // logoutRequest reads what a client wants; nil when no client does. It may
@@ -107,7 +134,7 @@ func (h *Handler) logoutRequest(v *browser.Visit) (*flow, error) {
 	if !ok {
 		return nil, apierr.Invalidf("The query of the URL is not well-formed.")
 	}
-	id, err := h.logoutClient(v, p)
+	id, proved, err := h.logoutClient(v, p)
 	if err != nil {
 		return nil, err
 	}
@@ -123,7 +150,9 @@ func (h *Handler) logoutRequest(v *browser.Visit) (*flow, error) {
 		return nil, apierr.Invalidf("The application that sent you here wants you back at an address that is not registered for it: " +
 			"post_logout_redirect_uri must be one of its redirect URIs, and client_id or id_token_hint must name it.")
 	}
-	return &flow{For: forLogout, Target: target, Request: request{ClientID: id, State: p.text("state")}, CreateTime: h.begun()}, nil
+	return &flow{
+		For: forLogout, Target: target, Proved: proved, CreateTime: h.begun(), Request: request{ClientID: id, State: p.text("state")},
+	}, nil
 }
 
 // logout ends the session here, so that no copy of its cookie is good for
@@ -150,12 +179,15 @@ func (h *Handler) logout(v *browser.Visit) error {
 	}
 	v.Become(session)
 	if f != nil {
-		return h.goAfterLogout(v, f)
+		return h.afterLogout(v, f)
 	}
 	return v.Redirect(browser.Base + logoutPath) // which says that nobody is signed in
 }
 
-func (h *Handler) goAfterLogout(v *browser.Visit, f *flow) error {
+// afterLogout sends a person on to the client that has proved to be theirs.
+// Otherwise the person decides: anybody may register a client, and have people
+// follow a link to here.
+func (h *Handler) afterLogout(v *browser.Visit, f *flow) error {
 	answer := url.Values{}
 	if f.Request.State != "" {
 		answer.Set("state", f.Request.State)
@@ -164,5 +196,12 @@ func (h *Handler) goAfterLogout(v *browser.Visit, f *flow) error {
 	if err != nil {
 		return err
 	}
-	return v.Redirect(to)
+	if f.Proved {
+		return v.Redirect(to)
+	}
+	words, _ := destination(f.Target)
+	return v.Tell(browser.Message{
+		Title: "Logged out", Text: "You have been logged out. Nobody is signed in in this browser.",
+		Links: []browser.Link{{Text: "Go on to " + words, Address: template.URL(to)}}, //nolint:gosec // it is a registered one
+	})
 }

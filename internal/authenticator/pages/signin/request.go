@@ -106,7 +106,7 @@ var read = []string{
 func parseRequest(p parameters, client clients.Client, implicitMode string) (request, *protocolError) {
 	r := request{
 		ClientID: client.ID, RedirectURI: p.text("redirect_uri"), State: p.text("state"),
-		ResponseType: p.text("response_type"), ResponseMode: "query",
+		ResponseType: p.text("response_type"), ResponseMode: "query", Prompt: strings.Fields(p.text("prompt")),
 	}
 	if r.ResponseType == oauth2.TokenResponse {
 		r.ResponseMode = implicitMode
@@ -156,11 +156,10 @@ func (r *request) checkTypes(p parameters) *protocolError {
 
 func (r *request) readPrompt(p parameters) *protocolError {
 	known := []string{promptNone, promptLogin, promptConsent, promptSelectAccount}
-	for _, value := range strings.Fields(p.text("prompt")) {
+	for _, value := range r.Prompt {
 		if !slices.Contains(known, value) {
 			return wrong("The values of prompt are " + strings.Join(known, ", ") + ".")
 		}
-		r.Prompt = append(r.Prompt, value)
 	}
 	if r.prompts(promptNone) && len(r.Prompt) > 1 {
 		return wrong("The prompt none goes with no other.")

@@ -20,6 +20,7 @@ import (
 	"gatehouse/internal/authenticator/sessions"
 	"gatehouse/internal/authenticator/tenantconfig"
 	"gatehouse/internal/authenticator/tokens"
+	"gatehouse/internal/seal"
 	"gatehouse/internal/throttle"
 )
 
@@ -36,6 +37,7 @@ type Deps struct {
 	Tokens   *tokens.Service
 	Guard    *throttle.Guard
 	WebApp   *webapp.Handler // whose token ends with the session
+	Box      *seal.Box
 	Now      func() time.Time
 	Log      *slog.Logger
 }
@@ -53,6 +55,7 @@ type Handler struct {
 	tokens   *tokens.Service
 	guard    *throttle.Guard
 	webapp   *webapp.Handler
+	box      *seal.Box
 	now      func() time.Time
 	log      *slog.Logger
 }
@@ -61,7 +64,7 @@ type Handler struct {
 func NewHandler(d Deps) *Handler {
 	return &Handler{
 		pages: d.Pages, sessions: d.Sessions, consents: d.Consents, clients: d.Clients, settings: d.Settings, people: d.People,
-		grants: d.Grants, devices: d.Devices, tokens: d.Tokens, guard: d.Guard, webapp: d.WebApp, now: d.Now, log: d.Log,
+		grants: d.Grants, devices: d.Devices, tokens: d.Tokens, guard: d.Guard, webapp: d.WebApp, box: d.Box, now: d.Now, log: d.Log,
 	}
 }
 
