@@ -214,7 +214,8 @@ func TestUpstreamBugConsentIsAPhishingRedirector(t *testing.T) {
 // device gives a client a device code, asked for from 192.0.2.7.
 func (w *world) device(c client) (deviceCode, userCode string) {
 	w.t.Helper()
-	issued, err := device.New(w.db, w.clock).Request(w.t.Context(), "dev", c.id, "", "192.0.2.7")
+	issued, err := device.New(w.db, w.clock).Request(w.t.Context(), "dev",
+		device.Asked{ClientID: c.id, Address: "192.0.2.7", Proved: true})
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -227,6 +228,23 @@ func (w *world) poll(c client, deviceCode string) reply {
 	w.t.Helper()
 	w.advance(6 * time.Second)
 	return w.token(dev, url.Values{"grant_type": {"device_code"}, "client_id": {c.id}, "device_code": {deviceCode}})
+}
+
+// The page does not vouch for a program that only gave a client's id.
+func TestADeviceThatDoesNotProveItsClientIsShownAsSuch(t *testing.T) {
+	w := onSQLite(t)
+	portal := w.portal()
+	issued, err := device.New(w.db, w.clock).Request(t.Context(), "dev", device.Asked{ClientID: portal.id, Address: "192.0.2.7"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	testlog.Secret(t, issued.DeviceCode)
+	confirm := w.signedIn("ada", w.ada).visit(dev+"/device?user_code="+issued.UserCode).submit("user_code", issued.UserCode).follow()
+	confirm.want(http.StatusOK, "says it is The <Portal>, which is not proved", "That one is registered by")
+	if strings.Contains(confirm.body, "30 days") {
+		t.Errorf("a longer life is offered:\n%s", confirm.body)
+	}
+	confirm.submit("decision", "allow").want(http.StatusOK, "Your device is signed in")
 }
 
 // TestUpstreamBugTypingAUserCodeIsEnough: W-B09, W-B19, A-B02 and acceptance

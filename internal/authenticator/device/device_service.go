@@ -47,6 +47,7 @@ type Code struct {
 	UserCode   string // XXXX-XXXX
 	Scope      string
 	Address    string // from which the device asked
+	Proved     bool   // the device authenticated as the client when it asked
 	CreateTime time.Time
 	ExpiryTime time.Time
 	Status     string
@@ -66,7 +67,8 @@ type Approver struct {
 type Approval struct {
 	Approver
 
-	Scope string
+	Scope  string
+	Proved bool // the device authenticated when it asked for the code
 }
 
 // Errors of device codes. The pages meet ErrUnknown and ErrState, a polling
@@ -97,16 +99,24 @@ func New(db *database.DB, now func() time.Time) *Service {
 // draws is how often a user code is drawn, until one is not taken.
 const draws = 5
 
-// Request makes a device code for a client, asked for from an address.
-func (s *Service) Request(ctx context.Context, tenantID, clientID, scope, address string) (Issued, error) {
+// Asked is what a device asks for.
+type Asked struct {
+	ClientID string
+	Scope    string
+	Address  string // from which it asks
+	Proved   bool   // it authenticated as the client
+}
+
+// Request makes a device code.
+func (s *Service) Request(ctx context.Context, tenantID string, a Asked) (Issued, error) {
 	now := s.now()
 	issued := Issued{DeviceCode: seal.NewSecret(), ExpiryTime: now.Add(Lifetime).UTC()}
 	for range draws {
 		userCode := newUserCode()
 		issued.UserCode = display(userCode)
 		err := s.store.insert(ctx, row{
-			TenantID: tenantID, ID: uuid.NewString(), CodeHash: seal.Digest(issued.DeviceCode), UserCode: userCode, ClientID: clientID,
-			Scope: scope, Address: address, Status: Created, PollInterval: Interval.Microseconds(),
+			TenantID: tenantID, ID: uuid.NewString(), CodeHash: seal.Digest(issued.DeviceCode), UserCode: userCode, ClientID: a.ClientID,
+			Scope: a.Scope, Address: a.Address, Proved: a.Proved, Status: Created, PollInterval: Interval.Microseconds(),
 			CreateTime: database.At(now), ExpiryTime: database.At(issued.ExpiryTime),
 		})
 		if !database.IsDuplicate(err) {
@@ -141,7 +151,7 @@ func (s *Service) live(r row, found bool, err error) (Code, error) {
 		return Code{}, ErrUnknown
 	}
 	return Code{
-		ID: r.ID, ClientID: r.ClientID, UserCode: display(r.UserCode), Scope: r.Scope, Address: r.Address,
+		ID: r.ID, ClientID: r.ClientID, UserCode: display(r.UserCode), Scope: r.Scope, Address: r.Address, Proved: r.Proved,
 		CreateTime: r.CreateTime.Time(), ExpiryTime: r.ExpiryTime.Time(), Status: r.Status, Username: r.Username,
 	}, nil
 }

@@ -18,6 +18,7 @@ type row struct {
 	ClientID     string
 	Scope        string
 	Address      string
+	Proved       bool
 	Status       string
 	Username     string
 	AuthTime     database.Micros
@@ -39,7 +40,7 @@ func (r row) approval() Approval {
 			Username: r.Username, AuthTime: r.AuthTime.Time(), AMR: strings.Fields(r.AMR), IDPID: r.IDPID,
 			TTL: time.Duration(r.AccessTTL) * time.Microsecond,
 		},
-		Scope: r.Scope,
+		Scope: r.Scope, Proved: r.Proved,
 	}
 }
 

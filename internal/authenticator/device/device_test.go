@@ -31,7 +31,7 @@ func each(t *testing.T, test func(t *testing.T, f *fixture)) {
 // request makes a device code and finds it as a person would.
 func (f *fixture) request() (string, device.Code) {
 	f.T.Helper()
-	issued, err := f.Request(f.T.Context(), "dev", "app", "openid", "192.0.2.1")
+	issued, err := f.Request(f.T.Context(), "dev", device.Asked{ClientID: "app", Scope: "openid", Address: "192.0.2.1"})
 	if err != nil {
 		f.T.Fatal(err)
 	}

@@ -127,7 +127,7 @@ func BenchmarkDevicePoll(b *testing.B) {
 		if polls++; polls%100 != 1 { // a code lives for 120 polls
 			return
 		}
-		issued, err := w.devices.Request(b.Context(), dev.ID, c.ID, "", "192.0.2.1")
+		issued, err := w.devices.Request(b.Context(), dev.ID, device.Asked{ClientID: c.ID, Address: "192.0.2.1"})
 		if err != nil {
 			b.Fatal(err)
 		}

@@ -5,9 +5,11 @@ import (
 	"errors"
 
 	"gatehouse/internal/apierr"
+	"gatehouse/internal/authenticator/clients"
 	"gatehouse/internal/authenticator/device"
 	"gatehouse/internal/authenticator/oauth2"
 	"gatehouse/internal/authenticator/people"
+	"gatehouse/internal/authenticator/tenantconfig"
 	"gatehouse/internal/authenticator/tokens"
 	"gatehouse/internal/registryclient"
 )
@@ -25,10 +27,36 @@ func (deviceCode) authorize(ctx context.Context, p *Pipeline, x exchange) (grant
 	if err != nil {
 		return grantee{}, deviceRefusal(err)
 	}
-	return grantee{
+	who := grantee{
 		username: approval.Username, idpID: approval.IDPID, accessTTL: approval.TTL, approved: true,
 		login: tokens.Login{Scope: approval.Scope, AuthTime: approval.AuthTime, AMR: approval.AMR},
-	}, nil
+	}
+	who.limit(x, approval.Proved || x.Credentials.proved(x.client))
+	return who, nil
+}
+
+// limit gives less to a program that has not proved to be the client: anybody
+// may give its id.
+func (who *grantee) limit(x exchange, proved bool) {
+	if proved {
+		return
+	}
+	who.accessTTL = min(who.accessTTL, x.settings.AccessTTL)
+	who.refreshTTL = x.settings.DeviceRefreshTTL
+	who.alone = !x.client.Public() || who.refreshTTL == 0
+}
+
+// proved reports whether credentials that were found good show who sent them.
+func (c *Credentials) proved(client *clients.Client) bool {
+	return c != nil && c.Secret != "" && !client.Public()
+}
+
+// deviceRule is what device codes ask of the client in a tenant.
+func deviceRule(settings tenantconfig.Settings) clientRule {
+	if settings.DeviceAuthentication {
+		return clientNeeded
+	}
+	return clientNamed
 }
 
 // DeviceRequest is a request for a device code as it was sent, RFC 8628
@@ -51,7 +79,7 @@ func (p *Pipeline) Device(ctx context.Context, tenant registryclient.Tenant, req
 	if req.Credentials == nil {
 		return device.Issued{}, "", apierr.Invalidf("Missing the required client_id parameter.")
 	}
-	client, err := p.authenticate(ctx, tenant, clientNamed, req.Credentials, req.Address)
+	client, err := p.authenticate(ctx, tenant, deviceRule(settings), req.Credentials, req.Address)
 	if err != nil {
 		return device.Issued{}, "", err
 	}
@@ -63,7 +91,9 @@ func (p *Pipeline) Device(ctx context.Context, tenant registryclient.Tenant, req
 		return device.Issued{}, "", err
 	}
 	attempt.Fail() // each request counts, good ones too: nobody signed in for it
-	issued, err := p.Devices.Request(ctx, tenant.ID, client.ID, oauth2.KnownScope(req.Scope), req.Address)
+	issued, err := p.Devices.Request(ctx, tenant.ID, device.Asked{
+		ClientID: client.ID, Scope: oauth2.KnownScope(req.Scope), Address: req.Address, Proved: req.Credentials.proved(client),
+	})
 	return issued, client.ID, err
 }
 

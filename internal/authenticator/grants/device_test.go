@@ -75,7 +75,7 @@ func TestADeviceCodeOnTheWire(t *testing.T) {
 func TestADeviceCodeGivesTokensOnlyWhenItWasApproved(t *testing.T) {
 	each(t, func(t *testing.T, w *world) {
 		c := w.register(clients.Registration{})
-		issued := w.ask(params{"client_id": c.ID, "scope": "openid"})
+		issued := w.ask(params{"scope": "openid"}.as(c))
 		poll := func() reply {
 			w.advance(device.Interval)
 			return w.token(deviceGrant(c.ID, issued.text("device_code")))
@@ -168,7 +168,7 @@ func TestTheLifetimeOfADevicesTokenIsBounded(t *testing.T) {
 	for ttl, want := range map[time.Duration]time.Duration{
 		0: tenantconfig.Defaults().AccessTTL, time.Hour: time.Hour, 100 * 365 * 24 * time.Hour: tenantconfig.Defaults().MaxAccessTTL,
 	} {
-		issued := w.ask(params{"client_id": c.ID})
+		issued := w.ask(params{}.as(c))
 		w.approve(issued.text("user_code"), ttl)
 		if got := w.token(deviceGrant(c.ID, issued.text("device_code"))).want(t, 200, ""); got.body["expires_in"] != want.Seconds() {
 			t.Errorf("%v: expires in %v", ttl, got.body["expires_in"])
@@ -260,4 +260,71 @@ func TestAskingForDeviceCodesIsLimited(t *testing.T) {
 	w.ask(params{"client_id": c.ID}).want(t, 429, "temporarily_unavailable")
 	w.advance(3 * time.Second)
 	w.ask(params{"client_id": c.ID}).want(t, 200, "")
+}
+
+// Anybody may send the id of a client: without its secret, shown when the
+// device asks or when it redeems, there is little to be had under its name.
+func TestADeviceThatDoesNotProveItsClientGetsLittle(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		keyed, app := w.register(clients.Registration{}), w.register(public)
+		const long = 30 * 24 * time.Hour
+		for name, test := range map[string]struct {
+			ask, redeem params
+			client      clients.Client
+			expires     time.Duration
+			refresh     time.Duration // 0: none
+		}{
+			"nowhere":         {params{"client_id": keyed.ID}, params{}, keyed, 4 * time.Hour, 0},
+			"when it asks":    {params{}.as(keyed), params{}, keyed, long, 365 * 24 * time.Hour},
+			"when it redeems": {params{"client_id": keyed.ID}, params{}.as(keyed), keyed, long, 365 * 24 * time.Hour},
+			"a public one":    {params{"client_id": app.ID}, params{}, app, 4 * time.Hour, 30 * 24 * time.Hour},
+		} {
+			t.Run(name, func(t *testing.T) {
+				issued := w.ask(test.ask).want(t, 200, "")
+				w.approve(issued.text("user_code"), long)
+				w.advance(device.Interval)
+				got := w.token(deviceGrant(test.client.ID, issued.text("device_code")).with(test.redeem)).want(t, 200, "")
+				if got.body["expires_in"] != test.expires.Seconds() || (got.text("refresh_token") != "") != (test.refresh > 0) {
+					t.Fatalf("got %s", got.raw)
+				}
+				if test.refresh > 0 {
+					cl := claims(t, got.text("refresh_token"))
+					if left := cl["exp"].(float64) - float64(w.now().Unix()); left > test.refresh.Seconds() || left < test.refresh.Seconds()-1 {
+						t.Errorf("the refresh token lives %f seconds", left)
+					}
+				}
+			})
+		}
+		// What a public client has is rotated and ends with its family.
+		issued := w.ask(params{"client_id": app.ID}).want(t, 200, "")
+		w.approve(issued.text("user_code"), long)
+		w.advance(device.Interval)
+		first := w.token(deviceGrant(app.ID, issued.text("device_code"))).want(t, 200, "")
+		w.advance(29 * 24 * time.Hour)
+		second := w.token(refreshGrant(app, first.text("refresh_token"))).want(t, 200, "")
+		w.advance(2 * 24 * time.Hour)
+		w.token(refreshGrant(app, second.text("refresh_token"))).want(t, 400, "invalid_grant")
+
+		w.fixture.Configure(dev.ID, `{"device_refresh_ttl":0}`)
+		issued = w.ask(params{"client_id": app.ID}).want(t, 200, "")
+		w.approve(issued.text("user_code"), long)
+		w.advance(device.Interval)
+		if got := w.token(deviceGrant(app.ID, issued.text("device_code"))).want(t, 200, ""); got.text("refresh_token") != "" {
+			t.Errorf("got %s", got.raw)
+		}
+	})
+}
+
+func TestATenantMayAskDevicesToProveTheirClient(t *testing.T) {
+	w := onSQLite(t)
+	keyed, app := w.register(clients.Registration{}), w.register(public)
+	before := w.ask(params{"client_id": keyed.ID}).want(t, 200, "")
+	w.approve(before.text("user_code"), time.Hour)
+	w.fixture.Configure(dev.ID, `{"device_authentication":true}`)
+	w.ask(params{"client_id": keyed.ID}).want(t, 401, "invalid_client")
+	w.ask(params{}.as(keyed)).want(t, 200, "")
+	w.ask(params{"client_id": app.ID}).want(t, 200, "")
+	w.advance(device.Interval)
+	w.token(deviceGrant(keyed.ID, before.text("device_code"))).want(t, 401, "invalid_client")
+	w.token(deviceGrant(keyed.ID, before.text("device_code")).as(keyed)).want(t, 200, "")
 }

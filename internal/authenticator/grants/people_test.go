@@ -17,7 +17,7 @@ func TestWhoLeftTheDirectoryGetsNoTokenByAnyGrant(t *testing.T) {
 	w.allow(dev, oauth2.AuthorizationCode, oauth2.RefreshToken, oauth2.DeviceCode, oauth2.Implicit)
 	c := w.register(confidential)
 	approvedDevice := func() string {
-		issued, err := w.devices.Request(t.Context(), dev.ID, c.ID, "", "192.0.2.1")
+		issued, err := w.devices.Request(t.Context(), dev.ID, device.Asked{ClientID: c.ID, Address: "192.0.2.1"})
 		if err != nil {
 			t.Fatal(err)
 		}

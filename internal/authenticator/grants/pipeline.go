@@ -95,6 +95,7 @@ type grantee struct {
 	approved    bool              // the scope was asked for in an earlier request
 	narrowed    *string           // scope of the access token, where a refresh asked for less
 	accessTTL   time.Duration     // 0: the tenant's default
+	refreshTTL  time.Duration     // of the whole family; 0: the tenant's
 	family      *tokens.Family    // chosen before; nil: a refresh token begins a new one
 	previous    *tokens.Refresh   // the refresh token that is being continued
 	redemption  *codes.Redemption // the authorization code that was redeemed
@@ -170,7 +171,11 @@ func (p *Pipeline) Exchange(ctx context.Context, tenant registryclient.Tenant, r
 		return Outcome{}, err
 	}
 	// 2. Who is the client, and may it use the grant?
-	client, err := p.authenticate(ctx, tenant, grant.rules().client, req.Credentials, req.Address)
+	rule := grant.rules().client
+	if rule == clientNamed {
+		rule = deviceRule(settings)
+	}
+	client, err := p.authenticate(ctx, tenant, rule, req.Credentials, req.Address)
 	if err != nil {
 		return Outcome{}, err
 	}
@@ -279,6 +284,9 @@ func (x exchange) issueRequest(who grantee) tokens.Request {
 		r.ClientID = x.client.ID
 		if !who.alone && x.settings.Allows(oauth2.RefreshToken) && x.client.Allows(oauth2.RefreshToken) {
 			r.RefreshTTL = x.settings.RefreshTTL
+			if who.refreshTTL > 0 {
+				r.RefreshTTL, r.FamilyTTL = min(r.RefreshTTL, who.refreshTTL), min(r.FamilyTTL, who.refreshTTL)
+			}
 		}
 	}
 	if who.previous != nil {

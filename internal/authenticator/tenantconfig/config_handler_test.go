@@ -113,14 +113,16 @@ func TestAConfigurationOnTheWire(t *testing.T) {
 		want(status, body, `"allowable_grant_types":["password","authorization_code","refresh_token","device_code"],"use_ldap":true,"use_token_webapp":true,
 "mfa_config":{},"default_access_token_ttl":14400,"default_refresh_token_ttl":31536000,"max_access_token_ttl":31536000,"max_refresh_token_ttl":63072000,
 "custom_idp_configuration":{},"token_url":null,"impers_oauth_client_id":null,"impers_oauth_client_secret":null,"impersadmin_username":null,"impersadmin_password":null,
-"rotate_refresh_tokens":false,"profile_visibility":"full","implicit_response_mode":"fragment","password_grant_without_mfa":false,"strict_revoke":false,"site_admin_users":false,"last_update_time":null,"last_update_by":null`, "retrieved")
+"rotate_refresh_tokens":false,"profile_visibility":"full","implicit_response_mode":"fragment","password_grant_without_mfa":false,"strict_revoke":false,"site_admin_users":false,
+"device_refresh_ttl":2592000,"device_authentication":false,"last_update_time":null,"last_update_by":null`, "retrieved")
 
 		secret := seal.NewSecret()
 		testlog.Secret(t, secret)
 		changed := `"allowable_grant_types":["password"],"use_ldap":false,"use_token_webapp":false,
 "mfa_config":{"tacc":{"privacy_idea_jwt":"********","privacy_idea_url":"https://a.example"}},"default_access_token_ttl":60,"default_refresh_token_ttl":61,"max_access_token_ttl":62,"max_refresh_token_ttl":63,
 "custom_idp_configuration":{"github":{"client_id":"a","client_secret":"********"}},"token_url":"https://b.example","impers_oauth_client_id":"********","impers_oauth_client_secret":"********","impersadmin_username":"********","impersadmin_password":"********",
-"rotate_refresh_tokens":true,"profile_visibility":"basic","implicit_response_mode":"query","password_grant_without_mfa":true,"strict_revoke":true,"site_admin_users":true`
+"rotate_refresh_tokens":true,"profile_visibility":"basic","implicit_response_mode":"query","password_grant_without_mfa":true,"strict_revoke":true,"site_admin_users":true,
+"device_refresh_ttl":0,"device_authentication":true`
 		times := `,"last_update_time":"Sat, 21 Nov 2026 12:00:00 GMT","last_update_by":"ada"`
 		status, body = call(t, h, "ada", http.MethodPut, "{"+strings.ReplaceAll(changed, "********", secret)+"}")
 		want(status, body, changed+times, "updated")

@@ -123,7 +123,7 @@ func TestATenantWithoutSettingsHasTheDefaults(t *testing.T) {
 			AccessTTL:  14400 * time.Second, RefreshTTL: 31536000 * time.Second,
 			MaxAccessTTL: 31536000 * time.Second, MaxRefreshTTL: 63072000 * time.Second,
 			UseTokenWebapp: true, ProfileVisibility: "full", ImplicitResponseMode: "fragment", IdentitySource: "ldap",
-			People: tenantconfig.People{PageLimit: 100},
+			People: tenantconfig.People{PageLimit: 100}, DeviceRefreshTTL: 2592000 * time.Second,
 		}
 		if err != nil || !reflect.DeepEqual(got, want) {
 			t.Errorf("got %+v, %v; want %+v", got, err, want)

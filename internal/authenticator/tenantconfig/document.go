@@ -14,7 +14,7 @@ var members = []string{
 	"custom_idp_configuration", "token_url",
 	"impers_oauth_client_id", "impers_oauth_client_secret", "impersadmin_username", "impersadmin_password",
 	"rotate_refresh_tokens", "profile_visibility", "implicit_response_mode", "password_grant_without_mfa",
-	"strict_revoke", "site_admin_users",
+	"strict_revoke", "site_admin_users", "device_refresh_ttl", "device_authentication",
 }
 
 // document is a tenant's configuration as it is stored: members that differ
@@ -44,6 +44,8 @@ type Values struct {
 	PasswordWithoutMFA bool            `json:"password_grant_without_mfa"`
 	StrictRevoke       bool            `json:"strict_revoke"`
 	SiteAdminUsers     bool            `json:"site_admin_users"`
+	DeviceRefreshTTL   int64           `json:"device_refresh_ttl"`
+	DeviceAuth         bool            `json:"device_authentication"`
 }
 
 // values reads a document over the defaults.
@@ -54,6 +56,7 @@ func (d document) values() (Values, error) {
 		AccessTTL: seconds(defaults.AccessTTL), RefreshTTL: seconds(defaults.RefreshTTL),
 		MaxAccessTTL: seconds(defaults.MaxAccessTTL), MaxRefreshTTL: seconds(defaults.MaxRefreshTTL),
 		ProfileVisibility: defaults.ProfileVisibility, ImplicitMode: defaults.ImplicitResponseMode,
+		DeviceRefreshTTL: seconds(defaults.DeviceRefreshTTL),
 	}
 	set := document{}
 	for name, raw := range d {
@@ -91,7 +94,8 @@ func (v Values) settings() (Settings, error) {
 		MaxAccessTTL: lifetime(v.MaxAccessTTL), MaxRefreshTTL: lifetime(v.MaxRefreshTTL),
 		UseTokenWebapp: v.UseTokenWebapp, ProfileVisibility: v.ProfileVisibility, ImplicitResponseMode: v.ImplicitMode,
 		IdentitySource: LDAPSource, People: Defaults().People, PasswordWithoutMFA: v.PasswordWithoutMFA,
-		StrictRevoke: v.StrictRevoke, SiteAdminUsers: v.SiteAdminUsers,
+		StrictRevoke: v.StrictRevoke, SiteAdminUsers: v.SiteAdminUsers, DeviceAuthentication: v.DeviceAuth,
+		DeviceRefreshTTL: time.Duration(min(max(v.DeviceRefreshTTL, 0), longest)) * time.Second,
 	}
 	s.AccessTTL = min(lifetime(v.AccessTTL), s.MaxAccessTTL)
 	s.RefreshTTL = min(lifetime(v.RefreshTTL), s.MaxRefreshTTL)

@@ -48,6 +48,12 @@ type Settings struct {
 	HasMFA             bool
 	PasswordWithoutMFA bool
 
+	// DeviceRefreshTTL is the lifetime of the refresh tokens of public clients
+	// that got theirs by a device code; 0: they get none.
+	DeviceRefreshTTL time.Duration
+	// DeviceAuthentication: clients with a secret show it to use device codes.
+	DeviceAuthentication bool
+
 	// StrictRevoke: revoking what is no token of the tenant is an error.
 	StrictRevoke bool
 	// SiteAdminUsers: people may have tokens in the tenant although it is the
@@ -70,7 +76,7 @@ func Defaults() Settings {
 		GrantTypes: []string{oauth2.Password, oauth2.AuthorizationCode, oauth2.RefreshToken, oauth2.DeviceCode},
 		AccessTTL:  4 * time.Hour, RefreshTTL: 365 * 24 * time.Hour,
 		MaxAccessTTL: 365 * 24 * time.Hour, MaxRefreshTTL: 2 * 365 * 24 * time.Hour,
-		UseTokenWebapp: true, ProfileVisibility: FullProfiles, ImplicitResponseMode: InFragment,
+		DeviceRefreshTTL: 30 * 24 * time.Hour, UseTokenWebapp: true, ProfileVisibility: FullProfiles, ImplicitResponseMode: InFragment,
 		IdentitySource: LDAPSource, People: People{PageLimit: 100},
 	}
 }

@@ -199,7 +199,7 @@ func (p *Pages) fail(c *gin.Context, status int, message string) {
 	}
 	m := Message{Title: title, Text: message, RequestID: httpapi.RequestID(c.Request.Context()), Problem: true}
 	if flow := c.GetString(continueKey); flow != "" {
-		m.Links = []Link{{Text: "Continue signing in", Address: template.URL(Continue(flow))}}
+		m.Links = []Link{{Text: "Continue signing in", Address: template.URL(Continue(flow))}} //nolint:gosec // it is our own
 	}
 	if tenant, err := tenancy.From(c.Request.Context()); err == nil {
 		m.Tenant = tenant.ID

@@ -28,6 +28,7 @@ type confirmPage struct {
 	browser.Common
 
 	Application, Owner, UserCode, Address string
+	Proved                                bool // the device showed the client's secret when it asked
 	Asked                                 time.Time
 	Lifetimes                             []lifetime
 	Switch                                string
@@ -185,10 +186,14 @@ func (h *Handler) showConfirm(v *browser.Visit) error {
 	if err != nil {
 		return err
 	}
-	return v.Show(http.StatusOK, "device_confirm", confirmPage{
+	p := confirmPage{
 		Common: v.Common(f.id), Application: client.DisplayName, Owner: client.Owner, UserCode: code.UserCode, Address: code.Address,
-		Asked: code.CreateTime.UTC(), Lifetimes: offered(settings), Switch: switchAddress(f),
-	})
+		Proved: code.Proved, Asked: code.CreateTime.UTC(), Switch: switchAddress(f),
+	}
+	if code.Proved {
+		p.Lifetimes = offered(settings)
+	}
+	return v.Show(http.StatusOK, "device_confirm", p)
 }
 
 // offered returns the lifetimes that a tenant permits; none where even a day
