@@ -66,7 +66,7 @@ func (h *Handler) create(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	pair := out.Answer()
+	pair := out.Response()
 	pair.AccessToken.IDToken = granted.IDToken
 	return httpapi.JSON(c, http.StatusOK, replyJSON{
 		Envelope: httpapi.Success(c.Request.Context(), pair, "Token created successfully."), grantedJSON: granted,

@@ -109,5 +109,5 @@ func (h *Handler) refresh(c *gin.Context) error {
 
 func reply(c *gin.Context, pair tokens.Pair, message string) error {
 	httpapi.Annotate(c.Request.Context(), slog.String("jti", pair.Access.ID))
-	return httpapi.Reply(c, http.StatusOK, pair.Answer(), message)
+	return httpapi.Reply(c, http.StatusOK, pair.Response(), message)
 }

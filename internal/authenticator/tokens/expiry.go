@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"gatehouse/internal/apierr"
 	"gatehouse/internal/database"
 )
 
@@ -13,7 +14,7 @@ import (
 func (s *Service) LastExpiry(ctx context.Context, tenantID string, from, to time.Time) (time.Time, error) {
 	issued, expiry, err := s.store.lastIssued(ctx, tenantID, database.At(from), database.At(to))
 	if err != nil || issued == 0 {
-		return time.Time{}, s.away(err)
+		return time.Time{}, apierr.DatabaseAway(err)
 	}
 	last := issued.Time().Add(idTokenTTL)
 	if access := expiry.Time(); access.After(last) {

@@ -102,7 +102,8 @@ func (s *Service) ReadIDHint(ctx context.Context, tenantID, issuer, raw string) 
 		Username string `json:"preferred_username"`
 		Type     string `json:"tapis/token_type"`
 	}
-	if err := json.Unmarshal(text, &read); err != nil || read.Issuer != issuer || read.Audience == "" || read.Username == "" || read.Type != "" {
+	err = json.Unmarshal(text, &read)
+	if err != nil || read.Issuer != issuer || read.Audience == "" || read.Username == "" || read.Type != "" {
 		return IDHint{}, refused
 	}
 	return IDHint{Username: read.Username, ClientID: read.Audience}, nil
@@ -112,7 +113,7 @@ func (s *Service) ReadIDHint(ctx context.Context, tenantID, issuer, raw string) 
 func (s *Service) GrantedScope(ctx context.Context, tenantID, jti string, expiry time.Time) (string, error) {
 	state, found, err := s.store.standing(ctx, record{tenantID: tenantID, jti: jti, expiry: database.At(expiry)})
 	if err != nil {
-		return "", s.away(err)
+		return "", apierr.DatabaseAway(err)
 	}
 	if !found {
 		return "", authn.ErrRevoked

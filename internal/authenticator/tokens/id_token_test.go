@@ -10,9 +10,9 @@ import (
 
 const issuer = "https://tacc.tapis.io/v3/oauth2"
 
-func idToken(t *testing.T, w *world, tenant tokens.Tenant, issuer string) string {
+func idToken(t *testing.T, f *fixture, tenant tokens.Tenant, issuer string) string {
 	t.Helper()
-	raw, err := w.IDToken(t.Context(), tokens.IDRequest{Issuer: issuer, Request: request(tenant, "portal"), AccessToken: "x"})
+	raw, err := f.IDToken(t.Context(), tokens.IDRequest{Issuer: issuer, Request: request(tenant, "portal"), AccessToken: "x"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -20,30 +20,30 @@ func idToken(t *testing.T, w *world, tenant tokens.Tenant, issuer string) string
 }
 
 func TestAnIDTokenThatComesBackIsReadEvenWhenItHasExpired(t *testing.T) {
-	w := onSQLite(t)
-	raw := idToken(t, w, tacc, issuer)
+	f := onSQLite(t)
+	raw := idToken(t, f, tacc, issuer)
 	for range 2 {
-		hint, err := w.ReadIDHint(t.Context(), tacc.ID, issuer, raw)
+		hint, err := f.ReadIDHint(t.Context(), tacc.ID, issuer, raw)
 		if want := (tokens.IDHint{Username: "apitest", ClientID: "portal"}); err != nil || hint != want {
 			t.Errorf("got %+v, %v", hint, err)
 		}
-		w.clock.advance(48 * time.Hour)
+		f.Clock.Advance(48 * time.Hour)
 	}
 }
 
 func TestWhatIsNoIDTokenOfTheTenantIsNoHint(t *testing.T) {
-	w := onSQLite(t)
-	good := idToken(t, w, tacc, issuer)
+	f := onSQLite(t)
+	good := idToken(t, f, tacc, issuer)
 	for name, raw := range map[string]string{
 		"nothing":             "",
-		"an access token":     w.issue(t, request(tacc, "portal")).Access.Value,
-		"a refresh token":     w.issue(t, request(tacc, "portal")).Refresh.Value,
-		"another tenant's":    idToken(t, w, dev, issuer),
-		"another issuer's":    idToken(t, w, tacc, "https://elsewhere.tapis.io/v3/oauth2"),
+		"an access token":     f.issue(request(tacc, "portal")).Access.Value,
+		"a refresh token":     f.issue(request(tacc, "portal")).Refresh.Value,
+		"another tenant's":    idToken(t, f, dev, issuer),
+		"another issuer's":    idToken(t, f, tacc, "https://elsewhere.tapis.io/v3/oauth2"),
 		"a changed signature": good[:len(good)-6] + "AAAAAA",
 		"no signature":        "eyJhbGciOiJub25lIn0.e30.",
 	} {
-		if hint, err := w.ReadIDHint(t.Context(), tacc.ID, issuer, raw); !apierr.Is(err, apierr.Invalid) {
+		if hint, err := f.ReadIDHint(t.Context(), tacc.ID, issuer, raw); !apierr.Is(err, apierr.Invalid) {
 			t.Errorf("%s: got %+v, %v", name, hint, err)
 		}
 	}
@@ -53,8 +53,8 @@ func FuzzReadIDHint(f *testing.F) {
 	f.Add("eyJhbGciOiJub25lIn0.e30.")
 	f.Add("a.b.c")
 	f.Fuzz(func(t *testing.T, raw string) {
-		w := onSQLite(t)
-		if _, err := w.ReadIDHint(t.Context(), tacc.ID, issuer, raw); err == nil {
+		f := onSQLite(t)
+		if _, err := f.ReadIDHint(t.Context(), tacc.ID, issuer, raw); err == nil {
 			t.Error("it was read")
 		}
 	})

@@ -8,40 +8,35 @@ import (
 	"time"
 
 	"gatehouse/internal/apierr"
+	"gatehouse/internal/authenticator/authtest"
 	"gatehouse/internal/authenticator/tokens"
 )
 
-// claims returns the claims of a token as they were signed, with its random
-// ids, which must be fit, written as <jti> and <refresh jti>.
-func claims(t *testing.T, raw string, pair tokens.Pair) string {
+// wantClaims fails unless a token has these claims, as they were signed, with
+// its random ids written as <jti> and <refresh jti>.
+func wantClaims(t *testing.T, raw string, pair tokens.Pair, want string) {
 	t.Helper()
-	text := strings.ReplaceAll(part(t, raw, 1), pair.Access.ID, "<jti>")
+	got := strings.ReplaceAll(authtest.Part(t, raw, 1), pair.Access.ID, "<jti>")
 	if pair.Refresh != nil {
-		text = strings.ReplaceAll(text, pair.Refresh.ID, "<refresh jti>")
+		got = strings.ReplaceAll(got, pair.Refresh.ID, "<refresh jti>")
 	}
-	return text
-}
-
-func wantText(t *testing.T, got, want string) {
-	t.Helper()
-	want = strings.ReplaceAll(want, "\n", "")
-	if got != want {
+	if want = strings.ReplaceAll(want, "\n", ""); got != want {
 		t.Errorf("\n got %s\nwant %s", got, want)
 	}
 }
 
 // The claims of a token that Tapis documents as its example, to the byte.
 func TestAnAccessTokenWithoutAClientHasTheTwelveClaimsOfTapis(t *testing.T) {
-	w := onSQLite(t)
-	pair := w.mint(t, request(tacc, "")).Pair
-	wantText(t, claims(t, pair.Access.Value, pair), `{"jti":"<jti>","iss":"https://tacc.tapis.io/v3/tokens","sub":"apitest@tacc",
+	f := onSQLite(t)
+	pair := f.mint(request(tacc, "")).Pair
+	wantClaims(t, pair.Access.Value, pair, `{"jti":"<jti>","iss":"https://tacc.tapis.io/v3/tokens","sub":"apitest@tacc",
 "tapis/tenant_id":"tacc","tapis/token_type":"access","tapis/delegation":false,"tapis/delegation_sub":null,
 "tapis/username":"apitest","tapis/account_type":"user","exp":1595099456,"tapis/client_id":null,"tapis/grant_type":"password"}`)
 	if pair.Refresh != nil {
 		t.Error("a refresh token was minted that nobody asked for")
 	}
 	var members map[string]any
-	if err := json.Unmarshal([]byte(part(t, pair.Access.Value, 1)), &members); err != nil {
+	if err := json.Unmarshal([]byte(authtest.Part(t, pair.Access.Value, 1)), &members); err != nil {
 		t.Fatal(err)
 	}
 	if len(members) != 12 {
@@ -50,13 +45,13 @@ func TestAnAccessTokenWithoutAClientHasTheTwelveClaimsOfTapis(t *testing.T) {
 }
 
 func TestTokensForAClientNameItAndCountRefreshes(t *testing.T) {
-	w := onSQLite(t)
-	pair := w.mint(t, request(tacc, "portal")).Pair
-	wantText(t, claims(t, pair.Access.Value, pair), `{"jti":"<jti>","iss":"https://tacc.tapis.io/v3/tokens","sub":"apitest@tacc",
+	f := onSQLite(t)
+	pair := f.mint(request(tacc, "portal")).Pair
+	wantClaims(t, pair.Access.Value, pair, `{"jti":"<jti>","iss":"https://tacc.tapis.io/v3/tokens","sub":"apitest@tacc",
 "tapis/tenant_id":"tacc","tapis/token_type":"access","tapis/delegation":false,"tapis/delegation_sub":null,
 "tapis/username":"apitest","tapis/account_type":"user","exp":1595099456,"tapis/client_id":"portal","tapis/grant_type":"password",
 "tapis/refresh_count":0}`)
-	wantText(t, claims(t, pair.Refresh.Value, pair), `{"jti":"<refresh jti>","iss":"https://tacc.tapis.io/v3/tokens","sub":"apitest@tacc",
+	wantClaims(t, pair.Refresh.Value, pair, `{"jti":"<refresh jti>","iss":"https://tacc.tapis.io/v3/tokens","sub":"apitest@tacc",
 "tapis/initial_ttl":31536000,"tapis/tenant_id":"tacc","tapis/token_type":"refresh","exp":1626621056,
 "tapis/access_token":{"jti":"<jti>","iss":"https://tacc.tapis.io/v3/tokens","sub":"apitest@tacc",
 "tapis/tenant_id":"tacc","tapis/token_type":"access","tapis/delegation":false,"tapis/delegation_sub":null,
@@ -65,11 +60,11 @@ func TestTokensForAClientNameItAndCountRefreshes(t *testing.T) {
 }
 
 func TestRedirectAndIdentityProviderAreClaimedWhereTheyTookPart(t *testing.T) {
-	w := onSQLite(t)
+	f := onSQLite(t)
 	r := request(dev, "portal")
 	r.GrantType, r.RedirectURI, r.IDPID = "authorization_code", "https://portal.example.org/back", "orcid"
-	pair := w.mint(t, r).Pair
-	wantText(t, claims(t, pair.Access.Value, pair), `{"jti":"<jti>","iss":"https://dev.tapis.io/v3/tokens","sub":"apitest@dev",
+	pair := f.mint(r).Pair
+	wantClaims(t, pair.Access.Value, pair, `{"jti":"<jti>","iss":"https://dev.tapis.io/v3/tokens","sub":"apitest@dev",
 "tapis/tenant_id":"dev","tapis/token_type":"access","tapis/delegation":false,"tapis/delegation_sub":null,
 "tapis/username":"apitest","tapis/account_type":"user","exp":1595099456,"tapis/client_id":"portal",
 "tapis/grant_type":"authorization_code","tapis/redirect_uri":"https://portal.example.org/back","tapis/idp_id":"orcid",
@@ -77,13 +72,15 @@ func TestRedirectAndIdentityProviderAreClaimedWhereTheyTookPart(t *testing.T) {
 }
 
 func TestARefreshTokenCannotPassForAnAccessToken(t *testing.T) {
-	w := onSQLite(t)
-	pair := w.mint(t, request(tacc, "portal")).Pair
+	f := onSQLite(t)
+	pair := f.mint(request(tacc, "portal")).Pair
 	var members map[string]json.RawMessage
-	if err := json.Unmarshal([]byte(part(t, pair.Refresh.Value, 1)), &members); err != nil {
+	if err := json.Unmarshal([]byte(authtest.Part(t, pair.Refresh.Value, 1)), &members); err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range []string{"tapis/username", "tapis/account_type", "tapis/target_site", "tapis/client_id", "tapis/grant_type", "aud"} {
+	for _, name := range []string{
+		"tapis/username", "tapis/account_type", "tapis/target_site", "tapis/client_id", "tapis/grant_type", "aud",
+	} {
 		if _, ok := members[name]; ok {
 			t.Errorf("the refresh token has %s at its top level", name)
 		}
@@ -98,15 +95,15 @@ func TestARefreshTokenCannotPassForAnAccessToken(t *testing.T) {
 }
 
 func TestTheHeaderNamesMethodTypeAndKey(t *testing.T) {
-	w := onSQLite(t)
-	pair := w.mint(t, request(tacc, "portal")).Pair
-	key, err := signing.Active(t.Context(), tacc.ID)
+	f := onSQLite(t)
+	pair := f.mint(request(tacc, "portal")).Pair
+	key, err := f.Keys().Active(t.Context(), tacc.ID)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for name, raw := range map[string]string{"access": pair.Access.Value, "refresh": pair.Refresh.Value} {
 		var header map[string]string
-		if err := json.Unmarshal([]byte(part(t, raw, 0)), &header); err != nil {
+		if err := json.Unmarshal([]byte(authtest.Part(t, raw, 0)), &header); err != nil {
 			t.Fatal(err)
 		}
 		if len(header) != 3 || header["typ"] != "JWT" || header["alg"] != "RS256" || header["kid"] != key.ID {
@@ -116,11 +113,11 @@ func TestTheHeaderNamesMethodTypeAndKey(t *testing.T) {
 }
 
 func TestExpiryIsInWholeSecondsAndNeverLate(t *testing.T) {
-	w := onSQLite(t)
+	f := onSQLite(t)
 	r := request(tacc, "portal")
 	r.AccessTTL, r.RefreshTTL = 90*time.Second+700*time.Millisecond, 1000*time.Second+999*time.Millisecond
-	now := w.clock.now()
-	pair := w.mint(t, r).Pair
+	now := f.Clock.Now()
+	pair := f.mint(r).Pair
 	for _, c := range []struct {
 		token tokens.Token
 		ttl   time.Duration
@@ -128,7 +125,7 @@ func TestExpiryIsInWholeSecondsAndNeverLate(t *testing.T) {
 		var signed struct {
 			Exp json.Number `json:"exp"`
 		}
-		if err := json.Unmarshal([]byte(part(t, c.token.Value, 1)), &signed); err != nil {
+		if err := json.Unmarshal([]byte(authtest.Part(t, c.token.Value, 1)), &signed); err != nil {
 			t.Fatal(err)
 		}
 		exp, err := signed.Exp.Int64()
@@ -146,11 +143,11 @@ func TestExpiryIsInWholeSecondsAndNeverLate(t *testing.T) {
 }
 
 func TestEveryTokenHasAnIDOfItsOwn(t *testing.T) {
-	w := onSQLite(t)
+	f := onSQLite(t)
 	uuid4 := regexp.MustCompile(`^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$`)
 	seen := map[string]bool{}
 	for range 20 {
-		pair := w.mint(t, request(tacc, "portal")).Pair
+		pair := f.mint(request(tacc, "portal")).Pair
 		for _, id := range []string{pair.Access.ID, pair.Refresh.ID} {
 			if seen[id] || !uuid4.MatchString(id) {
 				t.Errorf("jti %s is repeated or not a random UUID", id)
@@ -161,34 +158,34 @@ func TestEveryTokenHasAnIDOfItsOwn(t *testing.T) {
 }
 
 func TestARefreshTokenNeverOutlivesItsFamily(t *testing.T) {
-	w := onSQLite(t)
+	f := onSQLite(t)
 	r := request(tacc, "portal")
 	r.FamilyTTL = 400 * 24 * time.Hour
-	begin := w.clock.now()
-	first := w.issue(t, r)
+	begin := f.Clock.Now()
+	first := f.issue(r)
 	if first.Refresh.TTL != r.RefreshTTL {
 		t.Errorf("the first lives %s, want %s", first.Refresh.TTL, r.RefreshTTL)
 	}
-	w.clock.advance(300 * 24 * time.Hour)
-	second := w.extend(t, tacc, "portal", first.Refresh.Value)
+	f.Clock.Advance(300 * 24 * time.Hour)
+	second := f.extend(tacc, "portal", first.Refresh.Value)
 	if second.Refresh.TTL != 100*24*time.Hour || second.Refresh.ExpiresAt.After(begin.Add(r.FamilyTTL)) {
-		t.Errorf("the second lives %s until %s; the family ends %s", second.Refresh.TTL, second.Refresh.ExpiresAt, begin.Add(r.FamilyTTL))
+		t.Errorf("the second lives %s until %s; the family begins %s", second.Refresh.TTL, second.Refresh.ExpiresAt, begin)
 	}
-	if !strings.Contains(part(t, second.Refresh.Value, 1), `"tapis/initial_ttl":8640000,`) {
+	if !strings.Contains(authtest.Part(t, second.Refresh.Value, 1), `"tapis/initial_ttl":8640000,`) {
 		t.Error("the claim tapis/initial_ttl is not the lifetime granted")
 	}
-	w.clock.advance(99 * 24 * time.Hour)
-	third := w.extend(t, tacc, "portal", second.Refresh.Value)
+	f.Clock.Advance(99 * 24 * time.Hour)
+	third := f.extend(tacc, "portal", second.Refresh.Value)
 	if third.Refresh.TTL != 24*time.Hour {
 		t.Errorf("the third lives %s, want the last day", third.Refresh.TTL)
 	}
-	w.clock.advance(24 * time.Hour)
-	w.wantRefresh(t, tacc, "portal", third.Refresh.Value, tokens.ErrRefused)
+	f.Clock.Advance(24 * time.Hour)
+	f.wantRefresh(tacc, "portal", third.Refresh.Value, tokens.ErrRefused)
 }
 
 func TestATenantWithoutAKeyGetsNoTokens(t *testing.T) {
-	w := onSQLite(t)
-	issued, err := w.Mint(t.Context(), request(tokens.Tenant{ID: "keyless", Issuer: "https://keyless.tapis.io/v3/tokens"}, ""))
+	f := onSQLite(t)
+	issued, err := f.Mint(t.Context(), request(tokens.Tenant{ID: "keyless", Issuer: "https://keyless.tapis.io/v3/tokens"}, ""))
 	if !apierr.Is(err, apierr.NotFound) || issued != nil {
 		t.Errorf("got %+v, %v", issued, err)
 	}

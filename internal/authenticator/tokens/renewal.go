@@ -18,16 +18,11 @@ var ErrGrant = errors.New("the refresh token was issued by an OAuth grant")
 // the token is not good for new ones. Whether its subject may still have
 // tokens is for the caller to ask.
 func (s *Service) Renew(ctx context.Context, tenant Tenant, raw string) (Request, error) {
-	var claims presented
-	want := authn.Expect{TenantID: tenant.ID, Issuer: tenant.Issuer, TokenType: authn.RefreshToken}
-	if err := s.verifier.Verify(ctx, raw, want, &claims); err != nil {
-		return Request{}, err
-	}
-	state, found, err := s.store.standing(ctx, recordOf(tenant.ID, claims.Claims))
+	claims, state, err := s.verify(ctx, tenant, raw, authn.RefreshToken)
 	switch {
 	case err != nil:
-		return Request{}, s.away(err)
-	case !found, state.TokenType != authn.RefreshToken, state.revoked():
+		return Request{}, err
+	case state.TokenType != authn.RefreshToken, state.revoked():
 		return Request{}, authn.ErrRevoked
 	case state.GrantType != Direct:
 		return Request{}, ErrGrant

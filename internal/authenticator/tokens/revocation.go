@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"time"
 
+	"gatehouse/internal/apierr"
 	"gatehouse/internal/authn"
 	"gatehouse/internal/database"
 )
@@ -33,24 +34,19 @@ type Recorded struct {
 // of it, revoked or not. An error for which authn.IsRefusal holds says that it
 // is no token of the tenant, or has expired.
 func (s *Service) Find(ctx context.Context, tenant Tenant, raw string) (Recorded, error) {
-	var claims presented
-	want := authn.Expect{TenantID: tenant.ID, Issuer: tenant.Issuer, TokenType: authn.AccessToken}
-	err := s.verifier.Verify(ctx, raw, want, &claims)
+	tokenType := authn.AccessToken
+	claims, state, err := s.verify(ctx, tenant, raw, tokenType)
 	if errors.Is(err, authn.ErrTokenType) {
-		claims, want.TokenType = presented{}, authn.RefreshToken
-		err = s.verifier.Verify(ctx, raw, want, &claims)
+		tokenType = authn.RefreshToken
+		claims, state, err = s.verify(ctx, tenant, raw, tokenType)
 	}
 	if err != nil {
 		return Recorded{}, err
 	}
-	state, found, err := s.store.standing(ctx, recordOf(tenant.ID, claims.Claims))
-	if err != nil {
-		return Recorded{}, s.away(err)
-	}
 	r := Recorded{
-		TenantID: tenant.ID, ID: claims.ID, TokenType: want.TokenType, Username: state.Username, ClientID: state.ClientID,
+		TenantID: tenant.ID, ID: claims.ID, TokenType: tokenType, Username: state.Username, ClientID: state.ClientID,
 		GrantType: state.GrantType, AccountType: claims.AccountType, ExpiresAt: claims.ExpiresAt.Time,
-		Revoked: !found || state.TokenType != want.TokenType || state.revoked(), Rotated: state.RotateTime != 0,
+		Revoked: state.TokenType != tokenType || state.revoked(), Rotated: state.RotateTime != 0,
 		Login: state.login(), familyID: state.FamilyID, familyEnd: state.FamilyEnd,
 	}
 	if r.TokenType == authn.RefreshToken {
@@ -70,16 +66,13 @@ func (s *Service) Find(ctx context.Context, tenant Tenant, raw string) (Recorded
 // twice is no error.
 func (s *Service) Revoke(ctx context.Context, r Recorded) error {
 	defer s.store.db.AtEnd(ctx, s.standings.Forget)
-	err := s.away(s.store.db.InTx(ctx, func(ctx context.Context) error {
-		if err := s.store.revoke(ctx, record{tenantID: r.TenantID, jti: r.ID, expiry: database.At(r.ExpiresAt)}, database.At(s.now())); err != nil {
+	token := record{tenantID: r.TenantID, jti: r.ID, expiry: database.At(r.ExpiresAt)}
+	err := apierr.DatabaseAway(s.store.db.InTx(ctx, func(ctx context.Context) error {
+		err := s.store.revoke(ctx, token, database.At(s.now()))
+		if err != nil || r.TokenType != authn.RefreshToken || r.familyID == "" {
 			return err
 		}
-		if r.TokenType != authn.RefreshToken || r.familyID == "" {
-			return nil
-		}
-		return s.store.mark(ctx, markRow{
-			TenantID: r.TenantID, Kind: "family", Name: r.familyID, IssuedBefore: forever, ExpiryTime: r.familyEnd,
-		})
+		return s.store.mark(ctx, familyMark(r.TenantID, r.familyID, r.familyEnd))
 	}))
 	if err == nil {
 		s.log.InfoContext(ctx, "token revoked", slog.String("tenant", r.TenantID), slog.String("jti", r.ID),
@@ -108,10 +101,9 @@ func (s *Service) RevokeUserClient(ctx context.Context, tenantID, username, clie
 }
 
 func (s *Service) revokeIssued(ctx context.Context, tenantID, kind, name string) error {
-	defer s.store.db.AtEnd(ctx, s.standings.Forget)
 	// A microsecond more, so that what was issued at this very moment is void.
 	before := database.At(s.now()) + 1
-	err := s.away(s.store.mark(ctx, markRow{TenantID: tenantID, Kind: kind, Name: name, IssuedBefore: before}))
+	err := s.mark(ctx, markRow{TenantID: tenantID, Kind: kind, Name: name, IssuedBefore: before})
 	if err == nil {
 		s.log.InfoContext(ctx, "tokens revoked", slog.String("tenant", tenantID), slog.String("of", kind), slog.String("name", name))
 	}
@@ -122,16 +114,22 @@ func (s *Service) revokeIssued(ctx context.Context, tenantID, kind, name string)
 // those that a request in flight may still record. The mark is kept until end,
 // which no token of the family outlives.
 func (s *Service) RevokeFamily(ctx context.Context, tenantID, familyID string, end time.Time) error {
-	defer s.store.db.AtEnd(ctx, s.standings.Forget)
-	return s.away(s.store.mark(ctx, markRow{
-		TenantID: tenantID, Kind: "family", Name: familyID, IssuedBefore: forever, ExpiryTime: database.At(end),
-	}))
+	return s.mark(ctx, familyMark(tenantID, familyID, database.At(end)))
+}
+
+func familyMark(tenantID, familyID string, end database.Micros) markRow {
+	return markRow{TenantID: tenantID, Kind: "family", Name: familyID, IssuedBefore: forever, ExpiryTime: end}
 }
 
 // RevokeClient voids, for good, every token of a client: those issued and
 // those that a request in flight may still record. It joins the caller's
 // transaction.
 func (s *Service) RevokeClient(ctx context.Context, tenantID, clientID string) error {
+	return s.mark(ctx, markRow{TenantID: tenantID, Kind: "client", Name: clientID, IssuedBefore: forever})
+}
+
+// mark voids what a mark is about, here at once.
+func (s *Service) mark(ctx context.Context, m markRow) error {
 	defer s.store.db.AtEnd(ctx, s.standings.Forget)
-	return s.away(s.store.mark(ctx, markRow{TenantID: tenantID, Kind: "client", Name: clientID, IssuedBefore: forever}))
+	return apierr.DatabaseAway(s.store.mark(ctx, m))
 }

@@ -3,237 +3,210 @@ package tokens_test
 import (
 	"context"
 	"errors"
-	"log/slog"
 	"sync"
 	"testing"
 	"time"
 
 	"gatehouse/internal/apierr"
+	"gatehouse/internal/authenticator/authtest"
 	"gatehouse/internal/authenticator/tokens"
 	"gatehouse/internal/authn"
 	"gatehouse/internal/database"
-	"gatehouse/internal/seal"
-	"gatehouse/internal/testdb"
-	"gatehouse/migrations"
 )
 
 // find finds a token that must be one.
-func (w *world) find(t *testing.T, tenant tokens.Tenant, raw string) tokens.Recorded {
-	t.Helper()
-	r, err := w.Find(t.Context(), tenant, raw)
+func (f *fixture) find(tenant tokens.Tenant, raw string) tokens.Recorded {
+	f.T.Helper()
+	r, err := f.Find(f.T.Context(), tenant, raw)
 	if err != nil {
-		t.Fatalf("find: %v", err)
+		f.T.Fatalf("find: %v", err)
 	}
 	return r
 }
 
-func (w *world) revoke(t *testing.T, tenant tokens.Tenant, raw string) {
-	t.Helper()
-	if err := w.Revoke(t.Context(), w.find(t, tenant, raw)); err != nil {
-		t.Fatalf("revoke: %v", err)
+func (f *fixture) revoke(tenant tokens.Tenant, raw string) {
+	f.T.Helper()
+	if err := f.Revoke(f.T.Context(), f.find(tenant, raw)); err != nil {
+		f.T.Fatalf("revoke: %v", err)
 	}
 }
 
-func (w *world) wantRenewal(t *testing.T, raw string, want error) {
-	t.Helper()
-	if _, err := w.Renew(t.Context(), tacc, raw); !errors.Is(err, want) {
-		t.Errorf("renewal: got %v, want %v", err, want)
+func (f *fixture) wantRenewal(raw string, want error) {
+	f.T.Helper()
+	if _, err := f.Renew(f.T.Context(), tacc, raw); !errors.Is(err, want) {
+		f.T.Errorf("renewal: got %v, want %v", err, want)
 	}
 }
 
 func TestARevokedAccessTokenIsVoidAndNothingElse(t *testing.T) {
-	each(t, func(t *testing.T, w *world) {
-		pair, other := w.issue(t, direct("files")), w.issue(t, direct("files"))
-		w.wantAccess(t, tacc, pair.Access.Value, nil)
+	each(t, func(t *testing.T, f *fixture) {
+		pair, other := f.issue(direct("files")), f.issue(direct("files"))
+		f.wantAccess(tacc, pair.Access.Value, nil)
 		for range 2 { // revoking twice is no error
-			w.revoke(t, tacc, pair.Access.Value)
+			f.revoke(tacc, pair.Access.Value)
 		}
-		w.wantAccess(t, tacc, pair.Access.Value, authn.ErrRevoked)
-		w.wantAccess(t, tacc, other.Access.Value, nil)
-		w.wantRenewal(t, pair.Refresh.Value, nil)
-		if r := w.find(t, tacc, pair.Access.Value); !r.Revoked || r.TokenType != authn.AccessToken || r.ID != pair.Access.ID {
+		f.wantAccess(tacc, pair.Access.Value, authn.ErrRevoked)
+		f.wantAccess(tacc, other.Access.Value, nil)
+		f.wantRenewal(pair.Refresh.Value, nil)
+		if r := f.find(tacc, pair.Access.Value); !r.Revoked || r.TokenType != authn.AccessToken || r.ID != pair.Access.ID {
 			t.Errorf("found %+v", r)
 		}
 	})
 }
 
 func TestARevokedRefreshTokenEndsWhatCameFromTheSameRequest(t *testing.T) {
-	each(t, func(t *testing.T, w *world) {
-		first, other := w.issue(t, direct("files")), w.issue(t, direct("files"))
-		renewed, err := w.Renew(t.Context(), tacc, first.Refresh.Value)
+	each(t, func(t *testing.T, f *fixture) {
+		first, other := f.issue(direct("files")), f.issue(direct("files"))
+		renewed, err := f.Renew(t.Context(), tacc, first.Refresh.Value)
 		if err != nil {
 			t.Fatal(err)
 		}
-		second, inFlight := w.issue(t, renewed), w.mint(t, renewed)
-		w.wantAccess(t, tacc, second.Access.Value, nil)
-		w.revoke(t, tacc, first.Refresh.Value)
-		w.clock.advance(time.Minute)
-		if err := w.Record(t.Context(), inFlight); err != nil {
-			t.Fatal(err)
-		}
+		second, inFlight := f.issue(renewed), f.mint(renewed)
+		f.wantAccess(tacc, second.Access.Value, nil)
+		f.revoke(tacc, first.Refresh.Value)
+		f.Clock.Advance(time.Minute)
+		f.record(inFlight)
 		for _, pair := range []tokens.Pair{first, second, inFlight.Pair} {
-			w.wantAccess(t, tacc, pair.Access.Value, authn.ErrRevoked)
-			w.wantRenewal(t, pair.Refresh.Value, authn.ErrRevoked)
+			f.wantAccess(tacc, pair.Access.Value, authn.ErrRevoked)
+			f.wantRenewal(pair.Refresh.Value, authn.ErrRevoked)
 		}
-		w.wantAccess(t, tacc, other.Access.Value, nil)
-		w.wantRenewal(t, other.Refresh.Value, nil)
+		f.wantAccess(tacc, other.Access.Value, nil)
+		f.wantRenewal(other.Refresh.Value, nil)
 	})
 }
 
 func TestARevokedRefreshTokenOfAGrantEndsItsFamily(t *testing.T) {
-	each(t, func(t *testing.T, w *world) {
-		first := w.issue(t, request(tacc, "portal"))
-		second := w.extend(t, tacc, "portal", first.Refresh.Value)
-		w.revoke(t, tacc, second.Refresh.Value)
-		for _, pair := range []tokens.Pair{first, second} {
-			w.wantAccess(t, tacc, pair.Access.Value, authn.ErrRevoked)
-			w.wantRefresh(t, tacc, "portal", pair.Refresh.Value, tokens.ErrRefused)
-		}
+	each(t, func(t *testing.T, f *fixture) {
+		first := f.issue(request(tacc, "portal"))
+		second := f.extend(tacc, "portal", first.Refresh.Value)
+		f.revoke(tacc, second.Refresh.Value)
+		f.wantVoid(tacc, "portal", first, second)
 	})
 }
 
 // Upstream forgets the days of the remaining life.
 func TestUpstreamBugALongLivedTokenBecomesGoodAgain(t *testing.T) {
-	each(t, func(t *testing.T, w *world) {
-		pair, kept := w.issue(t, direct("files")), w.issue(t, direct("files"))
-		w.revoke(t, tacc, pair.Refresh.Value)
+	each(t, func(t *testing.T, f *fixture) {
+		pair, kept := f.issue(direct("files")), f.issue(direct("files"))
+		f.revoke(tacc, pair.Refresh.Value)
 		for range 12 {
-			w.clock.advance(30 * 24 * time.Hour)
-			if err := w.Sweep(t.Context()); err != nil {
+			f.Clock.Advance(30 * 24 * time.Hour)
+			if err := f.Sweep(t.Context()); err != nil {
 				t.Fatal(err)
 			}
-			w.wantRenewal(t, pair.Refresh.Value, authn.ErrRevoked)
-			w.wantRenewal(t, kept.Refresh.Value, nil)
+			f.wantRenewal(pair.Refresh.Value, authn.ErrRevoked)
+			f.wantRenewal(kept.Refresh.Value, nil)
 		}
-		w.clock.advance(30*24*time.Hour + retention)
-		if err := w.Sweep(t.Context()); err != nil {
+		f.Clock.Advance(30*24*time.Hour + authtest.Retention)
+		if err := f.Sweep(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		if marks(t, w) != 0 || count(t, w, authn.RefreshToken) != 0 {
-			t.Error("records stay for ever")
-		}
+		f.wantMarks(0)
+		f.wantRecords(0, 0)
 	})
 }
 
 // Upstream stores the text of a token, so that the same signature, written in
 // another way, is not found.
 func TestUpstreamBugAReencodedTokenEscapesItsRevocation(t *testing.T) {
-	w := onSQLite(t)
-	pair := w.issue(t, direct("files"))
-	w.revoke(t, tacc, pair.Access.Value)
-	if _, err := w.Access(t.Context(), tacc, flipUnusedBits(pair.Access.Value)); !authn.IsRefusal(err) {
+	f := onSQLite(t)
+	pair := f.issue(direct("files"))
+	f.revoke(tacc, pair.Access.Value)
+	if _, err := f.Access(t.Context(), tacc, flipUnusedBits(pair.Access.Value)); !authn.IsRefusal(err) {
 		t.Errorf("got %v", err)
 	}
 }
 
 func TestRevokingAUserVoidsWhatWasIssuedUntilNow(t *testing.T) {
-	each(t, func(t *testing.T, w *world) {
-		before, inFlight := w.issue(t, request(tacc, "portal")), w.mint(t, request(tacc, "portal"))
-		elsewhere := w.issue(t, request(dev, "portal"))
+	each(t, func(t *testing.T, f *fixture) {
+		before, inFlight := f.issue(request(tacc, "portal")), f.mint(request(tacc, "portal"))
+		elsewhere := f.issue(request(dev, "portal"))
 		ofClient := direct("bob")
 		ofClient.Extra = extra(t, `{"tapis/client_id":"portal"}`)
-		other := w.issue(t, ofClient)
-		w.wantAccess(t, tacc, before.Access.Value, nil)
-		if err := w.RevokeUser(t.Context(), tacc.ID, "apitest"); err != nil {
+		other := f.issue(ofClient)
+		f.wantAccess(tacc, before.Access.Value, nil)
+		if err := f.RevokeUser(t.Context(), tacc.ID, "apitest"); err != nil {
 			t.Fatal(err)
 		}
-		w.clock.advance(time.Second)
-		if err := w.Record(t.Context(), inFlight); err != nil {
-			t.Fatal(err)
-		}
-		after := w.issue(t, request(tacc, "portal"))
-		for _, pair := range []tokens.Pair{before, inFlight.Pair} {
-			w.wantAccess(t, tacc, pair.Access.Value, authn.ErrRevoked)
-			w.wantRefresh(t, tacc, "portal", pair.Refresh.Value, tokens.ErrRefused)
-		}
-		w.wantAccess(t, tacc, after.Access.Value, nil)
-		w.wantRefresh(t, tacc, "portal", after.Refresh.Value, nil)
-		w.wantAccess(t, tacc, other.Access.Value, nil)
-		w.wantAccess(t, dev, elsewhere.Access.Value, nil)
+		f.Clock.Advance(time.Second)
+		f.record(inFlight)
+		after := f.issue(request(tacc, "portal"))
+		f.wantVoid(tacc, "portal", before, inFlight.Pair)
+		f.wantGood(tacc, "portal", after)
+		f.wantAccess(tacc, other.Access.Value, nil)
+		f.wantAccess(dev, elsewhere.Access.Value, nil)
 
-		if err := w.RevokeIssuedTo(t.Context(), tacc.ID, "portal"); err != nil {
+		if err := f.RevokeIssuedTo(t.Context(), tacc.ID, "portal"); err != nil {
 			t.Fatal(err)
 		}
-		w.clock.advance(time.Second)
-		again := w.issue(t, request(tacc, "portal"))
-		w.wantAccess(t, tacc, after.Access.Value, authn.ErrRevoked)
-		w.wantAccess(t, tacc, other.Access.Value, authn.ErrRevoked)
-		w.wantAccess(t, tacc, again.Access.Value, nil)
-		w.wantAccess(t, dev, elsewhere.Access.Value, nil)
+		f.Clock.Advance(time.Second)
+		again := f.issue(request(tacc, "portal"))
+		f.wantAccess(tacc, after.Access.Value, authn.ErrRevoked)
+		f.wantAccess(tacc, other.Access.Value, authn.ErrRevoked)
+		f.wantAccess(tacc, again.Access.Value, nil)
+		f.wantAccess(dev, elsewhere.Access.Value, nil)
 	})
 }
 
 func TestWithdrawnConsentVoidsWhatOneClientHoldsOfOnePerson(t *testing.T) {
-	each(t, func(t *testing.T, w *world) {
-		held, inFlight := w.issue(t, request(tacc, "portal")), w.mint(t, request(tacc, "portal"))
+	each(t, func(t *testing.T, f *fixture) {
+		held, inFlight := f.issue(request(tacc, "portal")), f.mint(request(tacc, "portal"))
 		of := func(username, clientID string) tokens.Pair {
 			r := request(tacc, clientID)
 			r.Username = username
-			return w.issue(t, r)
+			return f.issue(r)
 		}
 		others := []tokens.Pair{of("apitest", "portal2"), of("bob", "portal"), of("portal/apitest", "portal")}
-		elsewhere := w.issue(t, request(dev, "portal"))
-		w.wantAccess(t, tacc, held.Access.Value, nil)
-		if err := w.RevokeUserClient(t.Context(), tacc.ID, "apitest", "portal"); err != nil {
+		elsewhere := f.issue(request(dev, "portal"))
+		f.wantAccess(tacc, held.Access.Value, nil)
+		if err := f.RevokeUserClient(t.Context(), tacc.ID, "apitest", "portal"); err != nil {
 			t.Fatal(err)
 		}
-		w.clock.advance(time.Second)
-		if err := w.Record(t.Context(), inFlight); err != nil {
-			t.Fatal(err)
+		f.Clock.Advance(time.Second)
+		f.record(inFlight)
+		f.wantVoid(tacc, "portal", held, inFlight.Pair)
+		for _, other := range append(others, f.issue(request(tacc, "portal"))) {
+			f.wantAccess(tacc, other.Access.Value, nil)
 		}
-		for _, pair := range []tokens.Pair{held, inFlight.Pair} {
-			w.wantAccess(t, tacc, pair.Access.Value, authn.ErrRevoked)
-			w.wantRefresh(t, tacc, "portal", pair.Refresh.Value, tokens.ErrRefused)
-		}
-		for _, other := range append(others, w.issue(t, request(tacc, "portal"))) {
-			w.wantAccess(t, tacc, other.Access.Value, nil)
-		}
-		w.wantAccess(t, dev, elsewhere.Access.Value, nil)
+		f.wantAccess(dev, elsewhere.Access.Value, nil)
 	})
 }
 
 func TestALaterMarkNeverMakesAVoidTokenGood(t *testing.T) {
-	each(t, func(t *testing.T, w *world) {
-		pair := w.issue(t, request(tacc, "portal"))
-		if err := w.RevokeClient(t.Context(), tacc.ID, "portal"); err != nil {
+	each(t, func(t *testing.T, f *fixture) {
+		pair := f.issue(request(tacc, "portal"))
+		if err := f.RevokeClient(t.Context(), tacc.ID, "portal"); err != nil {
 			t.Fatal(err)
 		}
-		if err := w.RevokeIssuedTo(t.Context(), tacc.ID, "portal"); err != nil {
+		if err := f.RevokeIssuedTo(t.Context(), tacc.ID, "portal"); err != nil {
 			t.Fatal(err)
 		}
-		w.clock.advance(time.Second)
-		after := w.issue(t, request(tacc, "portal"))
-		w.wantAccess(t, tacc, pair.Access.Value, authn.ErrRevoked)
-		w.wantAccess(t, tacc, after.Access.Value, authn.ErrRevoked)
+		f.Clock.Advance(time.Second)
+		after := f.issue(request(tacc, "portal"))
+		f.wantAccess(tacc, pair.Access.Value, authn.ErrRevoked)
+		f.wantAccess(tacc, after.Access.Value, authn.ErrRevoked)
 	})
 }
 
 // replica is another process on the same database.
-func (w *world) replica(t *testing.T, db *database.DB) *tokens.Service {
-	t.Helper()
-	box, err := seal.New(seal.NewKey())
-	if err != nil {
-		t.Fatal(err)
-	}
-	return tokens.New(tokens.Deps{
-		DB: db, Box: box, Keys: signing, Now: w.clock.now, Log: slog.New(slog.DiscardHandler), Retention: retention,
-	})
+func (f *fixture) replica() *tokens.Service {
+	return tokens.New(tokens.Deps{DB: f.DB, Box: f.Box, Keys: f.Keys(), Now: f.Clock.Now, Log: f.Log, Retention: authtest.Retention})
 }
 
 func TestWhatAnotherReplicaRevokesIsVoidWithinTwoSeconds(t *testing.T) {
-	each(t, func(t *testing.T, w *world) {
-		other := w.replica(t, w.db)
+	each(t, func(t *testing.T, f *fixture) {
+		other := f.replica()
 		for name, revoke := range map[string]func(r tokens.Recorded) error{
 			"the token": func(r tokens.Recorded) error { return other.Revoke(t.Context(), r) },
 			"the user":  func(tokens.Recorded) error { return other.RevokeUser(t.Context(), tacc.ID, "files") },
 		} {
-			pair := w.issue(t, direct("files"))
-			w.wantAccess(t, tacc, pair.Access.Value, nil)
-			if err := revoke(w.find(t, tacc, pair.Access.Value)); err != nil {
+			pair := f.issue(direct("files"))
+			f.wantAccess(tacc, pair.Access.Value, nil)
+			if err := revoke(f.find(tacc, pair.Access.Value)); err != nil {
 				t.Fatal(err)
 			}
-			w.clock.advance(2*time.Second - time.Microsecond)
-			if _, err := w.Access(t.Context(), tacc, pair.Access.Value); !errors.Is(err, authn.ErrRevoked) {
+			f.Clock.Advance(2*time.Second - time.Microsecond)
+			if _, err := f.Access(t.Context(), tacc, pair.Access.Value); !errors.Is(err, authn.ErrRevoked) {
 				t.Errorf("%s: %v", name, err)
 			}
 		}
@@ -241,61 +214,61 @@ func TestWhatAnotherReplicaRevokesIsVoidWithinTwoSeconds(t *testing.T) {
 }
 
 func TestWhatWasSeenAMomentAgoCostsNoLookIntoTheDatabase(t *testing.T) {
-	w := onSQLite(t)
-	pair := w.issue(t, direct("files"))
-	w.wantAccess(t, tacc, pair.Access.Value, nil)
-	if err := w.db.Close(); err != nil {
+	f := onSQLite(t)
+	pair := f.issue(direct("files"))
+	f.wantAccess(tacc, pair.Access.Value, nil)
+	if err := f.DB.Close(); err != nil {
 		t.Fatal(err)
 	}
-	w.wantAccess(t, tacc, pair.Access.Value, nil)
+	f.wantAccess(tacc, pair.Access.Value, nil)
 	// Not longer than a second, and not either when the clock is set back.
 	for _, step := range []time.Duration{time.Second, -2 * time.Second} {
-		w.clock.advance(step)
-		if _, err := w.Access(t.Context(), tacc, pair.Access.Value); !apierr.Is(err, apierr.Unavailable) {
+		f.Clock.Advance(step)
+		if _, err := f.Access(t.Context(), tacc, pair.Access.Value); !apierr.Is(err, apierr.Unavailable) {
 			t.Errorf("after %s: %v", step, err)
 		}
 	}
 }
 
 func TestARevocationIsNeverOutrunByALookUnderWay(t *testing.T) {
-	each(t, func(t *testing.T, w *world) {
+	each(t, func(t *testing.T, f *fixture) {
 		for range 20 {
-			pair := w.issue(t, direct("files"))
-			found := w.find(t, tacc, pair.Access.Value)
+			pair := f.issue(direct("files"))
+			found := f.find(tacc, pair.Access.Value)
 			var all sync.WaitGroup
 			for range 4 {
-				all.Go(func() { _, _ = w.Access(t.Context(), tacc, pair.Access.Value) })
+				all.Go(func() { _, _ = f.Access(t.Context(), tacc, pair.Access.Value) })
 			}
-			if err := w.Revoke(t.Context(), found); err != nil {
+			if err := f.Revoke(t.Context(), found); err != nil {
 				t.Fatal(err)
 			}
-			w.wantAccess(t, tacc, pair.Access.Value, authn.ErrRevoked)
+			f.wantAccess(tacc, pair.Access.Value, authn.ErrRevoked)
 			all.Wait()
-			w.wantAccess(t, tacc, pair.Access.Value, authn.ErrRevoked)
+			f.wantAccess(tacc, pair.Access.Value, authn.ErrRevoked)
 		}
 	})
 }
 
 func TestALookBeforeARevocationIsCommittedIsNotBelievedAfterwards(t *testing.T) {
-	each(t, func(t *testing.T, w *world) {
+	each(t, func(t *testing.T, f *fixture) {
 		for name, revoke := range map[string]func(ctx context.Context) error{
-			"client":  func(ctx context.Context) error { return w.RevokeClient(ctx, "tacc", "client") },
-			"consent": func(ctx context.Context) error { return w.RevokeUserClient(ctx, "tacc", "apitest", "consent") },
+			"client":  func(ctx context.Context) error { return f.RevokeClient(ctx, "tacc", "client") },
+			"consent": func(ctx context.Context) error { return f.RevokeUserClient(ctx, "tacc", "apitest", "consent") },
 		} {
-			pair := w.issue(t, request(tacc, name))
-			err := w.db.InTx(t.Context(), func(ctx context.Context) error {
+			pair := f.issue(request(tacc, name))
+			err := f.DB.InTx(t.Context(), func(ctx context.Context) error {
 				if err := revoke(ctx); err != nil {
 					return err
 				}
-				if w.db.Dialect() == database.Postgres { // SQLite lets nobody look meanwhile
-					w.wantAccess(t, tacc, pair.Access.Value, nil)
+				if f.DB.Dialect() == database.Postgres { // SQLite lets nobody look meanwhile
+					f.wantAccess(tacc, pair.Access.Value, nil)
 				}
 				return nil
 			})
 			if err != nil {
 				t.Fatal(err)
 			}
-			if _, err := w.Access(t.Context(), tacc, pair.Access.Value); !errors.Is(err, authn.ErrRevoked) {
+			if _, err := f.Access(t.Context(), tacc, pair.Access.Value); !errors.Is(err, authn.ErrRevoked) {
 				t.Errorf("%s: %v", name, err)
 			}
 		}
@@ -303,16 +276,16 @@ func TestALookBeforeARevocationIsCommittedIsNotBelievedAfterwards(t *testing.T) 
 }
 
 func TestWithoutADatabaseNothingIsRevokedAndThatIsSaid(t *testing.T) {
-	each(t, func(t *testing.T, w *world) {
-		pair := w.issue(t, direct("files"))
-		found := w.find(t, tacc, pair.Refresh.Value)
-		if err := w.db.Close(); err != nil {
+	each(t, func(t *testing.T, f *fixture) {
+		pair := f.issue(direct("files"))
+		found := f.find(tacc, pair.Refresh.Value)
+		if err := f.DB.Close(); err != nil {
 			t.Fatal(err)
 		}
-		_, find := w.Find(t.Context(), tacc, pair.Access.Value)
-		_, renew := w.Renew(t.Context(), tacc, pair.Refresh.Value)
+		_, find := f.Find(t.Context(), tacc, pair.Access.Value)
+		_, renew := f.Renew(t.Context(), tacc, pair.Refresh.Value)
 		for name, err := range map[string]error{
-			"find": find, "renew": renew, "revoke": w.Revoke(t.Context(), found), "user": w.RevokeUser(t.Context(), tacc.ID, "files"),
+			"find": find, "renew": renew, "revoke": f.Revoke(t.Context(), found), "user": f.RevokeUser(t.Context(), tacc.ID, "files"),
 		} {
 			if !apierr.Is(err, apierr.Unavailable) {
 				t.Errorf("%s: %v", name, err)
@@ -322,23 +295,23 @@ func TestWithoutADatabaseNothingIsRevokedAndThatIsSaid(t *testing.T) {
 }
 
 func TestNothingIsFoundOfWhatIsNoTokenOfTheTenant(t *testing.T) {
-	w := onSQLite(t)
-	pair := w.issue(t, request(tacc, "portal"))
+	f := onSQLite(t)
+	pair := f.issue(request(tacc, "portal"))
 	for name, raw := range map[string]string{"a word": "x", "cut": pair.Access.Value[:len(pair.Access.Value)-8]} {
-		if _, err := w.Find(t.Context(), tacc, raw); !authn.IsRefusal(err) {
+		if _, err := f.Find(t.Context(), tacc, raw); !authn.IsRefusal(err) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
 	for _, raw := range []string{pair.Access.Value, pair.Refresh.Value} {
-		if _, err := w.Find(t.Context(), dev, raw); !errors.Is(err, authn.ErrTenant) {
+		if _, err := f.Find(t.Context(), dev, raw); !errors.Is(err, authn.ErrTenant) {
 			t.Errorf("in another tenant: %v", err)
 		}
 	}
-	if r := w.find(t, tacc, w.mint(t, direct("files")).Access.Value); !r.Revoked {
+	if r := f.find(tacc, f.mint(direct("files")).Access.Value); !r.Revoked {
 		t.Error("a token that was never recorded stands")
 	}
-	w.clock.advance(2 * 365 * 24 * time.Hour)
-	if _, err := w.Find(t.Context(), tacc, pair.Refresh.Value); !errors.Is(err, authn.ErrExpired) {
+	f.Clock.Advance(2 * 365 * 24 * time.Hour)
+	if _, err := f.Find(t.Context(), tacc, pair.Refresh.Value); !errors.Is(err, authn.ErrExpired) {
 		t.Errorf("expired: %v", err)
 	}
 }
@@ -348,14 +321,11 @@ func TestNothingIsFoundOfWhatIsNoTokenOfTheTenant(t *testing.T) {
 func BenchmarkStanding(b *testing.B) {
 	for name, step := range map[string]time.Duration{"not seen": 2 * time.Second, "seen": 0} {
 		b.Run(name, func(b *testing.B) {
-			w := newWorld(b, testdb.New(b, migrations.Authenticator))
-			pair, err := w.Issue(b.Context(), direct("files"))
-			if err != nil {
-				b.Fatal(err)
-			}
+			f := onSQLite(b)
+			pair := f.issue(direct("files"))
 			for b.Loop() {
-				w.clock.advance(step)
-				if _, err := w.Standing(b.Context(), tacc.ID, pair.Access.ID, pair.Access.ExpiresAt); err != nil {
+				f.Clock.Advance(step)
+				if _, err := f.Standing(b.Context(), tacc.ID, pair.Access.ID, pair.Access.ExpiresAt); err != nil {
 					b.Fatal(err)
 				}
 			}

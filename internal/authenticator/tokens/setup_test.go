@@ -1,115 +1,45 @@
 package tokens_test
 
 import (
-	"context"
-	"encoding/base64"
 	"errors"
-	"fmt"
-	"log/slog"
-	"os"
-	"path/filepath"
-	"strings"
-	"sync/atomic"
 	"testing"
 	"time"
 
-	"gatehouse/internal/authenticator/keys"
+	"gatehouse/internal/authenticator/authtest"
 	"gatehouse/internal/authenticator/tokens"
-	"gatehouse/internal/database"
-	"gatehouse/internal/seal"
-	"gatehouse/internal/testdb"
+	"gatehouse/internal/authn"
+	"gatehouse/internal/testclock"
 	"gatehouse/internal/testlog"
-	"gatehouse/migrations"
 )
 
 // The two tenants of these tests.
 var (
-	tacc = tokens.Tenant{ID: "tacc", Issuer: "https://tacc.tapis.io/v3/tokens"}
-	dev  = tokens.Tenant{ID: "dev", Issuer: "https://dev.tapis.io/v3/tokens"}
+	tacc = authtest.TokenTenant("tacc")
+	dev  = authtest.TokenTenant("dev")
 )
 
-// signing holds the keys of both tenants, made once because that is slow.
-var signing *keys.Service
-
-func TestMain(m *testing.M) {
-	code, err := withKeys(m.Run)
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		code = 1
-	}
-	os.Exit(code)
-}
-
-func withKeys(run func() int) (code int, err error) {
-	dir, err := os.MkdirTemp("", "tokens")
-	if err != nil {
-		return 0, err
-	}
-	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	ctx := context.Background()
-	db, err := database.Open(ctx, "sqlite:"+filepath.Join(dir, "keys.db"), slog.New(slog.DiscardHandler))
-	if err != nil {
-		return 0, err
-	}
-	defer func() { err = errors.Join(err, db.Close()) }()
-	if _, err := db.Migrate(ctx, migrations.Authenticator); err != nil {
-		return 0, err
-	}
-	box, err := seal.New(seal.NewKey())
-	if err != nil {
-		return 0, err
-	}
-	signing = keys.New(keys.Deps{DB: db, Box: box, Now: time.Now})
-	for _, tenant := range []tokens.Tenant{tacc, dev} {
-		if _, err := signing.Ensure(ctx, tenant.ID); err != nil {
-			return 0, err
-		}
-	}
-	return run(), nil
-}
-
-// clock is a time that only tests move.
-type clock struct{ micros atomic.Int64 }
-
-func (c *clock) now() time.Time          { return time.UnixMicro(c.micros.Load()).UTC() }
-func (c *clock) advance(d time.Duration) { c.micros.Add(d.Microseconds()) }
-
-// retention is how long records outlive their tokens here.
-const retention = 7 * 24 * time.Hour
-
-// world is a token service and what it stands on.
-type world struct {
+// fixture is the mint, at a time with a fraction of a second, so that rounding
+// shows.
+type fixture struct {
+	*authtest.Fixture
 	*tokens.Service
-
-	db    *database.DB
-	clock *clock
 }
 
-func newWorld(t testing.TB, db *database.DB) *world {
-	t.Helper()
-	box, err := seal.New(seal.NewKey())
-	if err != nil {
-		t.Fatal(err)
-	}
-	w := &world{db: db, clock: &clock{}}
-	// A fraction of a second, so that rounding shows.
-	w.clock.micros.Store(time.Date(2020, 7, 18, 15, 10, 56, 789_123_000, time.UTC).UnixMicro())
-	w.Service = tokens.New(tokens.Deps{
-		DB: db, Box: box, Keys: signing, Now: w.clock.now, Log: testlog.New(t), Retention: retention,
-	})
-	return w
+func newFixture(f *authtest.Fixture) *fixture {
+	f.Clock = testclock.At(time.Date(2020, 7, 18, 15, 10, 56, 789_123_000, time.UTC))
+	return &fixture{f, f.Tokens()}
 }
 
 // each runs test on every database.
-func each(t *testing.T, test func(t *testing.T, w *world)) {
+func each(t *testing.T, test func(t *testing.T, f *fixture)) {
 	t.Helper()
-	testdb.Each(t, migrations.Authenticator, func(t *testing.T, db *database.DB) { test(t, newWorld(t, db)) })
+	authtest.Each(t, func(t *testing.T, f *authtest.Fixture) { test(t, newFixture(f)) })
 }
 
 // onSQLite is for tests in which the database does not matter.
-func onSQLite(t *testing.T) *world {
+func onSQLite(t testing.TB) *fixture {
 	t.Helper()
-	return newWorld(t, testdb.New(t, migrations.Authenticator))
+	return newFixture(authtest.OnSQLite(t))
 }
 
 // request asks for tokens as the password grant does; with a client it asks
@@ -125,32 +55,31 @@ func request(tenant tokens.Tenant, clientID string) tokens.Request {
 }
 
 // mint signs without recording.
-func (w *world) mint(t *testing.T, r tokens.Request) *tokens.Issued {
-	t.Helper()
-	issued, err := w.Mint(t.Context(), r)
+func (f *fixture) mint(r tokens.Request) *tokens.Issued {
+	f.T.Helper()
+	issued, err := f.Mint(f.T.Context(), r)
 	if err != nil {
-		t.Fatalf("mint: %v", err)
+		f.T.Fatalf("mint: %v", err)
 	}
-	registerSecrets(t, issued.Pair)
+	testlog.Secret(f.T, issued.Access.Value)
+	if issued.Refresh != nil {
+		testlog.Secret(f.T, issued.Refresh.Value)
+	}
 	return issued
 }
 
-// issue signs and records.
-func (w *world) issue(t *testing.T, r tokens.Request) tokens.Pair {
-	t.Helper()
-	issued := w.mint(t, r)
-	if err := w.Record(t.Context(), issued); err != nil {
-		t.Fatalf("record: %v", err)
+func (f *fixture) record(issued *tokens.Issued) tokens.Pair {
+	f.T.Helper()
+	if err := f.Record(f.T.Context(), issued); err != nil {
+		f.T.Fatalf("record: %v", err)
 	}
 	return issued.Pair
 }
 
-func registerSecrets(t *testing.T, pair tokens.Pair) {
-	t.Helper()
-	testlog.Secret(t, pair.Access.Value)
-	if pair.Refresh != nil {
-		testlog.Secret(t, pair.Refresh.Value)
-	}
+// issue signs and records.
+func (f *fixture) issue(r tokens.Request) tokens.Pair {
+	f.T.Helper()
+	return f.Fixture.Issue(r)
 }
 
 // next is the request that follows a presented refresh token.
@@ -162,63 +91,90 @@ func next(tenant tokens.Tenant, clientID string, r *tokens.Refresh) tokens.Reque
 }
 
 // present presents a refresh token that must be good.
-func (w *world) present(t *testing.T, tenant tokens.Tenant, clientID, raw string) *tokens.Refresh {
-	t.Helper()
-	r, err := w.Present(t.Context(), tenant, clientID, raw)
+func (f *fixture) present(tenant tokens.Tenant, clientID, raw string) *tokens.Refresh {
+	f.T.Helper()
+	r, err := f.Present(f.T.Context(), tenant, clientID, raw)
 	if err != nil {
-		t.Fatalf("present: %v", err)
+		f.T.Fatalf("present: %v", err)
 	}
 	return r
 }
 
 // rotate exchanges a refresh token and ends it, as public clients do.
-func (w *world) rotate(t *testing.T, tenant tokens.Tenant, clientID, raw string) tokens.Pair {
-	t.Helper()
-	r := w.present(t, tenant, clientID, raw)
-	issued := w.mint(t, next(tenant, clientID, r))
-	if err := w.Rotate(t.Context(), r, issued); err != nil {
-		t.Fatalf("rotate: %v", err)
+func (f *fixture) rotate(tenant tokens.Tenant, clientID, raw string) tokens.Pair {
+	f.T.Helper()
+	r := f.present(tenant, clientID, raw)
+	issued := f.mint(next(tenant, clientID, r))
+	if err := f.Rotate(f.T.Context(), r, issued); err != nil {
+		f.T.Fatalf("rotate: %v", err)
 	}
 	return issued.Pair
 }
 
 // extend exchanges a refresh token that stays good, as confidential clients do.
-func (w *world) extend(t *testing.T, tenant tokens.Tenant, clientID, raw string) tokens.Pair {
-	t.Helper()
-	r := w.present(t, tenant, clientID, raw)
-	issued := w.mint(t, next(tenant, clientID, r))
-	if err := w.Record(t.Context(), issued); err != nil {
-		t.Fatalf("record: %v", err)
-	}
-	return issued.Pair
+func (f *fixture) extend(tenant tokens.Tenant, clientID, raw string) tokens.Pair {
+	f.T.Helper()
+	return f.record(f.mint(next(tenant, clientID, f.present(tenant, clientID, raw))))
 }
 
 // wantAccess fails unless presenting an access token ends with want.
-func (w *world) wantAccess(t *testing.T, tenant tokens.Tenant, raw string, want error) {
-	t.Helper()
-	if _, err := w.Access(t.Context(), tenant, raw); !errors.Is(err, want) {
-		t.Errorf("access token: got %v, want %v", err, want)
+func (f *fixture) wantAccess(tenant tokens.Tenant, raw string, want error) {
+	f.T.Helper()
+	if _, err := f.Access(f.T.Context(), tenant, raw); !errors.Is(err, want) {
+		f.T.Errorf("access token: got %v, want %v", err, want)
 	}
 }
 
 // wantRefresh fails unless presenting a refresh token ends with want.
-func (w *world) wantRefresh(t *testing.T, tenant tokens.Tenant, clientID, raw string, want error) {
-	t.Helper()
-	if _, err := w.Present(t.Context(), tenant, clientID, raw); !errors.Is(err, want) {
-		t.Errorf("refresh token: got %v, want %v", err, want)
+func (f *fixture) wantRefresh(tenant tokens.Tenant, clientID, raw string, want error) {
+	f.T.Helper()
+	if _, err := f.Present(f.T.Context(), tenant, clientID, raw); !errors.Is(err, want) {
+		f.T.Errorf("refresh token: got %v, want %v", err, want)
 	}
 }
 
-// part decodes a part of a compact JWT: 0 the header, 1 the claims.
-func part(t *testing.T, raw string, n int) string {
-	t.Helper()
-	parts := strings.Split(raw, ".")
-	if len(parts) != 3 {
-		t.Fatalf("a token has %d parts", len(parts))
+// wantGood fails unless pairs of a client count.
+func (f *fixture) wantGood(tenant tokens.Tenant, clientID string, pairs ...tokens.Pair) {
+	f.T.Helper()
+	f.want(tenant, clientID, nil, nil, pairs)
+}
+
+// wantVoid fails unless pairs of a client are revoked.
+func (f *fixture) wantVoid(tenant tokens.Tenant, clientID string, pairs ...tokens.Pair) {
+	f.T.Helper()
+	f.want(tenant, clientID, authn.ErrRevoked, tokens.ErrRefused, pairs)
+}
+
+func (f *fixture) want(tenant tokens.Tenant, clientID string, access, refresh error, pairs []tokens.Pair) {
+	f.T.Helper()
+	for _, pair := range pairs {
+		f.wantAccess(tenant, pair.Access.Value, access)
+		f.wantRefresh(tenant, clientID, pair.Refresh.Value, refresh)
 	}
-	text, err := base64.RawURLEncoding.DecodeString(parts[n])
-	if err != nil {
-		t.Fatal(err)
+}
+
+// count returns how many rows of a table a condition holds for.
+func (f *fixture) count(table, condition string) (n int64) {
+	f.T.Helper()
+	if err := f.DB.Conn(f.T.Context()).Table(table).Where(condition).Count(&n).Error; err != nil {
+		f.T.Fatal(err)
 	}
-	return string(text)
+	return n
+}
+
+// wantRecords fails unless so many tokens are recorded.
+func (f *fixture) wantRecords(access, refresh int64) {
+	f.T.Helper()
+	for tokenType, want := range map[string]int64{authn.AccessToken: access, authn.RefreshToken: refresh} {
+		if n := f.count("issued_tokens", "token_type = '"+tokenType+"'"); n != want {
+			f.T.Errorf("%d %s tokens are recorded, want %d", n, tokenType, want)
+		}
+	}
+}
+
+func (f *fixture) wantMarks(want int64) {
+	f.T.Helper()
+	if n := f.count("revocation_marks", "TRUE"); n != want {
+		f.T.Errorf("%d marks are left, want %d", n, want)
+	}
 }

@@ -72,7 +72,7 @@ func New(d Deps) *Service {
 // pair may be handed out. A pair of a family that was revoked meanwhile is
 // void from the beginning.
 func (s *Service) Record(ctx context.Context, i *Issued) error {
-	return s.away(s.store.insertTokens(ctx, i.rows()))
+	return apierr.DatabaseAway(s.store.insertTokens(ctx, i.rows()))
 }
 
 func (i *Issued) rows() []tokenRow {
@@ -116,21 +116,15 @@ type Refresh struct {
 // Present checks a refresh token that the given client of a tenant presents.
 // It fails with ErrRefused or ErrReused when the token is not good.
 func (s *Service) Present(ctx context.Context, tenant Tenant, clientID, raw string) (*Refresh, error) {
-	var claims presented
-	want := authn.Expect{TenantID: tenant.ID, Issuer: tenant.Issuer, TokenType: authn.RefreshToken}
-	if err := s.verifier.Verify(ctx, raw, want, &claims); err != nil {
-		if authn.IsRefusal(err) {
-			return nil, fmt.Errorf("%w: %w", ErrRefused, err)
-		}
-		return nil, err
-	}
-	state, found, err := s.store.standing(ctx, recordOf(tenant.ID, claims.Claims))
-	if err != nil {
-		return nil, s.away(err)
-	}
+	claims, state, err := s.verify(ctx, tenant, raw, authn.RefreshToken)
 	switch {
-	case !found, state.TokenType != authn.RefreshToken, state.GrantType == Direct, clientID == "", state.ClientID != clientID, !claims.Access.of(clientID),
-		state.revoked(), !s.now().Add(time.Second).Before(state.FamilyEnd.Time()):
+	case authn.IsRefusal(err):
+		return nil, fmt.Errorf("%w: %w", ErrRefused, err)
+	case err != nil:
+		return nil, err
+	case state.TokenType != authn.RefreshToken, state.revoked(), state.GrantType == Direct,
+		clientID == "", state.ClientID != clientID, !claims.Access.of(clientID),
+		!s.now().Add(time.Second).Before(state.FamilyEnd.Time()):
 		return nil, ErrRefused
 	}
 	r := &Refresh{
@@ -146,6 +140,18 @@ func (s *Service) Present(ctx context.Context, tenant Tenant, clientID, raw stri
 		return s.again(ctx, r, state)
 	}
 	return r, nil
+}
+
+// verify checks the signature and claims of a token of a tenant and returns
+// them, with what is recorded of it; nothing when it never was.
+func (s *Service) verify(ctx context.Context, tenant Tenant, raw, tokenType string) (presented, standing, error) {
+	var claims presented
+	want := authn.Expect{TenantID: tenant.ID, Issuer: tenant.Issuer, TokenType: tokenType}
+	if err := s.verifier.Verify(ctx, raw, want, &claims); err != nil {
+		return presented{}, standing{}, err
+	}
+	state, _, err := s.store.standing(ctx, recordOf(tenant.ID, claims.Claims))
+	return claims, state, apierr.DatabaseAway(err)
 }
 
 // again handles a token that was rotated before: within the grace its
@@ -183,16 +189,18 @@ func (s *Service) Rotate(ctx context.Context, r *Refresh, i *Issued) error {
 		return apierr.Wrap(err, "encode successor of a refresh token")
 	}
 	sealed := s.box.Seal(reply, "issued_tokens", r.recorded.tenantID+"/"+r.recorded.jti, "successor")
-	return s.away(s.store.db.InTx(ctx, func(ctx context.Context) error {
-		first, err := s.store.consume(ctx, r.recorded, sealed, database.At(s.now()))
-		if err != nil {
+	var first bool
+	err = s.store.db.InTx(ctx, func(ctx context.Context) error {
+		var err error
+		if first, err = s.store.consume(ctx, r.recorded, sealed, database.At(s.now())); err != nil || !first {
 			return err
 		}
-		if !first {
-			return ErrRotated
-		}
 		return s.store.insertTokens(ctx, i.rows())
-	}))
+	})
+	if err == nil && !first {
+		return ErrRotated
+	}
+	return apierr.DatabaseAway(err)
 }
 
 // Access checks an access token presented to an endpoint of a tenant:
@@ -209,7 +217,9 @@ func (s *Service) Access(ctx context.Context, tenant Tenant, raw string) (authn.
 // AccessAs is Access for a token whose tenant is not known before: tenantOf
 // finds the one that the token claims to belong to. An error of tenantOf is
 // returned as it is.
-func (s *Service) AccessAs(ctx context.Context, raw string, tenantOf func(tenantID string) (Tenant, error)) (authn.Caller, error) {
+func (s *Service) AccessAs(
+	ctx context.Context, raw string, tenantOf func(tenantID string) (Tenant, error),
+) (authn.Caller, error) {
 	var claims authn.Claims
 	err := s.verifier.VerifyAs(ctx, raw, &claims, func(tenantID string) (authn.Expect, error) {
 		tenant, err := tenantOf(tenantID)
@@ -223,7 +233,8 @@ func (s *Service) AccessAs(ctx context.Context, raw string, tenantOf func(tenant
 		return authn.Caller{}, err
 	}
 	return authn.Caller{
-		Username: claims.Username, TenantID: claims.TenantID, AccountType: claims.AccountType, ClientID: clientID, TokenID: claims.ID, TokenExpiry: claims.ExpiresAt.UTC(),
+		Username: claims.Username, TenantID: claims.TenantID, AccountType: claims.AccountType, ClientID: clientID,
+		TokenID: claims.ID, TokenExpiry: claims.ExpiresAt.UTC(),
 	}, nil
 }
 
@@ -240,7 +251,7 @@ func (s *Service) Standing(ctx context.Context, tenantID, jti string, expiry tim
 	clientID, found, err := s.store.stands(ctx, key)
 	switch {
 	case err != nil:
-		return "", s.away(err)
+		return "", apierr.DatabaseAway(err)
 	case !found:
 		return "", authn.ErrRevoked
 	}
@@ -251,17 +262,6 @@ func (s *Service) Standing(ctx context.Context, tenantID, jti string, expiry tim
 // recordOf names the record of a token of a tenant that was found good.
 func recordOf(tenantID string, claims authn.Claims) record {
 	return record{tenantID: tenantID, jti: claims.ID, expiry: database.At(claims.ExpiresAt.Time)}
-}
-
-// away turns a database failure into the answer that it is not available, and
-// leaves the errors of this package as they are.
-func (s *Service) away(err error) error {
-	var known *apierr.Error
-	if err == nil || errors.As(err, &known) || errors.Is(err, ErrRotated) || errors.Is(err, ErrRefused) ||
-		errors.Is(err, context.Canceled) {
-		return err
-	}
-	return apierr.Away(err, "The database")
 }
 
 // Sweep deletes records whose retention is over and forgets replies that are

@@ -6,6 +6,8 @@ import (
 	"math"
 	"strings"
 
+	"gorm.io/gorm"
+
 	"gatehouse/internal/authn"
 	"gatehouse/internal/database"
 )
@@ -91,8 +93,8 @@ const marked = `m.tenant_id = t.tenant_id
     OR (m.kind = 'consent' AND m.name = t.client_id || '/' || t.username))`
 
 const standingQuery = `
-SELECT t.token_type, t.family_id, t.family_end, t.username, t.client_id, t.grant_type, t.create_time, t.revoke_time, t.rotate_time, t.successor,
-       t.scope, t.nonce, t.auth_time, t.amr, t.first_grant,
+SELECT t.token_type, t.family_id, t.family_end, t.username, t.client_id, t.grant_type, t.create_time, t.revoke_time,
+       t.rotate_time, t.successor, t.scope, t.nonce, t.auth_time, t.amr, t.first_grant,
        (SELECT COALESCE(MAX(m.issued_before), 0) FROM revocation_marks m WHERE ` + marked + `) AS issued_before
   FROM issued_tokens t
  WHERE t.expiry_time = ? AND t.jti = ? AND t.tenant_id = ?`
@@ -117,9 +119,9 @@ type record struct {
 // standing returns what is recorded of a token; false when nothing is.
 func (s store) standing(ctx context.Context, token record) (standing, bool, error) {
 	var r standing
-	found, err := s.db.QueryRow(ctx, standingQuery, []any{int64(token.expiry), token.jti, token.tenantID}, &r.TokenType, &r.FamilyID, &r.FamilyEnd, &r.Username,
-		&r.ClientID, &r.GrantType, &r.CreateTime, &r.RevokeTime, &r.RotateTime, &r.Successor,
-		&r.Scope, &r.Nonce, &r.AuthTime, &r.AMR, &r.FirstGrant, &r.IssuedBefore)
+	found, err := s.db.QueryRow(ctx, standingQuery, []any{int64(token.expiry), token.jti, token.tenantID},
+		&r.TokenType, &r.FamilyID, &r.FamilyEnd, &r.Username, &r.ClientID, &r.GrantType, &r.CreateTime, &r.RevokeTime, &r.RotateTime,
+		&r.Successor, &r.Scope, &r.Nonce, &r.AuthTime, &r.AMR, &r.FirstGrant, &r.IssuedBefore)
 	if err != nil {
 		return standing{}, false, fmt.Errorf("read token record: %w", err)
 	}
@@ -139,8 +141,8 @@ func (s store) stands(ctx context.Context, token record) (clientID string, found
 // insertQuery records one token; insertTokens appends a second row for pairs.
 const (
 	insertQuery = `
-INSERT INTO issued_tokens (tenant_id, jti, token_type, family_id, family_end, username, client_id, grant_type, create_time, expiry_time,
-  scope, nonce, auth_time, amr, first_grant)
+INSERT INTO issued_tokens (tenant_id, jti, token_type, family_id, family_end, username, client_id, grant_type, create_time,
+  expiry_time, scope, nonce, auth_time, amr, first_grant)
 VALUES ` + insertValues
 	insertPairQuery = insertQuery + `, ` + insertValues
 	insertValues    = `(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
@@ -165,27 +167,27 @@ func (s store) insertTokens(ctx context.Context, rows []tokenRow) error {
 
 // lastIssued returns when the last of the access tokens that were issued between
 // two times was issued, and the latest expiry of them; 0 when there is none.
-func (s store) lastIssued(ctx context.Context, tenantID string, from, to database.Micros) (issued, expiry database.Micros, err error) {
-	_, err = s.db.QueryRow(ctx,
-		`SELECT COALESCE(MAX(create_time), 0), COALESCE(MAX(expiry_time), 0) FROM issued_tokens
-		  WHERE expiry_time >= ? AND tenant_id = ? AND token_type = ? AND create_time BETWEEN ? AND ?`,
-		[]any{int64(from), tenantID, authn.AccessToken, int64(from), int64(to)}, &issued, &expiry)
-	if err != nil {
-		return 0, 0, fmt.Errorf("read last tokens: %w", err)
-	}
-	return issued, expiry, nil
+func (s store) lastIssued(ctx context.Context, tenantID string, from, to database.Micros) (issued, expiry database.Micros, _ error) {
+	var last struct{ Issued, Expiry database.Micros }
+	err := database.Done("read last tokens", s.db.Conn(ctx).Model(&tokenRow{}).
+		Select("COALESCE(MAX(create_time), 0) AS issued, COALESCE(MAX(expiry_time), 0) AS expiry").
+		Where("expiry_time >= ? AND tenant_id = ? AND token_type = ? AND create_time BETWEEN ? AND ?",
+			from, tenantID, authn.AccessToken, from, to).
+		Scan(&last))
+	return last.Issued, last.Expiry, err
+}
+
+// about is a statement about one token that is not revoked.
+func (s store) about(ctx context.Context, token record) *gorm.DB {
+	return s.db.Conn(ctx).Model(&tokenRow{}).
+		Where("expiry_time = ? AND jti = ? AND tenant_id = ? AND revoke_time = 0", token.expiry, token.jti, token.tenantID)
 }
 
 // consume marks a refresh token as rotated, once; false when it was already.
 func (s store) consume(ctx context.Context, token record, successor string, now database.Micros) (bool, error) {
-	done := s.db.Conn(ctx).Exec(
-		`UPDATE issued_tokens SET rotate_time = ?, successor = ?
-		  WHERE expiry_time = ? AND jti = ? AND tenant_id = ? AND token_type = ? AND rotate_time = 0 AND revoke_time = 0`,
-		now, successor, token.expiry, token.jti, token.tenantID, authn.RefreshToken)
-	if done.Error != nil {
-		return false, fmt.Errorf("consume refresh token: %w", done.Error)
-	}
-	return done.RowsAffected == 1, nil
+	return database.One("consume refresh token", s.about(ctx, token).
+		Where("token_type = ? AND rotate_time = 0", authn.RefreshToken).
+		Updates(map[string]any{"rotate_time": now, "successor": successor}))
 }
 
 // forever marks a subject whose tokens never count again, however late a
@@ -195,28 +197,18 @@ const forever = database.Micros(math.MaxInt64)
 // mark voids what was issued before a time. A mark that is there already only
 // grows, so that nothing becomes good again.
 func (s store) mark(ctx context.Context, m markRow) error {
-	err := s.db.Conn(ctx).Exec(`
+	return database.Done("mark tokens as revoked", s.db.Conn(ctx).Exec(`
 INSERT INTO revocation_marks AS old (tenant_id, kind, name, issued_before, expiry_time) VALUES (?, ?, ?, ?, ?)
 ON CONFLICT (tenant_id, kind, name) DO UPDATE SET
   issued_before = CASE WHEN excluded.issued_before > old.issued_before THEN excluded.issued_before ELSE old.issued_before END,
   expiry_time = CASE WHEN excluded.expiry_time = 0 OR old.expiry_time = 0 THEN 0
                      WHEN excluded.expiry_time > old.expiry_time THEN excluded.expiry_time ELSE old.expiry_time END`,
-		m.TenantID, m.Kind, m.Name, m.IssuedBefore, m.ExpiryTime).Error
-	if err != nil {
-		return fmt.Errorf("mark tokens as revoked: %w", err)
-	}
-	return nil
+		m.TenantID, m.Kind, m.Name, m.IssuedBefore, m.ExpiryTime))
 }
 
 // revoke voids one token; the first time counts.
 func (s store) revoke(ctx context.Context, token record, now database.Micros) error {
-	err := s.db.Conn(ctx).Exec(
-		`UPDATE issued_tokens SET revoke_time = ? WHERE expiry_time = ? AND jti = ? AND tenant_id = ? AND revoke_time = 0`,
-		now, token.expiry, token.jti, token.tenantID).Error
-	if err != nil {
-		return fmt.Errorf("revoke token: %w", err)
-	}
-	return nil
+	return database.Done("revoke token", s.about(ctx, token).Update("revoke_time", now))
 }
 
 // sweepBatch bounds how long one statement of the janitor holds the database.
@@ -225,25 +217,18 @@ const sweepBatch = 1000
 // sweep deletes rows that expired before the given time, a batch at most, and
 // returns how many.
 func (s store) sweep(ctx context.Context, before database.Micros) (int64, error) {
-	tokens := s.db.Conn(ctx).Exec(
-		`DELETE FROM issued_tokens WHERE (expiry_time, jti, tenant_id) IN
-		  (SELECT expiry_time, jti, tenant_id FROM issued_tokens WHERE expiry_time < ? ORDER BY expiry_time LIMIT ?)`, before, sweepBatch)
-	if tokens.Error != nil {
-		return 0, fmt.Errorf("sweep tokens: %w", tokens.Error)
+	old := s.db.Conn(ctx).Model(&tokenRow{}).Select("expiry_time, jti, tenant_id").
+		Where("expiry_time < ?", before).Order("expiry_time").Limit(sweepBatch)
+	swept := s.db.Conn(ctx).Delete(&tokenRow{}, "(expiry_time, jti, tenant_id) IN (?)", old)
+	if err := database.Done("sweep tokens", swept); err != nil {
+		return 0, err
 	}
-	marks := s.db.Conn(ctx).Exec(`DELETE FROM revocation_marks WHERE expiry_time > 0 AND expiry_time < ?`, before)
-	if marks.Error != nil {
-		return 0, fmt.Errorf("sweep revocation marks: %w", marks.Error)
-	}
-	return tokens.RowsAffected, nil
+	marks := s.db.Conn(ctx).Delete(&markRow{}, "expiry_time > 0 AND expiry_time < ?", before)
+	return swept.RowsAffected, database.Done("sweep revocation marks", marks)
 }
 
 // purgeSuccessors forgets replies that are past their grace.
 func (s store) purgeSuccessors(ctx context.Context, before database.Micros) error {
-	err := s.db.Conn(ctx).Exec(
-		`UPDATE issued_tokens SET successor = '' WHERE successor <> '' AND rotate_time < ?`, before).Error
-	if err != nil {
-		return fmt.Errorf("purge successors: %w", err)
-	}
-	return nil
+	return database.Done("purge successors", s.db.Conn(ctx).Model(&tokenRow{}).
+		Where("successor <> '' AND rotate_time < ?", before).Update("successor", ""))
 }

@@ -29,6 +29,15 @@ func twoTenants(t *testing.T, db *database.DB) store {
 	return s
 }
 
+// insert records an access token of the tenant one.
+func insert(t *testing.T, s store, r tokenRow) {
+	t.Helper()
+	r.TenantID, r.TokenType = "one", authn.AccessToken
+	if err := s.insertTokens(t.Context(), []tokenRow{r}); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // of names a record that twoTenants made, or one like its access token.
 func of(tenantID, jti string) record {
 	expiry := database.Micros(50)
@@ -52,7 +61,8 @@ func untouched(t *testing.T, s store) {
 	t.Helper()
 	for jti, tokenType := range map[string]string{"access": authn.AccessToken, "refresh": authn.RefreshToken} {
 		want := standing{
-			TokenType: tokenType, FamilyID: "family", Username: "user", ClientID: "client", GrantType: "password", CreateTime: 10, FamilyEnd: 100,
+			TokenType: tokenType, FamilyID: "family", Username: "user", ClientID: "client", GrantType: "password",
+			CreateTime: 10, FamilyEnd: 100,
 		}
 		if got := read(t, s, "two", jti); got != want {
 			t.Errorf("in tenant two: got %+v, want %+v", got, want)
@@ -89,7 +99,7 @@ func TestNoStoreMethodCrossesTenants(t *testing.T) {
 			}
 		},
 		"mark a family": func(t *testing.T, s store) {
-			if err := s.mark(t.Context(), markRow{TenantID: "one", Kind: "family", Name: "family", IssuedBefore: forever, ExpiryTime: 100}); err != nil {
+			if err := s.mark(t.Context(), familyMark("one", "family", 100)); err != nil {
 				t.Fatal(err)
 			}
 			for _, jti := range []string{"access", "refresh"} {
@@ -97,10 +107,7 @@ func TestNoStoreMethodCrossesTenants(t *testing.T) {
 					t.Errorf("%s of a revoked family stands", jti)
 				}
 			}
-			alone := tokenRow{TenantID: "one", JTI: "alone", TokenType: authn.AccessToken, Username: "user", CreateTime: 10, ExpiryTime: 50}
-			if err := s.insertTokens(t.Context(), []tokenRow{alone}); err != nil {
-				t.Fatal(err)
-			}
+			insert(t, s, tokenRow{JTI: "alone", Username: "user", CreateTime: 10, ExpiryTime: 50})
 			if read(t, s, "one", "alone").revoked() {
 				t.Error("a token without a family fell with one")
 			}
@@ -153,10 +160,7 @@ func TestTheJanitorHoldsTheDatabaseForABatchAtATime(t *testing.T) {
 	testdb.Each(t, migrations.Authenticator, func(t *testing.T, db *database.DB) {
 		s := store{db}
 		for i := range sweepBatch + 1 {
-			row := tokenRow{TenantID: "one", JTI: fmt.Sprint(i), TokenType: authn.AccessToken, CreateTime: 1, ExpiryTime: database.Micros(i)}
-			if err := s.insertTokens(t.Context(), []tokenRow{row}); err != nil {
-				t.Fatal(err)
-			}
+			insert(t, s, tokenRow{JTI: fmt.Sprint(i), CreateTime: 1, ExpiryTime: database.Micros(i)})
 		}
 		for i, want := range []int64{sweepBatch, 1, 0} {
 			if n, err := s.sweep(t.Context(), 10_000); n != want || err != nil {

@@ -1,20 +1,20 @@
 package tokens
 
-// Answer is a Pair as every Tapis reply with tokens shows it.
-type Answer struct {
-	AccessToken  AccessAnswer   `json:"access_token"`
-	RefreshToken *RefreshAnswer `json:"refresh_token,omitempty"`
+// Response is a Pair as every Tapis reply with tokens shows it.
+type Response struct {
+	AccessToken  AccessResponse   `json:"access_token"`
+	RefreshToken *RefreshResponse `json:"refresh_token,omitempty"`
 }
 
-// AccessAnswer is what a reply says of an access token.
-type AccessAnswer struct {
+// AccessResponse is what a reply says of an access token.
+type AccessResponse struct {
 	AccessToken string `json:"access_token"`
 	Life
 	IDToken string `json:"id_token,omitempty"` // OpenID Connect Core section 3.1.3.3
 }
 
-// RefreshAnswer is what a reply says of a refresh token.
-type RefreshAnswer struct {
+// RefreshResponse is what a reply says of a refresh token.
+type RefreshResponse struct {
 	RefreshToken string `json:"refresh_token"`
 	Life
 }
@@ -30,13 +30,13 @@ type Life struct {
 // which strict parsers of Tapis clients need.
 const expiresAtLayout = "2006-01-02T15:04:05.000000-07:00"
 
-// Answer returns what a reply shows of the pair.
-func (p Pair) Answer() Answer {
-	a := Answer{AccessToken: AccessAnswer{AccessToken: p.Access.Value, Life: p.Access.life()}}
+// Response returns what a reply shows of the pair.
+func (p Pair) Response() Response {
+	r := Response{AccessToken: AccessResponse{AccessToken: p.Access.Value, Life: p.Access.life()}}
 	if p.Refresh != nil {
-		a.RefreshToken = &RefreshAnswer{p.Refresh.Value, p.Refresh.life()}
+		r.RefreshToken = &RefreshResponse{p.Refresh.Value, p.Refresh.life()}
 	}
-	return a
+	return r
 }
 
 func (t Token) life() Life {
