@@ -68,11 +68,11 @@ func serve(ctx context.Context, std command.IO, args []string) error {
 	}
 	defer func() { _ = service.Close() }()
 	if set.Bootstrap.SiteID != "" {
-		rows, err := set.Bootstrap.rows()
+		records, err := set.Bootstrap.records()
 		if err != nil {
 			return err
 		}
-		if err := service.Bootstrap(ctx, rows); err != nil {
+		if err := service.Bootstrap(ctx, records); err != nil {
 			return err
 		}
 	}

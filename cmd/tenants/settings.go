@@ -41,7 +41,7 @@ func (a authenticatorSettings) Validate() []config.Fault {
 	return nil
 }
 
-// bootstrapSettings are the first rows of an empty registry.
+// bootstrapSettings are the first records of an empty registry.
 type bootstrapSettings struct {
 	SiteID        string   `key:"site_id" env:"GATEHOUSE_SITE_ID" doc:"Id of the primary site, made with its administrative tenant if absent; empty: nothing is made, and the rest of bootstrap is not looked at."`
 	SiteBaseURL   string   `key:"site_base_url" env:"GATEHOUSE_SITE_BASE_URL" doc:"Base URL of the primary site; empty: admin_base_url without the label of the administrative tenant."`
@@ -57,8 +57,8 @@ type bootstrapSettings struct {
 	Institution   string   `key:"owner_institution" env:"GATEHOUSE_OWNER_INSTITUTION" doc:"Institution of the administrative tenant's owner."`
 }
 
-// rows reads the key's file, if one is named.
-func (b bootstrapSettings) rows() (tenants.Bootstrap, error) {
+// records reads the key's file, if one is named.
+func (b bootstrapSettings) records() (tenants.Bootstrap, error) {
 	key := b.PublicKey
 	if b.PublicKeyFile != "" {
 		text, err := os.ReadFile(b.PublicKeyFile)
@@ -96,9 +96,9 @@ func (b bootstrapSettings) Validate() []config.Fault {
 	if faults != nil {
 		return faults
 	}
-	rows, err := b.rows()
+	records, err := b.records()
 	if err == nil {
-		err = rows.Check()
+		err = records.Check()
 	}
 	if err != nil {
 		return []config.Fault{{Problem: err.Error()}}

@@ -13,8 +13,6 @@ import (
 	"gatehouse/internal/database"
 	"gatehouse/internal/tenants/history"
 	"gatehouse/internal/testclock"
-	"gatehouse/internal/testdb"
-	"gatehouse/migrations"
 )
 
 // want returns the patch that gives a row the named fields of values.
@@ -86,7 +84,7 @@ func pastOf(t testing.TB, s *Service, tenantID string) (rows []history.Entry, up
 }
 
 func TestApplyFillsAnEmptyRegistryAndThenDoesNothing(t *testing.T) {
-	testdb.Each(t, migrations.Tenants, func(t *testing.T, db *database.DB) {
+	each(t, func(t *testing.T, db *database.DB) {
 		source := empty(t)
 		seedWide(t, source)
 		content := contentOf(t, source)
@@ -121,7 +119,7 @@ func TestApplyFillsAnEmptyRegistryAndThenDoesNothing(t *testing.T) {
 }
 
 func TestApplyChangesWhatIsGivenAndNothingElse(t *testing.T) {
-	testdb.Each(t, migrations.Tenants, func(t *testing.T, db *database.DB) {
+	each(t, func(t *testing.T, db *database.DB) {
 		c := testclock.At(noon)
 		s := newService(t, db, c.Now)
 		seedWide(t, s)
@@ -316,7 +314,7 @@ func TestAPlanWritesNothing(t *testing.T) {
 }
 
 func TestAServedRegistrySeesWhatWasAppliedWithinTwoSeconds(t *testing.T) {
-	testdb.Each(t, migrations.Tenants, func(t *testing.T, db *database.DB) {
+	each(t, func(t *testing.T, db *database.DB) {
 		writer, reader := pair(t, db)
 		seedWide(t, writer)
 		h := engine(t, reader)
@@ -335,7 +333,7 @@ func TestAServedRegistrySeesWhatWasAppliedWithinTwoSeconds(t *testing.T) {
 }
 
 func TestOfManyAppliesAtOnceOneDoesTheWork(t *testing.T) {
-	testdb.Each(t, migrations.Tenants, func(t *testing.T, db *database.DB) {
+	each(t, func(t *testing.T, db *database.DB) {
 		source := empty(t)
 		seedWide(t, source)
 		w := wantedOf(contentOf(t, source))

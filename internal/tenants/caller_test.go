@@ -8,8 +8,6 @@ import (
 
 	"gatehouse/internal/apierr"
 	"gatehouse/internal/authn"
-	"gatehouse/internal/testdb"
-	"gatehouse/migrations"
 )
 
 func TestTheThumbprintIsThatOfTheStandard(t *testing.T) {
@@ -97,7 +95,7 @@ func TestAnEmptyRegistryKnowsNobody(t *testing.T) {
 }
 
 func TestARealmWhoseDatabaseIsAwayRefusesNobody(t *testing.T) {
-	db := testdb.New(t, migrations.Tenants)
+	db := newDB(t)
 	s := newService(t, db, atNoon)
 	_ = db.Close()
 	ctx := t.Context()

@@ -134,3 +134,34 @@ func (t table[R]) remove(ctx context.Context, id string) error {
 	}
 	return nil
 }
+
+// timesRow are the columns of every table.
+type timesRow struct {
+	CreateTime     database.Micros
+	LastUpdateTime database.Micros
+}
+
+func newTimesRow(s Stamps) timesRow {
+	return timesRow{CreateTime: database.At(s.CreateTime), LastUpdateTime: database.At(s.LastUpdateTime)}
+}
+
+func (r timesRow) stamps() Stamps {
+	return Stamps{CreateTime: r.CreateTime.Time(), LastUpdateTime: r.LastUpdateTime.Time()}
+}
+
+// stampsRow are those, and the authors.
+type stampsRow struct {
+	Times         timesRow `gorm:"embedded"`
+	CreatedBy     string
+	LastUpdatedBy string
+}
+
+func newStampsRow(s Stamps) stampsRow {
+	return stampsRow{Times: newTimesRow(s), CreatedBy: s.CreatedBy, LastUpdatedBy: s.LastUpdatedBy}
+}
+
+func (r stampsRow) stamps() Stamps {
+	s := r.Times.stamps()
+	s.CreatedBy, s.LastUpdatedBy = r.CreatedBy, r.LastUpdatedBy
+	return s
+}

@@ -164,10 +164,19 @@ func newService(t testing.TB, db *database.DB, now func() time.Time) *Service {
 	return newServiceAsking(t, db, now, nil)
 }
 
+// newDB returns an empty database of SQLite, and each runs a test with one of
+// every dialect.
+func newDB(t testing.TB) *database.DB { t.Helper(); return testdb.New(t, migrations.Tenants) }
+
+func each(t *testing.T, test func(t *testing.T, db *database.DB)) {
+	t.Helper()
+	testdb.Each(t, migrations.Tenants, test)
+}
+
 // empty returns a registry that holds nothing, on SQLite.
 func empty(t testing.TB) *Service {
 	t.Helper()
-	return newService(t, testdb.New(t, migrations.Tenants), atNoon)
+	return newService(t, newDB(t), atNoon)
 }
 
 func seed(t testing.TB, s *Service, seed Seed) {
@@ -282,7 +291,7 @@ func newFixture(t *testing.T, db *database.DB) *fixture {
 // open is newFixture on SQLite.
 func open(t *testing.T) *fixture {
 	t.Helper()
-	return newFixture(t, testdb.New(t, migrations.Tenants))
+	return newFixture(t, newDB(t))
 }
 
 func seeded(t *testing.T) (http.Handler, *Service) {
@@ -295,7 +304,7 @@ func seeded(t *testing.T) (http.Handler, *Service) {
 // fixture, and with a registry that holds what seedWide or devSeed say.
 func eachOpen(t *testing.T, test func(t *testing.T, f *fixture)) {
 	t.Helper()
-	testdb.Each(t, migrations.Tenants, func(t *testing.T, db *database.DB) { test(t, newFixture(t, db)) })
+	each(t, func(t *testing.T, db *database.DB) { test(t, newFixture(t, db)) })
 }
 
 func eachWide(t *testing.T, test func(t *testing.T, s *Service)) {
@@ -305,7 +314,7 @@ func eachWide(t *testing.T, test func(t *testing.T, s *Service)) {
 
 func eachSeeded(t *testing.T, test func(t *testing.T, s *Service)) {
 	t.Helper()
-	testdb.Each(t, migrations.Tenants, func(t *testing.T, db *database.DB) {
+	each(t, func(t *testing.T, db *database.DB) {
 		s := newService(t, db, atNoon)
 		seed(t, s, devSeed("8080"))
 		test(t, s)

@@ -163,37 +163,41 @@ func TestComputedMembersFollowTheSite(t *testing.T) {
 func TestAnUnknownIDIsNamedOnlyWhenItCouldBeOne(t *testing.T) {
 	h, _ := seeded(t)
 	long := strings.Repeat("a", 51)
-	for _, tt := range []struct {
-		target, says string
-		echoed       bool
-	}{
-		{"/v3/tenants/nobody", "nobody", true},
-		{"/v3/tenants/DEV", "DEV", true},
-		{"/v3/tenants/" + long, long, false},
-		{"/v3/tenants/%3Cscript%3E", "script", false},
-		{"/v3/tenants/a%2Fb", "a/b", false},
-		{"/v3/tenants/dev%00", "dev", false},
-		{"/v3/tenants/history", "history", false},
-		{"/v3/tenants/LDAPS", "LDAPS", false},
-		{"/v3/tenants/ldaps/nowhere", "nowhere", true},
-		{"/v3/tenants/ldaps/TAPIS-DEV", "TAPIS-DEV", true},
-		{"/v3/tenants/ldaps/no%20where", "no where", false},
-		{"/v3/tenants/ldaps/" + long, long, false},
-		{"/v3/tenants/owners/nobody@example.org", "nobody@example.org", true},
-		{"/v3/tenants/owners/OPS@example.org", "OPS@example.org", true},
-		{"/v3/tenants/owners/nobody", "nobody", false},
-		{"/v3/tenants/owners/%3Cb%3E%20a@b", "<b>", false},
-		{"/v3/sites/nowhere", "nowhere", true},
-		{"/v3/sites/no.where", "no.where", false},
-		{"/v3/sites/" + long, long, false},
-		{"/v3/sites/%0a", "\n", false},
+	for echoed, all := range map[bool][][2]string{
+		true: {
+			{"/v3/tenants/nobody", "nobody"},
+			{"/v3/tenants/DEV", "DEV"},
+			{"/v3/tenants/ldaps/nowhere", "nowhere"},
+			{"/v3/tenants/ldaps/TAPIS-DEV", "TAPIS-DEV"},
+			{"/v3/tenants/owners/nobody@example.org", "nobody@example.org"},
+			{"/v3/tenants/owners/OPS@example.org", "OPS@example.org"},
+			{"/v3/sites/nowhere", "nowhere"},
+		},
+		false: {
+			{"/v3/tenants/" + long, long},
+			{"/v3/tenants/%3Cscript%3E", "script"},
+			{"/v3/tenants/a%2Fb", "a/b"},
+			{"/v3/tenants/dev%00", "dev"},
+			{"/v3/tenants/history", "history"},
+			{"/v3/tenants/LDAPS", "LDAPS"},
+			{"/v3/tenants/ldaps/no%20where", "no where"},
+			{"/v3/tenants/ldaps/" + long, long},
+			{"/v3/tenants/owners/nobody", "nobody"},
+			{"/v3/tenants/owners/%3Cb%3E%20a@b", "<b>"},
+			{"/v3/sites/no.where", "no.where"},
+			{"/v3/sites/" + long, long},
+			{"/v3/sites/%0a", "\n"},
+		},
 	} {
-		r := get(t, h, tt.target, 404)
-		if got := strings.Contains(r.message, tt.says); got != tt.echoed {
-			t.Errorf("GET %s: got %q; is %q in it: %v, want %v", tt.target, r.message, tt.says, got, tt.echoed)
-		}
-		if strings.Contains(r.message, "east") {
-			t.Errorf("GET %s: the message tells of others: %q", tt.target, r.message)
+		for _, tt := range all {
+			target, says := tt[0], tt[1]
+			r := get(t, h, target, 404)
+			if got := strings.Contains(r.message, says); got != echoed {
+				t.Errorf("GET %s: got %q; is %q in it: %v, want %v", target, r.message, says, got, echoed)
+			}
+			if strings.Contains(r.message, "east") {
+				t.Errorf("GET %s: the message tells of others: %q", target, r.message)
+			}
 		}
 	}
 }

@@ -89,8 +89,7 @@ type ldapResponse struct {
 	BindDN         string `json:"bind_dn,omitempty"`
 	BindCredential string `json:"bind_credential,omitempty"`
 	AccountType    string `json:"account_type"`
-	CreateTime     string `json:"create_time"`
-	LastUpdateTime string `json:"last_update_time"`
+	timesResponse
 }
 
 func (r ldapResponse) id() string { return r.LDAPID }
@@ -100,7 +99,7 @@ func (r ldapResponse) id() string { return r.LDAPID }
 func newLDAPResponse(l LDAPConnection, whole bool) ldapResponse {
 	r := ldapResponse{
 		LDAPID: l.ID, URL: l.URL, Port: l.Port, UseSSL: l.UseSSL, UserDN: l.UserDN, AccountType: string(l.AccountType),
-		CreateTime: field.Time(l.CreateTime), LastUpdateTime: field.Time(l.LastUpdateTime),
+		timesResponse: newTimesResponse(l.Stamps),
 	}
 	if whole {
 		r.BindDN, r.BindCredential = l.BindDN, l.BindCredential

@@ -10,8 +10,6 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 
 	"gatehouse/internal/apitest"
-	"gatehouse/internal/testdb"
-	"gatehouse/migrations"
 )
 
 var everybodys = []string{"account_type", "create_time", "last_update_time", "ldap_id", "port", "url", "use_ssl", "user_dn"}
@@ -136,7 +134,7 @@ func TestOwnersAreListedInOrder(t *testing.T) {
 }
 
 func TestARotatedKeyCountsWithinTwoSeconds(t *testing.T) {
-	db := testdb.New(t, migrations.Tenants)
+	db := newDB(t)
 	writer, reader := pair(t, db)
 	seedWide(t, writer)
 	h := apitest.New(t, engine(t, reader), "tenants")

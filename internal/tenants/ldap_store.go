@@ -1,7 +1,5 @@
 package tenants
 
-import "gatehouse/internal/database"
-
 type ldapRow struct {
 	LDAPID         string `gorm:"column:ldap_id;primaryKey"`
 	URL            string
@@ -11,8 +9,7 @@ type ldapRow struct {
 	BindDN         string
 	BindCredential string
 	AccountType    string
-	CreateTime     database.Micros
-	LastUpdateTime database.Micros
+	Times          timesRow `gorm:"embedded"`
 }
 
 // TableName implements GORM's Tabler.
@@ -22,7 +19,7 @@ func newLDAPRow(l LDAPConnection) ldapRow {
 	return ldapRow{
 		LDAPID: l.ID, URL: l.URL, Port: l.Port, UseSSL: l.UseSSL, UserDN: l.UserDN, BindDN: l.BindDN,
 		BindCredential: l.BindCredential, AccountType: string(l.AccountType),
-		CreateTime: database.At(l.CreateTime), LastUpdateTime: database.At(l.LastUpdateTime),
+		Times: newTimesRow(l.Stamps),
 	}
 }
 
@@ -30,6 +27,6 @@ func (r ldapRow) record() LDAPConnection {
 	return LDAPConnection{
 		ID: r.LDAPID, URL: r.URL, Port: r.Port, UseSSL: r.UseSSL, UserDN: r.UserDN, BindDN: r.BindDN,
 		BindCredential: r.BindCredential, AccountType: AccountType(r.AccountType),
-		Stamps: Stamps{CreateTime: r.CreateTime.Time(), LastUpdateTime: r.LastUpdateTime.Time()},
+		Stamps: r.Times.stamps(),
 	}
 }

@@ -37,11 +37,10 @@ func (o Owner) Check() error {
 
 // ownerResponse is an owner on the wire. All members are always there.
 type ownerResponse struct {
-	Email          string `json:"email"`
-	Name           string `json:"name"`
-	Institution    string `json:"institution"`
-	CreateTime     string `json:"create_time"`
-	LastUpdateTime string `json:"last_update_time"`
+	Email       string `json:"email"`
+	Name        string `json:"name"`
+	Institution string `json:"institution"`
+	timesResponse
 }
 
 func (r ownerResponse) id() string { return r.Email }
@@ -49,6 +48,6 @@ func (r ownerResponse) id() string { return r.Email }
 func newOwnerResponse(o Owner) ownerResponse {
 	return ownerResponse{
 		Email: o.Email, Name: o.Name, Institution: o.Institution,
-		CreateTime: field.Time(o.CreateTime), LastUpdateTime: field.Time(o.LastUpdateTime),
+		timesResponse: newTimesResponse(o.Stamps),
 	}
 }

@@ -1,13 +1,10 @@
 package tenants
 
-import "gatehouse/internal/database"
-
 type ownerRow struct {
-	Email          string `gorm:"primaryKey"`
-	Name           string
-	Institution    string
-	CreateTime     database.Micros
-	LastUpdateTime database.Micros
+	Email       string `gorm:"primaryKey"`
+	Name        string
+	Institution string
+	Times       timesRow `gorm:"embedded"`
 }
 
 // TableName implements GORM's Tabler.
@@ -16,13 +13,13 @@ func (ownerRow) TableName() string { return "owners" }
 func newOwnerRow(o Owner) ownerRow {
 	return ownerRow{
 		Email: o.Email, Name: o.Name, Institution: o.Institution,
-		CreateTime: database.At(o.CreateTime), LastUpdateTime: database.At(o.LastUpdateTime),
+		Times: newTimesRow(o.Stamps),
 	}
 }
 
 func (r ownerRow) record() Owner {
 	return Owner{
 		Email: r.Email, Name: r.Name, Institution: r.Institution,
-		Stamps: Stamps{CreateTime: r.CreateTime.Time(), LastUpdateTime: r.LastUpdateTime.Time()},
+		Stamps: r.Times.stamps(),
 	}
 }

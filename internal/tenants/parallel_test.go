@@ -9,8 +9,6 @@ import (
 	"testing"
 
 	"gatehouse/internal/database"
-	"gatehouse/internal/testdb"
-	"gatehouse/migrations"
 )
 
 // replicas returns two registries that are written at the same time.
@@ -39,7 +37,7 @@ func atOnce(t *testing.T, n int, of [2]http.Handler, method, target string, body
 }
 
 func TestOfManyWhoMakeTheSameRowOneDoes(t *testing.T) {
-	testdb.Each(t, migrations.Tenants, func(t *testing.T, db *database.DB) {
+	each(t, func(t *testing.T, db *database.DB) {
 		h := replicas(t, db)
 		for target, base := range map[string]object{
 			"/v3/tenants": newTenantBody, "/v3/sites": newSiteBody, "/v3/tenants/ldaps": newLDAPBody, "/v3/tenants/owners": newOwnerBody,
@@ -60,7 +58,7 @@ func TestOfManyWhoMakeTheSameRowOneDoes(t *testing.T) {
 }
 
 func TestTwoPrimarySitesAreNeverMade(t *testing.T) {
-	testdb.Each(t, migrations.Tenants, func(t *testing.T, db *database.DB) {
+	each(t, func(t *testing.T, db *database.DB) {
 		h := replicas(t, db)
 		got := atOnce(t, 6, h, "POST", "/v3/sites", func(i int) string {
 			return body(t, newSiteBody, object{
@@ -73,7 +71,7 @@ func TestTwoPrimarySitesAreNeverMade(t *testing.T) {
 }
 
 func TestUpdatesAtTheSameTimeAreAllKept(t *testing.T) {
-	testdb.Each(t, migrations.Tenants, func(t *testing.T, db *database.DB) {
+	each(t, func(t *testing.T, db *database.DB) {
 		h := replicas(t, db)
 		const n = 24
 		fields := []string{"description", "admin_user", "token_service"}
@@ -106,7 +104,7 @@ func TestUpdatesAtTheSameTimeAreAllKept(t *testing.T) {
 }
 
 func TestAReferenceNeverOutlivesWhatItNames(t *testing.T) {
-	testdb.Each(t, migrations.Tenants, func(t *testing.T, db *database.DB) {
+	each(t, func(t *testing.T, db *database.DB) {
 		h := replicas(t, db)
 		for i := range 5 {
 			wants(t, h[0], 201, "", "POST", "/v3/tenants/owners", body(t, newOwnerBody, nil))

@@ -33,9 +33,9 @@ var published = map[string]bool{
 //
 // It accepts wrapped or unwrapped PEM of SubjectPublicKeyInfo or PKCS#1, with
 // LF, CRLF or the two characters \n for line breaks. RSA keys below 2048 or
-// above 8192 bits or with an exponent below 65537, published example keys, other
-// kinds of keys, private keys and anything around the key are refused with an apierr.Invalid that
-// never repeats the input.
+// above 8192 bits or with an exponent below 65537, published example keys,
+// keys of other types, private keys and anything around the key are refused
+// with an apierr.Invalid that never repeats the input.
 func NormalizePublicKey(text string) (string, error) {
 	if len(text) > maxPublicKey {
 		return "", apierr.Invalidf("The field public_key must be at most %d characters long.", maxPublicKey)

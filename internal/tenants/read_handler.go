@@ -73,13 +73,17 @@ func (h readHandler) listed(c *gin.Context) (*snapshot, error) {
 	return h.current(c)
 }
 
+// window reads which part of a list is asked for, and then the registry.
+func (r reads[R, T]) window(c *gin.Context) (window httpapi.Window, now *snapshot, err error) {
+	if window, err = httpapi.QueryWindow(c); err == nil {
+		now, err = r.find(c)
+	}
+	return window, now, err
+}
+
 // list answers with the records that the query's window asks for.
 func (r reads[R, T]) list(c *gin.Context) error {
-	window, err := httpapi.QueryWindow(c)
-	if err != nil {
-		return err
-	}
-	now, err := r.find(c)
+	window, now, err := r.window(c)
 	if err != nil {
 		return err
 	}
@@ -122,11 +126,7 @@ func (r reads[R, T]) write(c *gin.Context, response *responsecache.Response) {
 // whose id is in the path, oldest first.
 func (r reads[R, T]) history(past history.Store) httpapi.Handler {
 	return func(c *gin.Context) error {
-		window, err := httpapi.QueryWindow(c)
-		if err != nil {
-			return err
-		}
-		now, err := r.find(c)
+		window, now, err := r.window(c)
 		if err != nil {
 			return err
 		}

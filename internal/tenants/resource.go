@@ -43,6 +43,17 @@ func (s *Stamps) stamp(at time.Time, by string, isNew bool) {
 	s.LastUpdateTime, s.LastUpdatedBy = at, by
 }
 
+// timesResponse is what responses show of the stamps of owners and LDAP
+// connections.
+type timesResponse struct {
+	CreateTime     string `json:"create_time"`
+	LastUpdateTime string `json:"last_update_time"`
+}
+
+func newTimesResponse(s Stamps) timesResponse {
+	return timesResponse{CreateTime: field.Time(s.CreateTime), LastUpdateTime: field.Time(s.LastUpdateTime)}
+}
+
 // ID returns what identifies the record.
 func (r Resource[R]) ID(record *R) string { return *r.Fields[0].Of(record).(*string) }
 

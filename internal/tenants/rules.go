@@ -118,7 +118,7 @@ func (p *plan) checkAddresses() error {
 	return nil
 }
 
-// checkReferences says which of the rows that a tenant names is missing,
+// checkReferences says which of the records that a tenant names is missing,
 // before the foreign keys would refuse without saying so.
 func (p *plan) checkReferences(t Tenant) error {
 	if _, found := p.sites.records[t.SiteID]; !found {

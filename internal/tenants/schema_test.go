@@ -9,7 +9,6 @@ import (
 	"testing"
 
 	"gatehouse/internal/database"
-	"gatehouse/internal/testdb"
 	"gatehouse/migrations"
 )
 
@@ -95,7 +94,7 @@ func TestTheSchemaRefusesWhatTheRulesRefuse(t *testing.T) {
 }
 
 func TestTheSchemaCanBeTakenDownAndUpAgain(t *testing.T) {
-	testdb.Each(t, migrations.Tenants, func(t *testing.T, db *database.DB) {
+	each(t, func(t *testing.T, db *database.DB) {
 		files, err := migrations.Tenants.For(db.Dialect())
 		if err != nil {
 			t.Fatal(err)

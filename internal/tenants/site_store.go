@@ -1,9 +1,6 @@
 package tenants
 
-import (
-	"gatehouse/internal/database"
-	"gatehouse/internal/tenants/field"
-)
+import "gatehouse/internal/tenants/field"
 
 type siteRow struct {
 	SiteID                string `gorm:"primaryKey"`
@@ -11,11 +8,8 @@ type siteRow struct {
 	BaseURL               *string
 	TenantBaseURLTemplate *string
 	SiteAdminTenantID     string
-	Services              []string `gorm:"serializer:json"`
-	CreateTime            database.Micros
-	CreatedBy             string
-	LastUpdateTime        database.Micros
-	LastUpdatedBy         string
+	Services              []string  `gorm:"serializer:json"`
+	Stamps                stampsRow `gorm:"embedded"`
 }
 
 // TableName implements GORM's Tabler.
@@ -25,8 +19,7 @@ func newSiteRow(s Site) siteRow {
 	return siteRow{
 		SiteID: s.ID, IsPrimary: s.Primary, BaseURL: field.Null(s.BaseURL), TenantBaseURLTemplate: field.Null(s.TenantBaseURLTemplate),
 		SiteAdminTenantID: s.AdminTenantID, Services: field.List(s.Services),
-		CreateTime: database.At(s.CreateTime), CreatedBy: s.CreatedBy,
-		LastUpdateTime: database.At(s.LastUpdateTime), LastUpdatedBy: s.LastUpdatedBy,
+		Stamps: newStampsRow(s.Stamps),
 	}
 }
 
@@ -35,6 +28,6 @@ func (r siteRow) record() Site {
 		ID: r.SiteID, Primary: r.IsPrimary, BaseURL: field.NotNull(r.BaseURL),
 		TenantBaseURLTemplate: field.NotNull(r.TenantBaseURLTemplate),
 		AdminTenantID:         r.SiteAdminTenantID, Services: r.Services,
-		Stamps: Stamps{r.CreateTime.Time(), r.CreatedBy, r.LastUpdateTime.Time(), r.LastUpdatedBy},
+		Stamps: r.Stamps.stamps(),
 	}
 }

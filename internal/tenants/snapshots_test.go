@@ -15,7 +15,6 @@ import (
 
 	"gatehouse/internal/apitest"
 	"gatehouse/internal/database"
-	"gatehouse/internal/testdb"
 	"gatehouse/migrations"
 )
 
@@ -63,7 +62,7 @@ func TestAWriteThatChangesNothingKeepsTheTag(t *testing.T) {
 }
 
 func TestWritesOfAnotherReplicaAreSeenWithinTwoSeconds(t *testing.T) {
-	testdb.Each(t, migrations.Tenants, func(t *testing.T, db *database.DB) {
+	each(t, func(t *testing.T, db *database.DB) {
 		writer, reader := pair(t, db)
 		seed(t, writer, devSeed("8080"))
 		h := engine(t, reader)
@@ -131,7 +130,7 @@ func within(t testing.TB, limit time.Duration, what string, done func() bool) {
 // The write comes exactly between the reading of the sites and that of the
 // tenants.
 func TestACopyThatAWriteInterruptsIsBegunAnew(t *testing.T) {
-	testdb.Each(t, migrations.Tenants, func(t *testing.T, db *database.DB) {
+	each(t, func(t *testing.T, db *database.DB) {
 		writer, reader := pair(t, db)
 		seed(t, writer, devSeed("8080"))
 		armed := true
@@ -162,7 +161,7 @@ func TestACopyThatAWriteInterruptsIsBegunAnew(t *testing.T) {
 // Two processes write the site's and the tenants' ports together, in one
 // transaction each; no answer may show one of them old and the other new.
 func TestNoReaderSeesHalfAWrite(t *testing.T) {
-	testdb.Each(t, migrations.Tenants, func(t *testing.T, db *database.DB) {
+	each(t, func(t *testing.T, db *database.DB) {
 		writer, reader := pair(t, db)
 		seed(t, writer, devSeed("10000"))
 		stop := make(chan struct{})
@@ -317,7 +316,7 @@ func TestStartAndCloseKeepTheirPromises(t *testing.T) {
 }
 
 func TestNewWantsAllItNeeds(t *testing.T) {
-	db := testdb.New(t, migrations.Tenants)
+	db := newDB(t)
 	log := slog.New(slog.DiscardHandler)
 	for _, deps := range []Deps{{}, {DB: db, Log: log}, {DB: db, Now: time.Now}, {Log: log, Now: time.Now}} {
 		if _, err := New(deps); err == nil {

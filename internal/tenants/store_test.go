@@ -10,8 +10,6 @@ import (
 
 	"gatehouse/internal/apierr"
 	"gatehouse/internal/database"
-	"gatehouse/internal/testdb"
-	"gatehouse/migrations"
 )
 
 var stampedAtNoon = Stamps{noon, "tenants@admin", noon.Add(time.Microsecond), "tenants@admin"}
@@ -70,7 +68,7 @@ func keeps[R any](t *testing.T, table table[R], records []R, changed, wanted R) 
 }
 
 func TestRecordsComeBackAsTheyWereStoredAndKeepHowTheyCameToBe(t *testing.T) {
-	testdb.Each(t, migrations.Tenants, func(t *testing.T, db *database.DB) {
+	each(t, func(t *testing.T, db *database.DB) {
 		tables := newTables(db)
 		made, later := noon.Add(time.Hour), noon.Add(2*time.Hour)
 
@@ -123,7 +121,7 @@ func TestRecordsComeBackAsTheyWereStoredAndKeepHowTheyCameToBe(t *testing.T) {
 
 // Without the registry's lock and rules, the index alone must hold.
 func TestOnlyOneOfManyConcurrentPrimarySitesIsMade(t *testing.T) {
-	testdb.Each(t, migrations.Tenants, func(t *testing.T, db *database.DB) {
+	each(t, func(t *testing.T, db *database.DB) {
 		table := newTables(db).sites
 		const n = 8
 		errs := make([]error, n)

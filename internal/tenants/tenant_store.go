@@ -1,9 +1,6 @@
 package tenants
 
-import (
-	"gatehouse/internal/database"
-	"gatehouse/internal/tenants/field"
-)
+import "gatehouse/internal/tenants/field"
 
 type tenantRow struct {
 	TenantID                string `gorm:"primaryKey"`
@@ -20,10 +17,7 @@ type tenantRow struct {
 	ServiceLDAPConnectionID *string `gorm:"column:service_ldap_connection_id"`
 	UserLDAPConnectionID    *string `gorm:"column:user_ldap_connection_id"`
 	Description             *string
-	CreateTime              database.Micros
-	CreatedBy               string
-	LastUpdateTime          database.Micros
-	LastUpdatedBy           string
+	Stamps                  stampsRow `gorm:"embedded"`
 }
 
 // TableName implements GORM's Tabler.
@@ -37,8 +31,7 @@ func newTenantRow(t Tenant) tenantRow {
 		PublicKey: field.Null(t.PublicKey), Description: field.Null(t.Description),
 		ServiceLDAPConnectionID: field.Null(t.ServiceLDAPConnectionID),
 		UserLDAPConnectionID:    field.Null(t.UserLDAPConnectionID),
-		CreateTime:              database.At(t.CreateTime), CreatedBy: t.CreatedBy,
-		LastUpdateTime: database.At(t.LastUpdateTime), LastUpdatedBy: t.LastUpdatedBy,
+		Stamps:                  newStampsRow(t.Stamps),
 	}
 }
 
@@ -50,6 +43,6 @@ func (r tenantRow) record() Tenant {
 		PublicKey: field.NotNull(r.PublicKey), Description: field.NotNull(r.Description),
 		ServiceLDAPConnectionID: field.NotNull(r.ServiceLDAPConnectionID),
 		UserLDAPConnectionID:    field.NotNull(r.UserLDAPConnectionID),
-		Stamps:                  Stamps{r.CreateTime.Time(), r.CreatedBy, r.LastUpdateTime.Time(), r.LastUpdatedBy},
+		Stamps:                  r.Stamps.stamps(),
 	}
 }

@@ -3,6 +3,6 @@
 // an absent text is written. Each check returns nil or an apierr.Invalid error
 // that names the field.
 //
-// Rules that look at more than one field, or at other rows, belong to the
+// Rules that look at more than one field, or at other records, belong to the
 // resource they protect.
 package field

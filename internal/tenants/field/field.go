@@ -31,7 +31,7 @@ var (
 )
 
 // IsSiteID reports whether id could be the id of a site, and so may be
-// repeated in an answer.
+// repeated in a response.
 func IsSiteID(id string) bool { return len(id) <= MaxID && siteID.MatchString(id) }
 
 // IsTenantID reports whether id has the shape of a tenant id. Which of these

@@ -10,7 +10,7 @@ import (
 	"gatehouse/internal/tenants/field"
 )
 
-// Reply answers the request with those updates of the row that the window
+// Reply answers the request with those updates of the record that the window
 // asks for, oldest first.
 func (s Store) Reply(c *gin.Context, id string, window httpapi.Window, message string) error {
 	ctx := c.Request.Context()

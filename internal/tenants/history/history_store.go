@@ -10,29 +10,29 @@ import (
 	"gatehouse/internal/database"
 )
 
-// Change is a field of a row with its values before and after an update, as
+// Change is a field of a record with its values before and after an update, as
 // JSON has them.
 type Change struct {
 	Field     string
 	Prev, New any
 }
 
-// Entry is one update of a row.
+// Entry is one update of a record.
 type Entry struct {
-	ID      string // of the row
+	ID      string // of the record
 	At      time.Time
 	By      string          // user@tenant, or what made the update
 	Updates json.RawMessage // an object: {"field": {"prev": …, "new": …}}
 }
 
-// Store is the history of one kind of rows.
+// Store is the history of one resource.
 type Store struct {
 	db     *database.DB
 	table  string
-	column string // of the row's id, which answers call it by, too
+	column string // of the record's id, which responses call it by, too
 }
 
-// New returns the history that is kept in a table whose column names the row.
+// New returns the history that is kept in a table whose column names the record.
 func New(db *database.DB, table, column string) Store {
 	return Store{db: db, table: table, column: column}
 }
@@ -43,12 +43,12 @@ type values struct {
 	New  any `json:"new"`
 }
 
-// Add notes an update of the row with the id.
+// Add notes an update of the record with the id.
 func (s Store) Add(ctx context.Context, id string, at time.Time, by string, changes []Change) error {
 	updates := make(map[string]values, len(changes))
 	for _, c := range changes {
 		v := values{Prev: c.Prev, New: c.New}
-		if c.Field == "status" { // upper case, as answers have it
+		if c.Field == "status" { // upper case, as responses have it
 			v = values{Prev: upper(c.Prev), New: upper(c.New)}
 		}
 		updates[c.Field] = v
@@ -73,7 +73,7 @@ func upper(value any) any {
 	return value
 }
 
-// Of returns the updates of the row with the id, oldest first.
+// Of returns the updates of the record with the id, oldest first.
 func (s Store) Of(ctx context.Context, id string) ([]Entry, error) {
 	var rows []struct {
 		UpdateTime database.Micros

@@ -206,7 +206,7 @@ func record[R any](r *reader, place string, res tenants.Resource[R], n *yaml.Nod
 // own form.
 func tidy(t *tenants.Tenant, name string) (err error) {
 	switch {
-	case name == "status": // answers have it in upper case
+	case name == "status": // responses have it in upper case
 		t.Status = tenants.Status(strings.ToLower(string(t.Status)))
 	case name == publicKey && t.PublicKey != "":
 		t.PublicKey, err = tenants.NormalizePublicKey(t.PublicKey)
