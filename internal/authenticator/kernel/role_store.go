@@ -51,14 +51,15 @@ func (s store) insertRole(ctx context.Context, r roleRow) (bool, error) {
 
 // role returns one role; false when there is none.
 func (s store) role(ctx context.Context, tenantID, name string) (roleRow, bool, error) {
-	r := roleRow{TenantID: tenantID, Name: name}
-	found, err := s.db.QueryRow(ctx, `
-SELECT owner, owner_tenant, description, create_time, last_update_time FROM roles WHERE tenant_id = ? AND name = ?`,
-		[]any{tenantID, name}, &r.Owner, &r.OwnerTenant, &r.Description, &r.CreateTime, &r.LastUpdateTime)
+	var rows []roleRow
+	err := s.db.Conn(ctx).Where("tenant_id = ? AND name = ?", tenantID, name).Limit(1).Find(&rows).Error
 	if err != nil {
 		return roleRow{}, false, fmt.Errorf("read role: %w", err)
 	}
-	return r, found, nil
+	if len(rows) == 0 {
+		return roleRow{}, false, nil
+	}
+	return rows[0], true, nil
 }
 
 func (s store) roleNames(ctx context.Context, tenantID string) ([]string, error) {
@@ -109,14 +110,14 @@ func (s store) isGranted(ctx context.Context, tenantID, role, username string) (
 // isService reports whether the registry gives an account a role that is a
 // service's. Administrators are people.
 func (s store) isService(ctx context.Context, tenantID, username string) (bool, error) {
-	var one int
-	found, err := s.db.QueryRow(ctx, `
-SELECT 1 FROM role_grants WHERE tenant_id = ? AND username = ? AND source = ? AND role <> ? LIMIT 1`,
-		[]any{tenantID, username, fromRegistry, AdminRole}, &one)
+	var held int64
+	err := s.db.Conn(ctx).Model(&grantRow{}).
+		Where("tenant_id = ? AND username = ? AND source = ? AND role <> ?", tenantID, username, fromRegistry, AdminRole).
+		Count(&held).Error
 	if err != nil {
 		return false, fmt.Errorf("read grants of services: %w", err)
 	}
-	return found, nil
+	return held > 0, nil
 }
 
 func (s store) usersWith(ctx context.Context, tenantID, role string) ([]string, error) {

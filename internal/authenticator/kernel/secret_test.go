@@ -4,28 +4,16 @@ import (
 	"maps"
 	"strings"
 	"testing"
-	"time"
 
 	"gatehouse/internal/apierr"
+	"gatehouse/internal/authenticator/authtest"
 	"gatehouse/internal/authenticator/kernel"
 	"gatehouse/internal/database"
-	"gatehouse/internal/seal"
-	"gatehouse/internal/testdb"
-	"gatehouse/migrations"
 )
 
-func secretsOn(t *testing.T, db *database.DB) *kernel.Service {
-	t.Helper()
-	box, err := seal.New(seal.NewKey())
-	if err != nil {
-		t.Fatal(err)
-	}
-	return kernel.New(db, box, time.Now)
-}
-
 func TestASecretIsReadByItsAddressAndTheNewestVersionCounts(t *testing.T) {
-	testdb.Each(t, migrations.Authenticator, func(t *testing.T, db *database.DB) {
-		s := secretsOn(t, db)
+	each(t, func(t *testing.T, db *database.DB) {
+		s := newService(t, db)
 		at := kernel.SecretAddress{TenantID: "admin", Type: kernel.UserSecret, Account: "authenticator", Name: "ldap.dev"}
 		for _, value := range []string{"first", "second"} {
 			if err := s.SetSecret(t.Context(), at, map[string]string{"password": value}); err != nil {
@@ -51,21 +39,21 @@ func TestASecretIsReadByItsAddressAndTheNewestVersionCounts(t *testing.T) {
 }
 
 func TestSecretsAreSealedForTheirPlace(t *testing.T) {
-	db := testdb.New(t, migrations.Authenticator)
-	s := secretsOn(t, db)
+	f := authtest.OnSQLite(t)
+	s := f.Kernel()
 	at := kernel.SecretAddress{TenantID: "admin", Type: kernel.UserSecret, Account: "authenticator", Name: "ldap.dev"}
-	value := seal.NewSecret()
+	value := authtest.Secret(t)
 	if err := s.SetSecret(t.Context(), at, map[string]string{"password": value}); err != nil {
 		t.Fatal(err)
 	}
 	var stored string
-	if err := db.Conn(t.Context()).Raw("SELECT content FROM secrets").Scan(&stored).Error; err != nil {
+	if err := f.DB.Conn(t.Context()).Raw("SELECT content FROM secrets").Scan(&stored).Error; err != nil {
 		t.Fatal(err)
 	}
 	if strings.Contains(stored, value) || strings.Contains(stored, "password") {
 		t.Error("the secret stands in the database")
 	}
-	if err := db.Conn(t.Context()).Exec("UPDATE secrets SET account = 'files'").Error; err != nil {
+	if err := f.DB.Conn(t.Context()).Exec("UPDATE secrets SET account = 'files'").Error; err != nil {
 		t.Fatal(err)
 	}
 	at.Account = "files"
@@ -75,7 +63,7 @@ func TestSecretsAreSealedForTheirPlace(t *testing.T) {
 }
 
 func TestNamesThatCannotBeAreRefused(t *testing.T) {
-	s := secretsOn(t, testdb.New(t, migrations.Authenticator))
+	s := newService(t, onlyDB(t))
 	for _, name := range []string{"", "a b", "ä", "a/b", "a\x00", strings.Repeat("a", 201)} {
 		err := s.SetSecret(t.Context(), kernel.SecretAddress{TenantID: "admin", Type: kernel.UserSecret, Account: "x", Name: name}, nil)
 		if !apierr.Is(err, apierr.Invalid) {
