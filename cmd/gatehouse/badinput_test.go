@@ -1,83 +1,91 @@
 package main
 
 import (
-	"crypto/hmac"
+	"cmp"
 	"crypto/rand"
 	"crypto/rsa"
-	"crypto/sha256"
 	"encoding/base64"
-	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
-
-	"gatehouse/internal/seal"
 )
 
 func TestBadTokenRequestsAreRefusedClearly(t *testing.T) {
 	r := start(t)
-	c := r.register(r.ada, r.login(r.ada), `{}`)
-	good := fmt.Sprintf(`{"grant_type": "password", "username": "ada", "password": %q}`, r.ada.password)
+	c := r.client(r.ada)
 	form := "grant_type=password&username=ada&password=" + r.ada.password
-	tests := map[string]struct {
-		path, media, body string
-		headers           header
-		status            int
-		code, names       string
-	}{
-		"empty body":               {body: "", media: asJSON, status: 400, code: "invalid_request", names: "empty"},
-		"no content type":          {body: good, status: 415, code: "invalid_request", names: "Content-Type"},
-		"another content type":     {body: good, media: "text/plain", status: 415, code: "invalid_request", names: "text/plain"},
-		"truncated JSON":           {body: good[:len(good)-5], media: asJSON, status: 400, code: "invalid_request"},
-		"not an object":            {body: `["grant_type"]`, media: asJSON, status: 400, code: "invalid_request", names: "object"},
-		"number for a string":      {body: `{"grant_type": 5}`, media: asJSON, status: 400, code: "invalid_request", names: "grant_type"},
-		"doubled in JSON":          {body: `{"grant_type": "password", "grant_type": "password"}`, media: asJSON, status: 400, code: "invalid_request", names: "grant_type"},
-		"doubled in the form":      {body: form + "&username=bob", media: asForm, status: 400, code: "invalid_request", names: "username"},
-		"oversized":                {body: `{"x": "` + strings.Repeat("x", 1<<20) + `"}`, media: asJSON, status: 413, code: "invalid_request"},
-		"no grant_type":            {body: `{"username": "ada"}`, media: asJSON, status: 400, code: "invalid_request", names: "grant_type"},
-		"unknown grant_type":       {body: `{"grant_type": "magic"}`, media: asJSON, status: 400, code: "unsupported_grant_type", names: "Invalid grant_type"},
-		"no password":              {body: `{"grant_type": "password", "username": "ada"}`, media: asJSON, status: 400, code: "invalid_request", names: "username and password are required"},
-		"empty password":           {body: `{"grant_type": "password", "username": "ada", "password": ""}`, media: asJSON, status: 400, code: "invalid_request", names: "username and password are required"},
-		"password in the URL":      {path: "?password=" + r.ada.password, body: `{"grant_type": "password", "username": "ada"}`, media: asJSON, status: 400, code: "invalid_request", names: "password"},
-		"grant_type in the URL":    {path: "?grant_type=password", body: good, media: asJSON, status: 400, code: "invalid_request", names: "grant_type"},
-		"NUL in the user name":     {body: `{"grant_type": "password", "username": "ada\u0000", "password": "x"}`, media: asJSON, status: 400, code: "invalid_request", names: "username"},
-		"invalid UTF-8":            {body: "{\"grant_type\": \"password\", \"username\": \"\xff\"}", media: asJSON, status: 400, code: "invalid_request"},
-		"4 KB user name":           {body: `{"grant_type": "password", "username": "` + strings.Repeat("a", 4096) + `", "password": "x"}`, media: asJSON, status: 400, code: "invalid_grant"},
-		"LDAP star":                {body: `{"grant_type": "password", "username": "ad*", "password": "x"}`, media: asJSON, status: 400, code: "invalid_grant"},
-		"LDAP filter":              {body: `{"grant_type": "password", "username": "ada)(uid=*", "password": "x"}`, media: asJSON, status: 400, code: "invalid_grant"},
-		"LDAP DN":                  {body: fmt.Sprintf(`{"grant_type": "password", "username": "bob,ou=dev,dc=tapis+uid=ada", "password": %q}`, r.bob.password), media: asJSON, status: 400, code: "invalid_grant"},
-		"look-alike":               {body: fmt.Sprintf(`{"grant_type": "password", "username": "аda", "password": %q}`, r.ada.password), media: asJSON, status: 400, code: "invalid_grant"},
-		"fullwidth":                {body: fmt.Sprintf(`{"grant_type": "password", "username": "ａda", "password": %q}`, r.ada.password), media: asJSON, status: 400, code: "invalid_grant"},
-		"trailing space":           {body: fmt.Sprintf(`{"grant_type": "password", "username": "ada ", "password": %q}`, r.ada.password), media: asJSON, status: 400, code: "invalid_grant"},
-		"Basic without colon":      {headers: header{"Authorization": "Basic " + base64.StdEncoding.EncodeToString([]byte("x"))}, body: good, media: asJSON, status: 400, code: "invalid_request", names: "Authorization"},
-		"Basic not base64":         {headers: header{"Authorization": "Basic %%%"}, body: good, media: asJSON, status: 400, code: "invalid_request", names: "Authorization"},
-		"Basic and another client": {headers: c.basic(), body: strings.Replace(good, "{", `{"client_id": "x",`, 1), media: asJSON, status: 400, code: "invalid_request", names: "differ"},
-		"key and secret differ":    {body: strings.Replace(good, "{", `{"client_id": "x", "client_key": "a", "client_secret": "b",`, 1), media: asJSON, status: 400, code: "invalid_request", names: "client_secret"},
-		"key without client":       {body: strings.Replace(good, "{", `{"client_key": "a",`, 1), media: asJSON, status: 400, code: "invalid_request", names: "client_id"},
-		"refresh without token":    {headers: c.basic(), body: `{"grant_type": "refresh_token"}`, media: asJSON, status: 400, code: "invalid_request", names: "refresh_token"},
-		"code without code":        {headers: c.basic(), body: `{"grant_type": "authorization_code"}`, media: asJSON, status: 400, code: "invalid_request", names: "code"},
-		"code without client":      {body: `{"grant_type": "authorization_code", "code": "x"}`, media: asJSON, status: 401, code: "invalid_client"},
-		"unknown code":             {headers: c.basic(), body: `{"grant_type": "authorization_code", "code": "x"}`, media: asJSON, status: 400, code: "invalid_grant"},
-		"code in the URL":          {path: "?code=x", headers: c.basic(), body: `{"grant_type": "authorization_code"}`, media: asJSON, status: 400, code: "invalid_request", names: "code"},
-		"short verifier":           {headers: c.basic(), body: `{"grant_type": "authorization_code", "code": "x", "code_verifier": "y"}`, media: asJSON, status: 400, code: "invalid_request", names: "code_verifier"},
-		"device without code":      {headers: c.basic(), body: `{"grant_type": "device_code"}`, media: asJSON, status: 400, code: "invalid_request", names: "device_code"},
-		"unknown device code":      {headers: c.basic(), body: `{"grant_type": "urn:ietf:params:oauth:grant-type:device_code", "device_code": "x"}`, media: asJSON, status: 400, code: "invalid_grant"},
-		"client for itself":        {headers: c.basic(), body: `{"grant_type": "client_credentials"}`, media: asJSON, status: 400, code: "unauthorized_client"},
+	const noPassword = `{"grant_type": "password", "username": "ada"}`
+	as := func(name, password string) string {
+		return fmt.Sprintf(`{"grant_type": "password", "username": "%s", "password": %q}`, name, password)
 	}
-	for name, test := range tests {
+	good := as("ada", r.ada.password)
+	with := func(members string) string { return "{" + members + ", " + good[1:] }
+	code := func(members string) string { return `{"grant_type": "authorization_code"` + members + `}` }
+	basic := func(value string) header { return header{"Authorization": "Basic " + value} }
+	noColon := base64.StdEncoding.EncodeToString([]byte("x"))
+	const refused, bothRequired = "invalid_grant", "username and password are required"
+	for name, test := range map[string]struct {
+		path, media, body string // media: JSON, unless another or "none"
+		headers           header
+		status            int    // 400, unless another
+		code              string // invalid_request, unless another
+		names             string
+	}{
+		"empty body":               {body: "", names: "empty"},
+		"no content type":          {body: good, media: "none", status: 415, names: "Content-Type"},
+		"another content type":     {body: good, media: "text/plain", status: 415, names: "text/plain"},
+		"truncated JSON":           {body: good[:len(good)-5]},
+		"not an object":            {body: `["grant_type"]`, names: "object"},
+		"number for a string":      {body: `{"grant_type": 5}`, names: "grant_type"},
+		"doubled in JSON":          {body: `{"grant_type": "password", "grant_type": "password"}`, names: "grant_type"},
+		"doubled in the form":      {body: form + "&username=bob", media: asForm, names: "username"},
+		"oversized":                {body: `{"x": "` + strings.Repeat("x", 1<<20) + `"}`, status: 413},
+		"no grant_type":            {body: `{"username": "ada"}`, names: "grant_type"},
+		"unknown grant_type":       {body: `{"grant_type": "magic"}`, code: "unsupported_grant_type", names: "Invalid grant_type"},
+		"no password":              {body: noPassword, names: bothRequired},
+		"empty password":           {body: as("ada", ""), names: bothRequired},
+		"password in the URL":      {path: "?password=" + r.ada.password, body: noPassword, names: "password"},
+		"grant_type in the URL":    {path: "?grant_type=password", body: good, names: "grant_type"},
+		"NUL in the user name":     {body: as(`ada\u0000`, "x"), names: "username"},
+		"invalid UTF-8":            {body: "{\"grant_type\": \"password\", \"username\": \"\xff\"}"},
+		"4 KB user name":           {body: as(strings.Repeat("a", 4096), "x"), code: refused},
+		"LDAP star":                {body: as("ad*", "x"), code: refused},
+		"LDAP filter":              {body: as("ada)(uid=*", "x"), code: refused},
+		"LDAP DN":                  {body: as("bob,ou=dev,dc=tapis+uid=ada", r.bob.password), code: refused},
+		"look-alike":               {body: as("аda", r.ada.password), code: refused},
+		"fullwidth":                {body: as("ａda", r.ada.password), code: refused},
+		"trailing space":           {body: as("ada ", r.ada.password), code: refused},
+		"Basic without colon":      {headers: basic(noColon), body: good, names: "Authorization"},
+		"Basic not base64":         {headers: basic("%%%"), body: good, names: "Authorization"},
+		"Basic and another client": {headers: c.basic(), body: with(`"client_id": "x"`), names: "differ"},
+		"key and secret differ":    {body: with(`"client_id": "x", "client_key": "a", "client_secret": "b"`), names: "client_secret"},
+		"key without client":       {body: with(`"client_key": "a"`), names: "client_id"},
+		"refresh without token":    {headers: c.basic(), body: `{"grant_type": "refresh_token"}`, names: "refresh_token"},
+		"code without code":        {headers: c.basic(), body: code(``), names: "code"},
+		"code without client":      {body: code(`, "code": "x"`), status: 401, code: "invalid_client"},
+		"unknown code":             {headers: c.basic(), body: code(`, "code": "x"`), code: refused},
+		"code in the URL":          {path: "?code=x", headers: c.basic(), body: code(``), names: "code"},
+		"short verifier":           {headers: c.basic(), body: code(`, "code": "x", "code_verifier": "y"`), names: "code_verifier"},
+		"device without code":      {headers: c.basic(), body: `{"grant_type": "device_code"}`, names: "device_code"},
+		"unknown device code": {
+			headers: c.basic(), code: refused,
+			body: `{"grant_type": "urn:ietf:params:oauth:grant-type:device_code", "device_code": "x"}`,
+		},
+		"client for itself": {headers: c.basic(), body: `{"grant_type": "client_credentials"}`, code: "unauthorized_client"},
+	} {
 		t.Run(name, func(t *testing.T) {
-			h := header{}
-			for k, v := range test.headers {
-				h[k] = v
+			h := header{"Content-Type": cmp.Or(test.media, asJSON)}
+			if test.media == "none" {
+				h = header{}
 			}
-			if test.media != "" {
-				h["Content-Type"] = test.media
-			}
-			got := r.send(http.MethodPost, r.ada.host, tokenPath+test.path, h, test.body).want(t, test.status, test.code)
+			maps.Copy(h, test.headers)
+			got := r.send(http.MethodPost, r.ada.host, tokenPath+test.path, h, test.body).
+				want(t, cmp.Or(test.status, 400), cmp.Or(test.code, "invalid_request"))
 			message, _ := got.body["message"].(string)
 			if !strings.Contains(message, test.names) {
 				t.Errorf("%q does not name %q", message, test.names)
@@ -95,8 +103,8 @@ func TestBadTokenRequestsAreRefusedClearly(t *testing.T) {
 func TestTheDirectorysSpellingIsTheSubject(t *testing.T) {
 	r := start(t)
 	for _, typed := range []string{"ada", "ADA", "Ada"} {
-		got := r.tokens(r.ada.host, nil, map[string]any{"grant_type": "password", "username": typed, "password": r.ada.password}).want(t, 200, "")
-		if sub := claims(t, got.body["access_token"].(string))["sub"]; sub != "ada@dev" {
+		got := r.tokens(r.ada.host, nil, passwordGrant(typed, r.ada.password)).want(t, 200, "")
+		if sub := claims(t, got.access())["sub"]; sub != "ada@dev" {
 			t.Errorf("%s became %v", typed, sub)
 		}
 	}
@@ -115,20 +123,18 @@ func TestOnlyTheHostSelectsTheTenant(t *testing.T) {
 		"X-Tapis-Tenant": "lab", "X-Forwarded-Host": r.labAda.host, "Forwarded": "host=" + r.labAda.host, "X-Tapis-Local-Tenant": "lab",
 	} {
 		got := r.tokens(r.ada.host, header{name: value}, r.ada.grant()).want(t, 200, "")
-		if id := claims(t, got.body["access_token"].(string))["tapis/tenant_id"]; id != "dev" {
+		if id := claims(t, got.access())["tapis/tenant_id"]; id != "dev" {
 			t.Errorf("%s selected %v", name, id)
 		}
 	}
-	upper := r.tokens("LOCALHOST:"+r.port, nil, r.ada.grant()).want(t, 200, "")
-	if id := claims(t, upper.body["access_token"].(string))["tapis/tenant_id"]; id != "dev" {
-		t.Errorf("got %v", id)
-	}
-	// The template's host names the tenant too.
-	if got := r.tokens("dev.localhost:"+r.port, nil, r.ada.grant()).want(t, 200, ""); claims(t, got.body["access_token"].(string))["tapis/tenant_id"] != "dev" {
-		t.Error("the template's host names another tenant")
+	for _, host := range []string{"LOCALHOST:" + r.port, "dev.localhost:" + r.port} { // the template's host names it, too
+		got := r.tokens(host, nil, r.ada.grant()).want(t, 200, "")
+		if id := claims(t, got.access())["tapis/tenant_id"]; id != "dev" {
+			t.Errorf("%s selected %v", host, id)
+		}
 	}
 	// People of one tenant are unknown in another, whoever shares their name.
-	r.tokens(r.labAda.host, nil, map[string]any{"grant_type": "password", "username": "ada", "password": r.ada.password}).want(t, 400, "invalid_grant")
+	r.tokens(r.labAda.host, nil, passwordGrant("ada", r.ada.password)).want(t, 400, "invalid_grant")
 	r.tokens(r.labAda.host, nil, r.bob.grant()).want(t, 400, "invalid_grant")
 }
 
@@ -136,22 +142,26 @@ func TestForgedAndForeignAccessTokensAreRefused(t *testing.T) {
 	r := start(t)
 	good := r.login(r.ada)
 	c := r.register(r.ada, good, `{}`)
-	refresh := r.tokens(r.ada.host, c.basic(), r.ada.grant()).body["refresh_token"].(string)
-	body := claims(t, good)
+	refresh := r.tokens(r.ada.host, c.basic(), r.ada.grant()).refresh()
+	body, kid := claims(t, good), kidOf(t, good)
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		t.Fatal(err)
+	}
 	tests := map[string]string{
 		"empty segments":    "..",
 		"garbage":           "x",
 		"tampered":          tamper(good),
 		"cut":               good[:len(good)-3],
 		"refresh token":     refresh,
-		"alg none":          resign(t, body, map[string]any{"alg": "none", "typ": "JWT"}, func(string) string { return "" }),
-		"HS256, public key": resign(t, body, map[string]any{"alg": "HS256", "typ": "JWT", "kid": kidOf(t, good)}, hs256(r.publicKey("dev"))),
-		"own RSA key":       foreign(t, body, kidOf(t, good)),
-		"unknown kid":       foreign(t, body, "forged"),
+		"alg none":          forge(t, body, jwt.SigningMethodNone, jwt.UnsafeAllowNoneSignatureType, nil),
+		"HS256, public key": forge(t, body, jwt.SigningMethodHS256, []byte(r.publishedKey("dev")), kid),
+		"own RSA key":       forge(t, body, jwt.SigningMethodRS256, key, kid),
+		"unknown kid":       forge(t, body, jwt.SigningMethodRS256, key, "forged"),
 		"huge":              good + strings.Repeat("A", 20<<10),
 	}
 	ask := func(token string) reply {
-		return r.send(http.MethodGet, r.ada.host, "/v3/oauth2/userinfo", header{"X-Tapis-Token": token}, "")
+		return r.get(r.ada.host, "/v3/oauth2/userinfo", token)
 	}
 	ask(good).want(t, 200, "")
 	for name, token := range tests {
@@ -164,64 +174,33 @@ func TestForgedAndForeignAccessTokensAreRefused(t *testing.T) {
 	}
 	t.Run("other tenant", func(t *testing.T) { ask(r.login(r.labAda)).want(t, 403, "access_denied") })
 	t.Run("no token", func(t *testing.T) {
-		if got := r.send(http.MethodGet, r.ada.host, "/v3/oauth2/userinfo", nil, "").want(t, 401, "invalid_token"); got.header.Get("WWW-Authenticate") != `Bearer realm="tapis"` {
-			t.Errorf("challenge %q", got.header.Get("WWW-Authenticate"))
+		got := ask("").want(t, 401, "invalid_token").header.Get("WWW-Authenticate")
+		if got != `Bearer realm="tapis"` {
+			t.Errorf("challenge %q", got)
 		}
 	})
 	t.Run("as Bearer", func(t *testing.T) {
 		r.send(http.MethodGet, r.ada.host, "/v3/oauth2/userinfo", header{"Authorization": "Bearer " + good}, "").want(t, 200, "")
 	})
 	t.Run("on behalf of somebody", func(t *testing.T) {
-		r.send(http.MethodGet, r.ada.host, "/v3/oauth2/userinfo", header{"X-Tapis-Token": good, "X-Tapis-User": "bob"}, "").want(t, 401, "invalid_token")
+		h := header{"X-Tapis-Token": good, "X-Tapis-User": "bob"}
+		r.send(http.MethodGet, r.ada.host, "/v3/oauth2/userinfo", h, "").want(t, 401, "invalid_token")
 	})
 	t.Run("expired", func(t *testing.T) {
-		r.clock.Add(4*time.Hour + time.Second)
+		r.clock.Advance(4*time.Hour + time.Second)
 		ask(good).want(t, 401, "invalid_token")
 	})
 }
 
-func (r *running) publicKey(tenant string) string {
-	r.t.Helper()
-	return r.send(http.MethodGet, r.ada.host, "/v3/tenants/"+tenant, nil, "").result(r.t)["public_key"].(string)
-}
-
-func kidOf(t *testing.T, token string) string {
+func kidOf(t *testing.T, token string) any {
 	t.Helper()
-	var h struct{ Kid string }
-	if err := json.Unmarshal(decodeSegment(t, strings.Split(token, ".")[0]), &h); err != nil {
-		t.Fatal(err)
-	}
-	return h.Kid
+	return unverified(t, token).Header["kid"]
 }
 
-func resign(t *testing.T, claims, head map[string]any, sign func(string) string) string {
+// forge signs claims with another key, or none.
+func forge(t *testing.T, claims map[string]any, method jwt.SigningMethod, key, kid any) string {
 	t.Helper()
-	segment := func(v any) string {
-		raw, err := json.Marshal(v)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return base64.RawURLEncoding.EncodeToString(raw)
-	}
-	text := segment(head) + "." + segment(claims)
-	return text + "." + sign(text)
-}
-
-func hs256(key string) func(string) string {
-	return func(text string) string {
-		mac := hmac.New(sha256.New, []byte(key))
-		mac.Write([]byte(text))
-		return base64.RawURLEncoding.EncodeToString(mac.Sum(nil))
-	}
-}
-
-func foreign(t *testing.T, body map[string]any, kid string) string {
-	t.Helper()
-	key, err := rsa.GenerateKey(rand.Reader, 2048)
-	if err != nil {
-		t.Fatal(err)
-	}
-	token := jwt.NewWithClaims(jwt.SigningMethodRS256, jwt.MapClaims(body))
+	token := jwt.NewWithClaims(method, jwt.MapClaims(claims))
 	token.Header["kid"] = kid
 	signed, err := token.SignedString(key)
 	if err != nil {
@@ -247,15 +226,15 @@ func TestPublicReadsNeedNoTokenAndSurviveBadOnes(t *testing.T) {
 		}
 	}
 	// Probes and the registry answer on any host; what belongs to a tenant does not.
-	r.send(http.MethodGet, "10.0.0.1", "/v3/tenants", nil, "").want(t, 200, "")
-	r.send(http.MethodGet, "10.0.0.1", "/v3/oauth2/hello", nil, "").want(t, 200, "")
-	r.send(http.MethodGet, "10.0.0.1", "/v3/oauth2/jwks", nil, "").want(t, 404, "not_found")
+	r.get("10.0.0.1", "/v3/tenants", "").want(t, 200, "")
+	r.get("10.0.0.1", "/v3/oauth2/hello", "").want(t, 200, "")
+	r.get("10.0.0.1", "/v3/oauth2/jwks", "").want(t, 404, "not_found")
 }
 
 // A-B19: the metadata names what is served, for the tenant that is asked.
 func TestTheMetadataDescribesWhatIsServed(t *testing.T) {
 	r := start(t)
-	got := r.send(http.MethodGet, r.ada.host, "/v3/oauth2/.well-known/oauth-authorization-server", nil, "").want(t, 200, "")
+	got := r.get(r.ada.host, "/v3/oauth2/.well-known/oauth-authorization-server", "").want(t, 200, "")
 	base := "http://localhost:" + r.port + "/v3/oauth2"
 	for member, want := range map[string]string{
 		"issuer": base, "token_endpoint": base + "/tokens", "jwks_uri": base + "/jwks", "registration_endpoint": base + "/clients",
@@ -266,16 +245,17 @@ func TestTheMetadataDescribesWhatIsServed(t *testing.T) {
 			t.Errorf("%s is %v and %v, want %s", member, got.body[member], got.result(t)[member], want)
 		}
 	}
-	if types := fmt.Sprint(got.body["grant_types_supported"]); types != "[password authorization_code refresh_token device_code urn:ietf:params:oauth:grant-type:device_code]" {
-		t.Errorf("grant types %s", types)
+	const types = "[password authorization_code refresh_token device_code urn:ietf:params:oauth:grant-type:device_code]"
+	if got := fmt.Sprint(got.body["grant_types_supported"]); got != types {
+		t.Errorf("grant types %s", got)
 	}
 	// The same at the path that RFC 8414 makes of the issuer, and, without the
 	// envelope, for OpenID Connect clients: every endpoint that is named is there.
-	root := r.send(http.MethodGet, r.ada.host, "/.well-known/oauth-authorization-server/v3/oauth2", nil, "").want(t, 200, "")
+	root := r.get(r.ada.host, "/.well-known/oauth-authorization-server/v3/oauth2", "").want(t, 200, "")
 	if root.raw != got.raw {
 		t.Errorf("the root says %s", root.raw)
 	}
-	openID := r.send(http.MethodGet, r.ada.host, "/v3/oauth2/.well-known/openid-configuration", nil, "").want(t, 200, "")
+	openID := r.get(r.ada.host, "/v3/oauth2/.well-known/openid-configuration", "").want(t, 200, "")
 	for member, value := range openID.body {
 		if address, isURL := value.(string); isURL && member != "issuer" {
 			path := strings.TrimPrefix(address, "http://localhost:"+r.port)
@@ -304,7 +284,7 @@ func TestTheMetadataFollowsTheConfigurationOfTheTenant(t *testing.T) {
 	r := start(t)
 	offers := func(host, member, want string) {
 		t.Helper()
-		got := r.send(http.MethodGet, host, "/v3/oauth2/.well-known/oauth-authorization-server", nil, "").want(t, 200, "")
+		got := r.get(host, "/v3/oauth2/.well-known/oauth-authorization-server", "").want(t, 200, "")
 		if list := fmt.Sprint(got.body[member]); list != want {
 			t.Errorf("%s is %s, want %s", member, list, want)
 		}
@@ -316,11 +296,9 @@ func TestTheMetadataFollowsTheConfigurationOfTheTenant(t *testing.T) {
 	r.configure(`{"allowable_grant_types":["password","implicit","client_credentials"]}`).want(t, 200, "")
 	offers(r.ada.host, "grant_types_supported", "[password implicit client_credentials]")
 	offers(r.ada.host, "response_types_supported", "[token]")
-	for _, elsewhere := range []string{
-		`{"mfa_config":{"tacc":{"privacy_idea_url":"https://mfa.example.org","privacy_idea_jwt":"` + secret(t, seal.NewSecret()) + `"}}}`,
-		`{"mfa_config":{},"custom_idp_configuration":{"github":{"client_id":"a","client_secret":"` + secret(t, seal.NewSecret()) + `"}}}`,
-	} {
+	for _, elsewhere := range []string{secondFactor(t), peopleElsewhere(t)} {
 		r.configure(elsewhere).want(t, 200, "")
 		offers(r.ada.host, "grant_types_supported", "[implicit client_credentials]")
+		r.configure(`{"mfa_config":{}}`).want(t, 200, "")
 	}
 }

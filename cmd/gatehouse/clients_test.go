@@ -30,14 +30,15 @@ func TestAClientLivesFromRegistrationToDeletion(t *testing.T) {
 	if got["client_key"] != made["client_key"] {
 		t.Error("the owner does not see the key")
 	}
-	changed := r.clients(http.MethodPut, r.ada, token, "/portal", `{"callback_url": "http://localhost:8000/cb", "display_name": "My portal"}`).
-		want(t, 200, "").result(t)
+	change := `{"callback_url": "http://localhost:8000/cb", "display_name": "My portal"}`
+	changed := r.clients(http.MethodPut, r.ada, token, "/portal", change).want(t, 200, "").result(t)
 	if changed["callback_url"] != "http://localhost:8000/cb" || changed["display_name"] != "My portal" {
 		t.Errorf("updated %v", changed)
 	}
 	for _, field := range []string{"client_id", "client_key", "description"} {
-		if raw := r.clients(http.MethodPut, r.ada, token, "/portal", `{"`+field+`": "x"}`).want(t, 400, "invalid_request").raw; !strings.Contains(raw, field) {
-			t.Errorf("the error does not name %s: %s", field, raw)
+		got := r.clients(http.MethodPut, r.ada, token, "/portal", `{"`+field+`": "x"}`).want(t, 400, "invalid_request")
+		if !strings.Contains(got.raw, field) {
+			t.Errorf("the error does not name %s: %s", field, got.raw)
 		}
 	}
 	r.clients(http.MethodPost, r.ada, token, "", `{"client_id": "second"}`).want(t, 201, "")
@@ -64,17 +65,17 @@ func TestADeletedClientAndAllItsTokensAreVoidAtOnce(t *testing.T) {
 	owner := r.login(r.ada)
 	c := r.register(r.ada, owner, `{}`)
 	pair := r.tokens(r.ada.host, c.basic(), r.ada.grant()).want(t, 200, "")
-	through := pair.body["access_token"].(string)
-	r.send(http.MethodGet, r.ada.host, "/v3/oauth2/userinfo", header{"X-Tapis-Token": through}, "").want(t, 200, "")
+	through := pair.access()
+	r.get(r.ada.host, "/v3/oauth2/userinfo", through).want(t, 200, "")
 
 	r.clients(http.MethodDelete, r.ada, owner, "/"+c.id, "").want(t, 200, "")
 	r.clients(http.MethodDelete, r.ada, owner, "/"+c.id, "").want(t, 200, "")
 	r.tokens(r.ada.host, c.basic(), r.ada.grant()).want(t, 401, "invalid_client")
-	r.tokens(r.ada.host, c.basic(), refreshGrant(pair.body["refresh_token"].(string))).want(t, 401, "invalid_client")
-	r.send(http.MethodGet, r.ada.host, "/v3/oauth2/userinfo", header{"X-Tapis-Token": through}, "").want(t, 401, "invalid_token")
+	r.tokens(r.ada.host, c.basic(), refreshGrant(pair.refresh())).want(t, 401, "invalid_client")
+	r.get(r.ada.host, "/v3/oauth2/userinfo", through).want(t, 401, "invalid_token")
 	r.clients(http.MethodPut, r.ada, owner, "/"+c.id, `{"display_name": "x"}`).want(t, 409, "conflict")
 	r.clients(http.MethodPost, r.ada, owner, "", `{"client_id": "`+c.id+`"}`).want(t, 409, "conflict")
-	r.send(http.MethodGet, r.ada.host, "/v3/oauth2/userinfo", header{"X-Tapis-Token": owner}, "").want(t, 200, "")
+	r.get(r.ada.host, "/v3/oauth2/userinfo", owner).want(t, 200, "")
 }
 
 func TestNobodySeesOrTouchesTheClientsOfOthers(t *testing.T) {
@@ -98,7 +99,7 @@ func TestATokenMadeThroughAClientDoesNotSeeClientKeys(t *testing.T) {
 	r := start(t)
 	owner := r.login(r.ada)
 	c := r.register(r.ada, owner, `{}`)
-	through := r.tokens(r.ada.host, c.basic(), r.ada.grant()).body["access_token"].(string)
+	through := r.tokens(r.ada.host, c.basic(), r.ada.grant()).access()
 	for _, path := range []string{"", "/" + c.id} {
 		if raw := r.clients(http.MethodGet, r.ada, through, path, "").want(t, 200, "").raw; strings.Contains(raw, c.key) {
 			t.Errorf("GET /clients%s shows the key", path)
@@ -113,7 +114,7 @@ func TestATokenMadeThroughAClientChangesThatClientOnly(t *testing.T) {
 	r := start(t)
 	owner := r.login(r.ada)
 	portal, other := r.register(r.ada, owner, `{"client_id": "portal"}`), r.register(r.ada, owner, `{"client_id": "other"}`)
-	through := r.tokens(r.ada.host, portal.basic(), r.ada.grant()).body["access_token"].(string)
+	through := r.tokens(r.ada.host, portal.basic(), r.ada.grant()).access()
 	r.clients(http.MethodPut, r.ada, through, "/other", `{"callback_url": "https://evil.example/cb"}`).want(t, 403, "access_denied")
 	r.clients(http.MethodDelete, r.ada, through, "/other", "").want(t, 403, "access_denied")
 	r.tokens(r.ada.host, other.basic(), r.ada.grant()).want(t, 200, "")

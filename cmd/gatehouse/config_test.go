@@ -12,7 +12,18 @@ import (
 // configure changes the configuration of dev as ada, who administers it.
 func (r *running) configure(body string) reply {
 	r.t.Helper()
-	return r.send(http.MethodPut, r.ada.host, "/v3/oauth2/admin/config", header{"X-Tapis-Token": r.adminToken(), "Content-Type": asJSON}, body)
+	return r.send(http.MethodPut, r.ada.host, "/v3/oauth2/admin/config", withJSON(r.adminToken()), body)
+}
+
+// secondFactor and peopleElsewhere are configurations under which no password
+// is taken.
+func secondFactor(t *testing.T) string {
+	return `{"mfa_config":{"tacc":{"privacy_idea_url":"https://mfa.example.org","privacy_idea_jwt":"` +
+		secret(t, seal.NewSecret()) + `"}}}`
+}
+
+func peopleElsewhere(t *testing.T) string {
+	return `{"custom_idp_configuration":{"github":{"client_id":"a","client_secret":"` + secret(t, seal.NewSecret()) + `"}}}`
 }
 
 // adminToken returns a token of ada's that was made before any change.
@@ -31,11 +42,12 @@ func (r *running) adminToken() string {
 func TestAConfigurationTakesEffectAtOnce(t *testing.T) {
 	r := start(t)
 	r.adminToken()
-	c := r.register(r.bob, r.login(r.bob), `{}`)
+	c := r.client(r.bob)
 	grant := func() reply { return r.tokens(r.bob.host, c.basic(), r.bob.grant()) }
-	refresh := grant().want(t, 200, "").body["refresh_token"].(string)
+	refresh := grant().want(t, 200, "").refresh()
 
-	r.configure(`{"default_access_token_ttl":600,"max_access_token_ttl":600,"default_refresh_token_ttl":900,"max_refresh_token_ttl":1000}`).want(t, 200, "")
+	r.configure(`{"default_access_token_ttl":600,"max_access_token_ttl":600,`+
+		`"default_refresh_token_ttl":900,"max_refresh_token_ttl":1000}`).want(t, 200, "")
 	got := grant().want(t, 200, "")
 	if got.body["expires_in"] != float64(600) || got.result(t)["refresh_token"].(map[string]any)["expires_in"] != float64(900) {
 		t.Errorf("lifetimes: %s", got.raw)
@@ -46,7 +58,7 @@ func TestAConfigurationTakesEffectAtOnce(t *testing.T) {
 
 	r.configure(`{"rotate_refresh_tokens":true}`).want(t, 200, "")
 	r.tokens(r.bob.host, c.basic(), refreshGrant(refresh)).want(t, 200, "")
-	r.clock.Add(time.Minute)
+	r.clock.Advance(time.Minute)
 	r.tokens(r.bob.host, c.basic(), refreshGrant(refresh)).want(t, 400, "invalid_grant")
 	r.configure(`{"rotate_refresh_tokens":null}`).want(t, 200, "")
 
@@ -60,10 +72,9 @@ func TestAConfigurationTakesEffectAtOnce(t *testing.T) {
 func TestASecondFactorThatCannotBeAskedForRefusesPasswords(t *testing.T) {
 	r := start(t)
 	r.adminToken()
-	secret := secret(t, seal.NewSecret())
-	r.configure(`{"mfa_config":{"tacc":{"privacy_idea_url":"https://mfa.example.org","privacy_idea_jwt":"`+secret+`"}}}`).want(t, 200, "")
+	r.configure(secondFactor(t)).want(t, 200, "")
 	for _, password := range []string{r.bob.password, "wrong"} {
-		got := r.tokens(r.bob.host, nil, map[string]any{"grant_type": "password", "username": "bob", "password": password}).want(t, 400, "unauthorized_client")
+		got := r.tokens(r.bob.host, nil, passwordGrant("bob", password)).want(t, 400, "unauthorized_client")
 		if !strings.Contains(got.raw, "second factor") {
 			t.Errorf("got %s", got.raw)
 		}
@@ -77,11 +88,11 @@ func TestASecondFactorThatCannotBeAskedForRefusesPasswords(t *testing.T) {
 func TestATenantWhosePeopleAreElsewhereHasNoPasswordGrant(t *testing.T) {
 	r := start(t)
 	token := r.adminToken()
-	r.configure(`{"custom_idp_configuration":{"github":{"client_id":"a","client_secret":"`+secret(t, seal.NewSecret())+`"}}}`).want(t, 200, "")
+	r.configure(peopleElsewhere(t)).want(t, 200, "")
 	r.tokens(r.bob.host, nil, r.bob.grant()).want(t, 400, "unauthorized_client")
 	r.tokens(r.labAda.host, nil, r.labAda.grant()).want(t, 200, "")
 	ask := func(path string) reply {
-		return r.send(http.MethodGet, r.ada.host, "/v3/oauth2"+path, header{"X-Tapis-Token": token}, "")
+		return r.get(r.ada.host, "/v3/oauth2"+path, token)
 	}
 	if got := ask("/userinfo").want(t, 200, "").result(t); got["username"] != "ada" || got["email"] != nil {
 		t.Errorf("got %v", got)
@@ -100,10 +111,11 @@ func TestATenantWhosePeopleAreElsewhereHasNoPasswordGrant(t *testing.T) {
 func TestWhoeverIsOutsideTheFilterIsRefusedAsWithAWrongPassword(t *testing.T) {
 	r := start(t)
 	token := r.adminToken()
-	c := r.register(r.bob, r.login(r.bob), `{}`)
-	refresh := r.tokens(r.bob.host, c.basic(), r.bob.grant()).want(t, 200, "").body["refresh_token"].(string)
-	wrong := r.tokens(r.bob.host, nil, map[string]any{"grant_type": "password", "username": "bob", "password": "wrong"}).want(t, 400, "invalid_grant")
-	r.configure(`{"custom_idp_configuration":{"ldap":{"user_search_prefix":"(uid=*)","user_search_supplemental_filter":"(mail=ada@*)"}}}`).want(t, 200, "")
+	c := r.client(r.bob)
+	refresh := r.tokens(r.bob.host, c.basic(), r.bob.grant()).want(t, 200, "").refresh()
+	wrong := r.tokens(r.bob.host, nil, passwordGrant("bob", "wrong")).want(t, 400, "invalid_grant")
+	r.configure(`{"custom_idp_configuration":{"ldap":{"user_search_prefix":"(uid=*)",`+
+		`"user_search_supplemental_filter":"(mail=ada@*)"}}}`).want(t, 200, "")
 
 	outside := r.tokens(r.bob.host, nil, r.bob.grant()).want(t, 400, "invalid_grant")
 	if outside.raw != wrong.raw {
@@ -113,7 +125,7 @@ func TestWhoeverIsOutsideTheFilterIsRefusedAsWithAWrongPassword(t *testing.T) {
 	r.tokens(r.ada.host, nil, r.ada.grant()).want(t, 200, "")
 	r.tokens(r.labAda.host, nil, r.labAda.grant()).want(t, 200, "")
 	ask := func(path string) reply {
-		return r.send(http.MethodGet, r.ada.host, "/v3/oauth2"+path, header{"X-Tapis-Token": token}, "")
+		return r.get(r.ada.host, "/v3/oauth2"+path, token)
 	}
 	ask("/profiles/bob").want(t, 404, "not_found")
 	if people := ask("/profiles").want(t, 200, "").body["result"].([]any); len(people) != 1 {
@@ -140,7 +152,7 @@ func TestOnlyAdministratorsOfTheTenantConfigureIt(t *testing.T) {
 		"at no tenant's host":      {"localhost:1", admin, 404, "not_found"},
 	} {
 		for _, method := range []string{http.MethodGet, http.MethodPut} {
-			got := r.send(method, c.host, "/v3/oauth2/admin/config", header{"X-Tapis-Token": c.token, "Content-Type": asJSON}, `{}`)
+			got := r.send(method, c.host, "/v3/oauth2/admin/config", withJSON(c.token), `{}`)
 			if code, _ := got.body["error"].(string); got.status != c.status || code != c.code {
 				t.Errorf("%s, %s: got %d %s", name, method, got.status, got.raw)
 			}
@@ -148,29 +160,12 @@ func TestOnlyAdministratorsOfTheTenantConfigureIt(t *testing.T) {
 	}
 }
 
-// serviceToken returns a token of a service account of the site.
-func (r *running) serviceToken(service string) string {
-	r.t.Helper()
-	password, _, err := r.data.servicePassword()
-	if err != nil {
-		r.t.Fatal(err)
-	}
-	req := http.Request{Header: http.Header{}}
-	req.SetBasicAuth(service, secret(r.t, password))
-	got := r.send(http.MethodPost, r.ada.host, "/v3/tokens", header{"Content-Type": asJSON, "X-Tapis-Tenant": adminTenant, "Authorization": req.Header.Get("Authorization")},
-		`{"account_type":"service","token_tenant_id":"admin","token_username":"`+service+`","target_site_id":"`+siteID+`"}`)
-	if got.status != http.StatusOK && got.status != http.StatusCreated {
-		r.t.Fatalf("got %d", got.status)
-	}
-	return secret(r.t, got.result(r.t)["access_token"].(map[string]any)["access_token"].(string))
-}
-
 func TestServicesActForATenantAsFarAsTheyMay(t *testing.T) {
 	r := start(t)
 	r.adminToken()
 	ask := func(service, tenant, user, path string) reply {
 		return r.send(http.MethodGet, "10.0.0.1", "/v3/oauth2"+path,
-			header{"X-Tapis-Token": r.serviceToken(service), "X-Tapis-Tenant": tenant, "X-Tapis-User": user}, "")
+			header{"X-Tapis-Token": r.service(service), "X-Tapis-Tenant": tenant, "X-Tapis-User": user}, "")
 	}
 	if got := ask("authenticator", "dev", "authenticator", "/admin/config").want(t, 200, "").result(t); got["tenant_id"] != "dev" {
 		t.Errorf("got %v", got)

@@ -54,7 +54,8 @@ func TestADataDirectoryIsItsOwnersAlone(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := "authenticator.db authenticator.db-shm authenticator.db-wal master-key service-password tenants.db tenants.db-shm tenants.db-wal"
+	want := "authenticator.db authenticator.db-shm authenticator.db-wal master-key service-password " +
+		"tenants.db tenants.db-shm tenants.db-wal"
 	if got := strings.Join(names, " "); got != want {
 		t.Errorf("the files are %s, want %s", got, want)
 	}

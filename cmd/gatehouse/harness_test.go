@@ -4,45 +4,30 @@ import (
 	"bytes"
 	"encoding/json"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
 	"strings"
-	"sync"
 	"testing"
 	"time"
+
+	"github.com/golang-jwt/jwt/v5"
 
 	"gatehouse/internal/apitest"
 	"gatehouse/internal/devldap"
 	"gatehouse/internal/seal"
+	"gatehouse/internal/testclock"
 	"gatehouse/internal/testlog"
 )
-
-// clock is a time that tests move.
-type clock struct {
-	mu  sync.Mutex
-	now time.Time
-}
-
-func (c *clock) Now() time.Time {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.now
-}
-
-func (c *clock) Add(d time.Duration) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.now = c.now.Add(d)
-}
 
 // running is a whole site under test: dev and lab have people with random
 // passwords, one of them named alike in both; admin has none.
 type running struct {
 	*site
 	t       *testing.T
-	clock   *clock
+	clock   *testclock.Clock
 	server  *httptest.Server
 	port    string
 	ada     person // in dev
@@ -63,7 +48,7 @@ func start(t *testing.T) *running { return startIn(t, t.TempDir(), nil) }
 func startIn(t *testing.T, dir string, earlier *running) *running {
 	t.Helper()
 	log := testlog.New(t)
-	r := &running{t: t, clock: &clock{now: time.Now()}, dataDir: dir}
+	r := &running{t: t, clock: testclock.At(time.Now()), dataDir: dir}
 	server := httptest.NewUnstartedServer(nil)
 	addr := server.Listener.Addr()
 	if earlier != nil {
@@ -111,7 +96,9 @@ func (r *running) halt() {
 }
 
 func (p person) entry() devldap.Person {
-	return devldap.Person{Username: p.name, Password: p.password, GivenName: "Test", LastName: p.name, Email: p.name + "@example.org"}
+	return devldap.Person{
+		Username: p.name, Password: p.password, GivenName: "Test", LastName: p.name, Email: p.name + "@example.org",
+	}
 }
 
 // reply is an answer, read.
@@ -141,7 +128,23 @@ func (r reply) want(t *testing.T, status int, code string) reply {
 	return r
 }
 
+// access and refresh are the tokens of a good answer.
+func (r reply) access() string  { return r.body["access_token"].(string) }
+func (r reply) refresh() string { return r.body["refresh_token"].(string) }
+
 type header map[string]string
+
+// withJSON are the headers of JSON with a token.
+func withJSON(token string) header { return header{"X-Tapis-Token": token, "Content-Type": asJSON} }
+
+// get asks with a token, or with none.
+func (r *running) get(host, path, token string) reply {
+	r.t.Helper()
+	if token == "" {
+		return r.send(http.MethodGet, host, path, nil, "")
+	}
+	return r.send(http.MethodGet, host, path, header{"X-Tapis-Token": token}, "")
+}
 
 // send makes a request to the host of a tenant.
 func (r *running) send(method, host, path string, h header, body string) reply {
@@ -186,9 +189,7 @@ func (r *running) tokens(host string, h header, params map[string]any) reply {
 		r.t.Fatal(err)
 	}
 	all := header{"Content-Type": asJSON}
-	for k, v := range h {
-		all[k] = v
-	}
+	maps.Copy(all, h)
 	out := r.send(http.MethodPost, host, tokenPath, all, string(body))
 	for _, kind := range []string{"access_token", "refresh_token"} {
 		if value, ok := out.body[kind].(string); ok {
@@ -202,21 +203,20 @@ func (r *running) tokens(host string, h header, params map[string]any) reply {
 func (r *running) form(host string, h header, params url.Values) reply {
 	r.t.Helper()
 	all := header{"Content-Type": asForm}
-	for k, v := range h {
-		all[k] = v
-	}
+	maps.Copy(all, h)
 	return r.send(http.MethodPost, host, tokenPath, all, params.Encode())
 }
 
-func (p person) grant() map[string]any {
-	return map[string]any{"grant_type": "password", "username": p.name, "password": p.password}
+func passwordGrant(name, password string) map[string]any {
+	return map[string]any{"grant_type": "password", "username": name, "password": password}
 }
+
+func (p person) grant() map[string]any { return passwordGrant(p.name, p.password) }
 
 // login returns a person's access token, made without a client.
 func (r *running) login(p person) string {
 	r.t.Helper()
-	got := r.tokens(p.host, nil, p.grant()).want(r.t, http.StatusOK, "")
-	return got.body["access_token"].(string)
+	return r.tokens(p.host, nil, p.grant()).want(r.t, 200, "").access()
 }
 
 // client is a registered OAuth client.
@@ -225,13 +225,19 @@ type client struct{ id, key string }
 // register makes a client for a person.
 func (r *running) register(p person, token, body string) client {
 	r.t.Helper()
-	got := r.send(http.MethodPost, p.host, "/v3/oauth2/clients", header{"X-Tapis-Token": token, "Content-Type": asJSON}, body).
-		want(r.t, http.StatusCreated, "").result(r.t)
+	got := r.send(http.MethodPost, p.host, "/v3/oauth2/clients", withJSON(token), body).
+		want(r.t, 201, "").result(r.t)
 	c := client{id: got["client_id"].(string)}
 	if key, ok := got["client_key"].(string); ok {
 		c.key = secret(r.t, key)
 	}
 	return c
+}
+
+// client makes a confidential client for a person.
+func (r *running) client(p person) client {
+	r.t.Helper()
+	return r.register(p, r.login(p), `{}`)
 }
 
 func (c client) basic() header {
@@ -250,18 +256,19 @@ func refreshGrant(token string) map[string]any {
 	return map[string]any{"grant_type": "refresh_token", "refresh_token": token}
 }
 
-// claims decodes a token's claims without checking it.
-func claims(t *testing.T, token string) map[string]any {
+// unverified decodes a token without checking it.
+func unverified(t *testing.T, token string) *jwt.Token {
 	t.Helper()
-	parts := strings.Split(token, ".")
-	if len(parts) != 3 {
-		t.Fatalf("not a compact JWT")
-	}
-	var c map[string]any
-	if err := json.Unmarshal(decodeSegment(t, parts[1]), &c); err != nil {
+	parsed, _, err := jwt.NewParser().ParseUnverified(token, jwt.MapClaims{})
+	if err != nil {
 		t.Fatal(err)
 	}
-	return c
+	return parsed
+}
+
+func claims(t *testing.T, token string) map[string]any {
+	t.Helper()
+	return unverified(t, token).Claims.(jwt.MapClaims)
 }
 
 // secret registers a value that no log may contain and returns it.

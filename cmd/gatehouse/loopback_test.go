@@ -152,7 +152,8 @@ func TestTheCallersRequestIsLeftAsItWas(t *testing.T) {
 		t.Fatal(err)
 	}
 	_ = res.Body.Close()
-	if req.Header.Get("X-Added") != "" || req.URL.String() != "http://registry/v3/tenants" || req.Host != "registry" || res.Request != req {
+	if req.Header.Get("X-Added") != "" || req.URL.String() != "http://registry/v3/tenants" || req.Host != "registry" ||
+		res.Request != req {
 		t.Errorf("the request became %+v", req)
 	}
 	if !body.closed {

@@ -32,12 +32,12 @@ func (r *running) openID(p person, c client, scope string) reply {
 // discovery says, and the access token stays what Tapis services accept.
 func TestAnIDTokenSaysWhoSignedInAndIsNoAccessToken(t *testing.T) {
 	r := start(t)
-	c := r.register(r.ada, r.login(r.ada), `{}`)
-	got := r.openID(r.ada, c, "openid profile email unknown").want(t, http.StatusOK, "")
+	c := r.client(r.ada)
+	got := r.openID(r.ada, c, "openid profile email unknown").want(t, 200, "")
 	if _, enveloped := got.body["result"]; enveloped || got.body["scope"] != "openid profile email" {
 		t.Errorf("the reply is %s", got.raw)
 	}
-	raw, access := got.body["id_token"].(string), got.body["access_token"].(string)
+	raw, access := got.body["id_token"].(string), got.access()
 
 	issuer := "http://" + r.ada.host + "/v3/oauth2"
 	provider, err := oidc.NewProvider(context.Background(), issuer)
@@ -57,8 +57,8 @@ func TestAnIDTokenSaysWhoSignedInAndIsNoAccessToken(t *testing.T) {
 	said := claims(t, raw)
 	half := sha256.Sum256([]byte(access))
 	for name, want := range map[string]any{
-		"iss": issuer, "sub": "ada@dev", "aud": c.id, "azp": c.id, "preferred_username": "ada", "name": "Test ada", "given_name": "Test",
-		"family_name": "ada", "email": "ada@example.org", "email_verified": true, "tapis/tenant_id": "dev",
+		"iss": issuer, "sub": "ada@dev", "aud": c.id, "azp": c.id, "preferred_username": "ada", "name": "Test ada",
+		"given_name": "Test", "family_name": "ada", "email": "ada@example.org", "email_verified": true, "tapis/tenant_id": "dev",
 		"at_hash": base64.RawURLEncoding.EncodeToString(half[:16]),
 	} {
 		if said[name] != want {
@@ -71,19 +71,20 @@ func TestAnIDTokenSaysWhoSignedInAndIsNoAccessToken(t *testing.T) {
 	if c := claims(t, access); c["aud"] != nil || c["nonce"] != nil || c["email"] != nil || c["iat"] != nil {
 		t.Errorf("the access token says %v", c)
 	}
-	r.send(http.MethodGet, r.ada.host, "/v3/oauth2/userinfo", header{"X-Tapis-Token": raw}, "").want(t, 401, "invalid_token")
+	r.get(r.ada.host, "/v3/oauth2/userinfo", raw).want(t, 401, "invalid_token")
 }
 
 func TestClaimsFollowTheScope(t *testing.T) {
 	r := start(t)
-	c := r.register(r.ada, r.login(r.ada), `{}`)
+	c := r.client(r.ada)
 	for scope, want := range map[string][]string{
 		"openid": {}, "openid profile": {"name", "given_name", "family_name"}, "openid email": {"email", "email_verified"},
 	} {
-		got := r.openID(r.ada, c, scope).want(t, http.StatusOK, "")
-		info := r.send(http.MethodPost, r.ada.host, "/v3/oauth2/userinfo/oidc", header{"Authorization": "Bearer " + got.body["access_token"].(string)}, "").
-			want(t, http.StatusOK, "")
-		for place, said := range map[string]map[string]any{"the ID token": claims(t, got.body["id_token"].(string)), "userinfo": info.body} {
+		got := r.openID(r.ada, c, scope).want(t, 200, "")
+		info := r.send(http.MethodPost, r.ada.host, "/v3/oauth2/userinfo/oidc", header{"Authorization": "Bearer " + got.access()}, "").
+			want(t, 200, "")
+		inside := claims(t, got.body["id_token"].(string))
+		for place, said := range map[string]map[string]any{"the ID token": inside, "userinfo": info.body} {
 			if said["sub"] != "ada@dev" {
 				t.Errorf("%s, %s: sub %v", scope, place, said["sub"])
 			}
@@ -102,33 +103,33 @@ func TestClaimsFollowTheScope(t *testing.T) {
 
 func TestNoIDTokenWithoutItsScopeOrWithoutAClient(t *testing.T) {
 	r := start(t)
-	c := r.register(r.ada, r.login(r.ada), `{}`)
+	c := r.client(r.ada)
 	for name, got := range map[string]reply{
 		"no scope": r.openID(r.ada, c, ""), "another scope": r.openID(r.ada, c, "profile email"),
 		"no client": r.tokens(r.ada.host, nil, map[string]any{
 			"grant_type": "password", "username": r.ada.name, "password": r.ada.password, "scope": "openid",
 		}),
 	} {
-		got.want(t, http.StatusOK, "")
+		got.want(t, 200, "")
 		if _, there := got.body["id_token"]; there {
 			t.Errorf("%s: an ID token", name)
 		}
 	}
 	// Tapis clients, which know no scopes, are told what /userinfo tells them.
-	info := r.send(http.MethodGet, r.ada.host, "/v3/oauth2/userinfo/oidc", header{"X-Tapis-Token": r.login(r.ada)}, "").want(t, 200, "")
+	info := r.get(r.ada.host, "/v3/oauth2/userinfo/oidc", r.login(r.ada)).want(t, 200, "")
 	if info.body["email"] != "ada@example.org" || info.body["sub"] != "ada@dev" {
 		t.Errorf("got %s", info.raw)
 	}
-	r.send(http.MethodGet, r.ada.host, "/v3/oauth2/userinfo/oidc", nil, "").want(t, 401, "invalid_token")
-	r.send(http.MethodGet, r.labAda.host, "/v3/oauth2/userinfo/oidc", header{"X-Tapis-Token": r.login(r.ada)}, "").want(t, 401, "invalid_token")
+	r.get(r.ada.host, "/v3/oauth2/userinfo/oidc", "").want(t, 401, "invalid_token")
+	r.get(r.labAda.host, "/v3/oauth2/userinfo/oidc", r.login(r.ada)).want(t, 401, "invalid_token")
 }
 
 func TestARefreshKeepsSayingWhoSignedInAndWhen(t *testing.T) {
 	r := start(t)
-	c := r.register(r.ada, r.login(r.ada), `{}`)
-	first := r.openID(r.ada, c, "openid email").want(t, http.StatusOK, "")
-	r.clock.Add(10 * time.Minute)
-	second := r.tokens(r.ada.host, c.basic(), refreshGrant(first.body["refresh_token"].(string))).want(t, http.StatusOK, "")
+	c := r.client(r.ada)
+	first := r.openID(r.ada, c, "openid email").want(t, 200, "")
+	r.clock.Advance(10 * time.Minute)
+	second := r.tokens(r.ada.host, c.basic(), refreshGrant(first.refresh())).want(t, 200, "")
 	raw, there := second.body["id_token"].(string)
 	if !there {
 		t.Fatalf("no ID token: %v", second.body["scope"])

@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"encoding/base64"
 	"maps"
 	"net/http"
 	"net/url"
@@ -14,25 +13,16 @@ import (
 	"time"
 )
 
-func decodeSegment(t *testing.T, segment string) []byte {
-	t.Helper()
-	raw, err := base64.RawURLEncoding.DecodeString(segment)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return raw
-}
-
 func TestAPasswordWithoutAClientGivesExactlyTheClaimsThatTapisPromises(t *testing.T) {
 	r := start(t)
-	got := r.tokens(r.ada.host, nil, r.ada.grant()).want(t, http.StatusOK, "")
+	got := r.tokens(r.ada.host, nil, r.ada.grant()).want(t, 200, "")
 	if got.header.Get("Content-Type") != "application/json" || got.header.Get("Cache-Control") != "no-store" {
 		t.Errorf("headers %v", got.header)
 	}
 	if _, there := got.result(t)["refresh_token"]; there {
 		t.Error("a refresh token without a client")
 	}
-	c := claims(t, got.body["access_token"].(string))
+	c := claims(t, got.access())
 	exp := c["exp"].(float64)
 	if left := time.Unix(int64(exp), 0).Sub(r.clock.Now()); left <= 4*time.Hour-2*time.Second || left > 4*time.Hour {
 		t.Errorf("expires in %v", left)
@@ -40,7 +30,8 @@ func TestAPasswordWithoutAClientGivesExactlyTheClaimsThatTapisPromises(t *testin
 	want := map[string]any{
 		"iss": "http://localhost:" + r.port + "/v3/tokens", "sub": "ada@dev", "tapis/tenant_id": "dev", "tapis/token_type": "access",
 		"tapis/delegation": false, "tapis/delegation_sub": nil, "tapis/username": "ada", "tapis/account_type": "user",
-		"tapis/client_id": nil, "tapis/grant_type": "password", "exp": exp, "jti": got.result(t)["access_token"].(map[string]any)["jti"],
+		"tapis/client_id": nil, "tapis/grant_type": "password", "exp": exp,
+		"jti": got.result(t)["access_token"].(map[string]any)["jti"],
 	}
 	if !maps.Equal(c, want) {
 		t.Errorf("claims %v\nwant %v", c, want)
@@ -49,24 +40,26 @@ func TestAPasswordWithoutAClientGivesExactlyTheClaimsThatTapisPromises(t *testin
 
 func TestClientsMayAuthenticateInEveryWayAndReadBothShapes(t *testing.T) {
 	r := start(t)
-	c := r.register(r.ada, r.login(r.ada), `{}`)
+	c := r.client(r.ada)
 	form := url.Values{"grant_type": {"password"}, "username": {"ada"}, "password": {r.ada.password}}
 	inBody := func(key string) url.Values {
 		all := url.Values{"client_id": {c.id}, key: {c.key}}
 		maps.Copy(all, form)
 		return all
 	}
+	withToken := c.basic()
+	withToken["X-Tapis-Token"] = "garbage"
 	replies := map[string]reply{
 		"json, basic":          r.tokens(r.ada.host, c.basic(), r.ada.grant()),
 		"form, basic":          r.form(r.ada.host, c.basic(), form),
 		"form, client_key":     r.form(r.ada.host, nil, inBody("client_key")),
 		"form, client_secret":  r.form(r.ada.host, nil, inBody("client_secret")),
 		"basic and same body":  r.form(r.ada.host, c.basic(), inBody("client_key")),
-		"expired tapis header": r.tokens(r.ada.host, header{"Authorization": c.basic()["Authorization"], "X-Tapis-Token": "garbage"}, r.ada.grant()),
+		"expired tapis header": r.tokens(r.ada.host, withToken, r.ada.grant()),
 	}
 	for name, got := range replies {
 		t.Run(name, func(t *testing.T) {
-			got.want(t, http.StatusOK, "")
+			got.want(t, 200, "")
 			result := got.result(t)
 			access, refresh := result["access_token"].(map[string]any), result["refresh_token"].(map[string]any)
 			if got.body["access_token"] != access["access_token"] || got.body["refresh_token"] != refresh["refresh_token"] ||
@@ -84,9 +77,9 @@ func TestClientsMayAuthenticateInEveryWayAndReadBothShapes(t *testing.T) {
 func TestARefreshTokenIsGoodOnlyForItsClientAndTenant(t *testing.T) {
 	r := start(t)
 	token := r.login(r.ada)
-	mine, other := r.register(r.ada, token, `{}`), r.register(r.bob, r.login(r.bob), `{}`)
+	mine, other := r.register(r.ada, token, `{}`), r.client(r.bob)
 	labClient := r.register(r.labAda, r.login(r.labAda), `{"client_id": "`+mine.id+`", "client_key": "`+mine.key+`"}`)
-	refresh := r.tokens(r.ada.host, mine.basic(), r.ada.grant()).want(t, 200, "").body["refresh_token"].(string)
+	refresh := r.tokens(r.ada.host, mine.basic(), r.ada.grant()).want(t, 200, "").refresh()
 
 	r.tokens(r.ada.host, other.basic(), refreshGrant(refresh)).want(t, 400, "invalid_grant")
 	r.tokens(r.ada.host, client{mine.id, "wrong-wrong-wrong-wrong"}.basic(), refreshGrant(refresh)).want(t, 401, "invalid_client")
@@ -112,33 +105,33 @@ func tamper(token string) string {
 
 func TestAConfidentialClientKeepsItsRefreshTokenAndCountsOn(t *testing.T) {
 	r := start(t)
-	c := r.register(r.ada, r.login(r.ada), `{}`)
-	first := r.tokens(r.ada.host, c.basic(), r.ada.grant()).want(t, 200, "").body["refresh_token"].(string)
+	c := r.client(r.ada)
+	first := r.tokens(r.ada.host, c.basic(), r.ada.grant()).want(t, 200, "").refresh()
 	latest := first
 	for want := 1; want <= 3; want++ {
 		got := r.tokens(r.ada.host, c.basic(), refreshGrant(latest)).want(t, 200, "")
-		cl := claims(t, got.body["access_token"].(string))
+		cl := claims(t, got.access())
 		if cl["tapis/refresh_count"] != float64(want) || cl["tapis/grant_type"] != "refresh_token" || cl["sub"] != "ada@dev" {
 			t.Errorf("refresh %d: %v", want, cl)
 		}
-		latest = got.body["refresh_token"].(string)
+		latest = got.refresh()
 	}
 	// A script that keeps its first refresh token and uses it daily.
 	for range 2 {
-		r.clock.Add(24 * time.Hour)
+		r.clock.Advance(24 * time.Hour)
 		r.tokens(r.ada.host, c.basic(), refreshGrant(first)).want(t, 200, "")
 	}
 }
 
 func TestARefreshTokenEndsWithItsFamilyHoweverOftenItIsRefreshed(t *testing.T) {
 	r := start(t)
-	c := r.register(r.ada, r.login(r.ada), `{}`)
-	latest := r.tokens(r.ada.host, c.basic(), r.ada.grant()).want(t, 200, "").body["refresh_token"].(string)
+	c := r.client(r.ada)
+	latest := r.tokens(r.ada.host, c.basic(), r.ada.grant()).want(t, 200, "").refresh()
 	for range 3 {
-		r.clock.Add(200 * 24 * time.Hour)
-		latest = r.tokens(r.ada.host, c.basic(), refreshGrant(latest)).want(t, 200, "").body["refresh_token"].(string)
+		r.clock.Advance(200 * 24 * time.Hour)
+		latest = r.tokens(r.ada.host, c.basic(), refreshGrant(latest)).want(t, 200, "").refresh()
 	}
-	r.clock.Add(200 * 24 * time.Hour) // 800 days; two years is the absolute end
+	r.clock.Advance(200 * 24 * time.Hour) // 800 days; two years is the absolute end
 	r.tokens(r.ada.host, c.basic(), refreshGrant(latest)).want(t, 400, "invalid_grant")
 }
 
@@ -150,30 +143,30 @@ func TestPublicClientsRotateAndReuseEndsTheFamily(t *testing.T) {
 	if c.key != "" {
 		t.Fatal("a public client got a key")
 	}
-	first := r.tokens(r.ada.host, nil, c.with(r.ada.grant())).want(t, 200, "").body["refresh_token"].(string)
+	first := r.tokens(r.ada.host, nil, c.with(r.ada.grant())).want(t, 200, "").refresh()
 
 	var wg sync.WaitGroup
 	seen := make([]string, 20)
 	for i := range seen {
 		wg.Go(func() {
-			seen[i] = r.tokens(r.ada.host, nil, c.with(refreshGrant(first))).want(t, 200, "").body["refresh_token"].(string)
+			seen[i] = r.tokens(r.ada.host, nil, c.with(refreshGrant(first))).want(t, 200, "").refresh()
 		})
 	}
 	wg.Wait()
 	if slices.Sort(seen); len(slices.Compact(seen)) != 1 {
 		t.Fatal("parallel refreshes gave different successors")
 	}
-	r.clock.Add(9 * time.Second)
+	r.clock.Advance(9 * time.Second)
 	again := r.tokens(r.ada.host, nil, c.with(refreshGrant(first))).want(t, 200, "")
 	if again.body["refresh_token"] != seen[0] {
 		t.Error("the retry got another successor")
 	}
-	access := again.body["access_token"].(string)
+	access := again.access()
 	userinfo := func() reply {
-		return r.send(http.MethodGet, r.ada.host, "/v3/oauth2/userinfo", header{"X-Tapis-Token": access}, "")
+		return r.get(r.ada.host, "/v3/oauth2/userinfo", access)
 	}
 	userinfo().want(t, 200, "")
-	r.clock.Add(2 * time.Second)
+	r.clock.Advance(2 * time.Second)
 	r.tokens(r.ada.host, nil, c.with(refreshGrant(first))).want(t, 400, "invalid_grant")
 	r.tokens(r.ada.host, nil, c.with(refreshGrant(seen[0]))).want(t, 400, "invalid_grant")
 	userinfo().want(t, 401, "invalid_token")
@@ -181,8 +174,8 @@ func TestPublicClientsRotateAndReuseEndsTheFamily(t *testing.T) {
 
 func TestAWrongPasswordAndAnUnknownPersonLookAlike(t *testing.T) {
 	r := start(t)
-	wrong := r.tokens(r.ada.host, nil, map[string]any{"grant_type": "password", "username": "ada", "password": "wrong"}).want(t, 400, "invalid_grant")
-	unknown := r.tokens(r.ada.host, nil, map[string]any{"grant_type": "password", "username": "nobody", "password": "wrong"}).want(t, 400, "invalid_grant")
+	wrong := r.tokens(r.ada.host, nil, passwordGrant("ada", "wrong")).want(t, 400, "invalid_grant")
+	unknown := r.tokens(r.ada.host, nil, passwordGrant("nobody", "wrong")).want(t, 400, "invalid_grant")
 	if wrong.raw != unknown.raw || !strings.Contains(wrong.raw, "Invalid username/password combination.") {
 		t.Errorf("%s\n%s", wrong.raw, unknown.raw)
 	}
@@ -194,7 +187,7 @@ func TestAWrongClientLearnsNothingOfThePassword(t *testing.T) {
 	r := start(t)
 	bad := client{"no-such-client", "wrong-wrong-wrong-wrong"}.basic()
 	right := r.tokens(r.ada.host, bad, r.ada.grant()).want(t, 401, "invalid_client")
-	wrong := r.tokens(r.ada.host, bad, map[string]any{"grant_type": "password", "username": "ada", "password": "wrong"}).want(t, 401, "invalid_client")
+	wrong := r.tokens(r.ada.host, bad, passwordGrant("ada", "wrong")).want(t, 401, "invalid_client")
 	if right.raw != wrong.raw || !strings.Contains(right.raw, "Invalid client credentials") {
 		t.Errorf("%s\n%s", right.raw, wrong.raw)
 	}
@@ -207,7 +200,7 @@ func TestAWrongClientLearnsNothingOfThePassword(t *testing.T) {
 func TestGuessingIsThrottled(t *testing.T) {
 	r := start(t)
 	guess := func() reply {
-		return r.tokens(r.ada.host, nil, map[string]any{"grant_type": "password", "username": "ada", "password": secret(t, "a wrong guess")})
+		return r.tokens(r.ada.host, nil, passwordGrant("ada", secret(t, "a wrong guess")))
 	}
 	for range 10 {
 		guess().want(t, 400, "invalid_grant")
@@ -219,7 +212,7 @@ func TestGuessingIsThrottled(t *testing.T) {
 	r.tokens(r.ada.host, nil, r.ada.grant()).want(t, 429, "temporarily_unavailable")
 	r.tokens(r.bob.host, nil, r.bob.grant()).want(t, 200, "")
 	r.tokens(r.labAda.host, nil, r.labAda.grant()).want(t, 200, "")
-	r.clock.Add(31 * time.Second)
+	r.clock.Advance(31 * time.Second)
 	r.tokens(r.ada.host, nil, r.ada.grant()).want(t, 200, "")
 }
 
@@ -242,7 +235,7 @@ func TestGuessingClientSecretsIsThrottledHoweverTheIDIsSpelt(t *testing.T) {
 	}
 	r.tokens(r.ada.host, nil, public.with(r.ada.grant())).want(t, 200, "")
 	// A form-encoded secret is read too.
-	r.clock.Add(time.Hour)
+	r.clock.Advance(time.Hour)
 	odd := r.register(r.ada, owner, `{"client_id": "odd", "client_key": "50%25-of-a-secret-key"}`)
 	r.tokens(r.ada.host, odd.basic(), r.ada.grant()).want(t, 200, "")
 	r.tokens(r.ada.host, client{"odd", "50%2525-of-a-secret-key"}.basic(), r.ada.grant()).want(t, 200, "")
@@ -267,8 +260,8 @@ func TestARestartKeepsClientsKeysAndTokens(t *testing.T) {
 	r := startIn(t, dir, nil)
 	token := r.login(r.ada)
 	c := r.register(r.ada, token, `{}`)
-	refresh := r.tokens(r.ada.host, c.basic(), r.ada.grant()).want(t, 200, "").body["refresh_token"].(string)
-	key := r.send(http.MethodGet, r.ada.host, "/v3/oauth2/jwks", nil, "").raw
+	refresh := r.tokens(r.ada.host, c.basic(), r.ada.grant()).want(t, 200, "").refresh()
+	key := r.get(r.ada.host, "/v3/oauth2/jwks", "").raw
 	directory := r.people.URL()
 	r.halt()
 
@@ -294,10 +287,10 @@ func TestNoTokenKeyOrPasswordIsInTheDatabase(t *testing.T) {
 	public := r.register(r.ada, token, `{"token_endpoint_auth_method": "none"}`)
 	secrets := map[string]string{"access token": token, "client key": confidential.key, "password": r.ada.password}
 	pair := r.tokens(r.ada.host, confidential.basic(), r.ada.grant()).want(t, 200, "")
-	secrets["refresh token"] = pair.body["refresh_token"].(string)
-	first := r.tokens(r.ada.host, nil, public.with(r.ada.grant())).want(t, 200, "").body["refresh_token"].(string)
+	secrets["refresh token"] = pair.refresh()
+	first := r.tokens(r.ada.host, nil, public.with(r.ada.grant())).want(t, 200, "").refresh()
 	rotated := r.tokens(r.ada.host, nil, public.with(refreshGrant(first))).want(t, 200, "")
-	secrets["rotated token"], secrets["successor"] = first, rotated.body["refresh_token"].(string)
+	secrets["rotated token"], secrets["successor"] = first, rotated.refresh()
 	password, _, err := r.data.servicePassword()
 	if err != nil {
 		t.Fatal(err)
