@@ -31,7 +31,8 @@ func (d dataDir) lock() (unlock func(), err error) {
 	}
 	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
 		_ = f.Close()
-		return nil, fmt.Errorf("data_dir: %s is in use by another gatehouse; stop it, or set GATEHOUSE_DATA_DIR to another directory", string(d))
+		return nil, fmt.Errorf("data_dir: %s is in use by another gatehouse; "+
+			"stop it, or set GATEHOUSE_DATA_DIR to another directory", string(d))
 	}
 	return func() { _ = f.Close() }, nil
 }

@@ -46,8 +46,14 @@ type plannedTenant struct {
 // where services are.
 func development(a addresses) plan {
 	return plan{addresses: a, tenants: []plannedTenant{
-		{id: devTenant, baseURL: a.dev, description: "Development tenant with test accounts.", admin: "testadmin", people: testPeople()},
-		{id: adminTenant, baseURL: a.admin, description: "Administrative tenant of the site; services belong to it.", admin: "admin"},
+		{
+			id: devTenant, baseURL: a.dev, admin: "testadmin", people: testPeople(),
+			description: "Development tenant with test accounts.",
+		},
+		{
+			id: adminTenant, baseURL: a.admin, admin: "admin",
+			description: "Administrative tenant of the site; services belong to it.",
+		},
 	}}
 }
 

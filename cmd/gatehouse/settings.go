@@ -42,7 +42,8 @@ func listenProblem(address string) string {
 	case !server.Loopback(address):
 		return "must be a loopback address such as 127.0.0.1:" + port + ", because this program has well-known passwords"
 	case host != "127.0.0.1" && host != "localhost":
-		return "must be 127.0.0.1:" + port + " or localhost:" + port + ", because the tenants live at http://localhost and http://127.0.0.1"
+		return "must be 127.0.0.1:" + port + " or localhost:" + port +
+			", because the tenants live at http://localhost and http://127.0.0.1"
 	}
 	return ""
 }

@@ -87,7 +87,8 @@ func openSite(ctx context.Context, dir dataDir, p plan, log *slog.Logger, now fu
 	}
 	bindPassword := seal.NewSecret() // a new one at each start: the directory lives no longer
 	s.people, err = devldap.Start(devldap.Config{
-		Addr: dir.directoryAddress(ctx), BaseDN: baseDN, BindDN: bindDN, BindPassword: bindPassword, People: p.units(), Log: log, Now: peopleSince,
+		Addr: dir.directoryAddress(ctx), BaseDN: baseDN, BindDN: bindDN, BindPassword: bindPassword, People: p.units(),
+		Log: log, Now: peopleSince,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("start embedded directory: %w", err)

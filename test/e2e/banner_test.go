@@ -32,7 +32,10 @@ func TestThePrintedPythonGetsAToken(t *testing.T) {
 	if len(lines) != 3 {
 		t.Fatalf("%d lines of Python are printed, want 3: %q", len(lines), lines)
 	}
-	script := strings.Join(lines, "\n") + "\nprint()\nprint([v.access_token.access_token for v in list(globals().values()) if isinstance(v, Tapis)][0])\n"
+	script := strings.Join(lines, "\n") + `
+print()
+print([v.access_token.access_token for v in list(globals().values()) if isinstance(v, Tapis)][0])
+`
 	out, err := exec.CommandContext(t.Context(), python(t), "-c", script).CombinedOutput()
 	if err != nil {
 		t.Fatalf("%v\n%s", err, out)

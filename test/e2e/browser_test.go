@@ -49,7 +49,8 @@ func browse(t *testing.T) tab {
 	ctx, stopTab := chromedp.NewContext(allocator)
 	t.Cleanup(stopTab)
 	b := tab{t, ctx}
-	if err := chromedp.Do(ctx, chromedp.EmulateViewport(320, 640)); err != nil { // starts the browser, which lives as long as this context
+	// This starts the browser, which lives as long as this context.
+	if err := chromedp.Do(ctx, chromedp.EmulateViewport(320, 640)); err != nil {
 		t.Fatalf("start chromium: %v", err)
 	}
 	return b
@@ -112,13 +113,15 @@ func (g *gatehouse) application(t *testing.T, name string) *application {
 	if err != nil {
 		t.Fatal(err)
 	}
-	a := &application{redirect: "http://" + listener.Addr().String() + "/cb?app=1", verifier: newVerifier(t), answers: make(chan url.Values, 1)}
+	a := &application{verifier: newVerifier(t), answers: make(chan url.Values, 1)}
+	a.redirect = "http://" + listener.Addr().String() + "/cb?app=1"
 	server := &http.Server{ReadHeaderTimeout: time.Second, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {
 		case "/cb":
 			a.answers <- r.URL.Query()
 		case "/bye": // OpenID Connect RP-Initiated Logout, by POST
-			_, _ = fmt.Fprintf(w, `<h1>The application</h1><form method="post" action="%s/v3/oauth2/logout"><input type="hidden" name="client_id" value="%s">
+			_, _ = fmt.Fprintf(w, `<h1>The application</h1><form method="post" action="%s/v3/oauth2/logout">
+<input type="hidden" name="client_id" value="%s">
 <input type="hidden" name="post_logout_redirect_uri" value="%s"><button>Sign out</button></form>`, g.url(), a.ID, a.redirect)
 			return
 		}
@@ -126,8 +129,8 @@ func (g *gatehouse) application(t *testing.T, name string) *application {
 	})}
 	go func() { _ = server.Serve(listener) }()
 	t.Cleanup(func() { _ = server.Close() })
-	request := map[string]string{"client_id": name, "callback_url": a.redirect, "display_name": name, "token_endpoint_auth_method": "none"}
-	g.call(t, http.MethodPost, "/v3/oauth2/clients", request, "X-Tapis-Token", g.token(t, password("testuser1")).Access.Token).
+	request := fields{"client_id": name, "callback_url": a.redirect, "display_name": name, "token_endpoint_auth_method": "none"}
+	g.call(t, http.MethodPost, "/v3/oauth2/clients", request, "X-Tapis-Token", g.person(t, "testuser1")).
 		want(t, http.StatusCreated).into(t, &a.client)
 	return a
 }
@@ -144,7 +147,8 @@ func newVerifier(t *testing.T) string {
 func (a *application) request(g *gatehouse) string {
 	sum := sha256.Sum256([]byte(a.verifier))
 	return g.url() + "/v3/oauth2/authorize?" + url.Values{
-		"client_id": {a.ID}, "redirect_uri": {a.redirect}, "response_type": {"code"}, "state": {"é&state"}, "scope": {"openid profile"},
+		"client_id": {a.ID}, "redirect_uri": {a.redirect}, "response_type": {"code"},
+		"state": {"é&state"}, "scope": {"openid profile"},
 		"code_challenge": {base64.RawURLEncoding.EncodeToString(sum[:])}, "code_challenge_method": {"S256"},
 	}.Encode()
 }
@@ -184,7 +188,8 @@ func TestAPersonSignsInWithABrowserWithoutScripts(t *testing.T) {
 	b.do("allow", press("Allow"), shows("Back at the application"))
 	answer := app.answer(t)
 	got := g.token(t, map[string]string{
-		"grant_type": "authorization_code", "client_id": app.ID, "code": answer.Get("code"), "redirect_uri": app.redirect, "code_verifier": app.verifier,
+		"grant_type": "authorization_code", "client_id": app.ID, "code": answer.Get("code"), "redirect_uri": app.redirect,
+		"code_verifier": app.verifier,
 	})
 	if name := g.username(t, got.Access.Token); name != "testuser2" {
 		t.Errorf("the token is of %q", name)
@@ -217,13 +222,14 @@ func TestADeviceIsSignedInWithABrowser(t *testing.T) {
 		User   string `json:"user_code"`
 		Whole  string `json:"verification_uri_complete"`
 	}
-	g.call(t, http.MethodPost, "/v3/oauth2/device/code", map[string]string{"client_id": app.ID}).want(t, http.StatusOK).into(t, &device)
+	g.call(t, http.MethodPost, "/v3/oauth2/device/code", fields{"client_id": app.ID}).want(t, http.StatusOK).into(t, &device)
 	testlog.Secret(t, device.Device)
 	poll := map[string]string{"grant_type": "device_code", "client_id": app.ID, "device_code": device.Device}
 	if device.Whole == "" {
 		t.Fatal("there is no complete address")
 	}
-	b.do("follow the link", chromedp.Navigate(device.Whole), logIn("testuser3"), shows("Sign in a device"), press("Continue"), shows("Sign in this device?"))
+	b.do("follow the link", chromedp.Navigate(device.Whole), logIn("testuser3"), shows("Sign in a device"), press("Continue"),
+		shows("Sign in this device?"))
 	if a := g.call(t, http.MethodPost, "/v3/oauth2/tokens", poll); a.Error != "authorization_pending" {
 		t.Errorf("before it was allowed: %d %s", a.status, a.Error)
 	}

@@ -66,54 +66,18 @@ func steps(t *testing.T, text string) []string {
 	return found
 }
 
-// The first five minutes, as a newcomer copies them: all commands in one
-// shell, all Python in one session. Only the port is another.
-func TestTheFirstFiveMinutesOfTheReadmeWork(t *testing.T) {
-	g := start(t)
-	text := strings.ReplaceAll(section(t, "README.md", "Five minutes"), "localhost:8080", "localhost:"+g.port)
-
+// follow carries out the commands of a section of the README in one shell in a
+// folder and then its Python in one session. Only the port is another. It
+// returns what the answers say and what the session prints.
+func follow(t *testing.T, g *gatehouse, heading, dir string, env ...string) (messages []string, printed string) {
+	t.Helper()
+	text := strings.ReplaceAll(section(t, "README.md", heading), "localhost:8080", "localhost:"+g.port)
 	shell := exec.CommandContext(t.Context(), "bash", "-euo", "pipefail", "-c", strings.Join(steps(t, text), "echo ---\n"))
-	shell.Stderr = os.Stderr
+	shell.Dir, shell.Stderr = dir, os.Stderr
 	said, err := shell.Output()
 	if err != nil {
 		t.Fatalf("%v\n%s", err, said)
 	}
-	answers := 0
-	for said := range strings.SplitSeq(string(said), "---\n") {
-		if said == "" { // a variable was set
-			continue
-		}
-		answers++
-		var answer struct{ Status, Message string }
-		if err := json.Unmarshal([]byte(said), &answer); err != nil || answer.Status != "success" {
-			t.Errorf("a command was answered with %q, %q (%v)", answer.Status, answer.Message, err)
-		}
-	}
-	if answers < 4 {
-		t.Errorf("%d answers", answers)
-	}
-
-	session := exec.CommandContext(t.Context(), python(t), "-c", strings.Join(blocks(text, "python"), "\n"))
-	out, err := session.CombinedOutput()
-	if err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
-	if !strings.HasSuffix(strings.TrimSpace(string(out)), "\n1") {
-		t.Error("the last line of Python does not print 1, as its comment says")
-	}
-}
-
-// A tenant is made, opened and signed in to by the commands of the README.
-func TestTheReadmeLeadsToATenantOfOnesOwn(t *testing.T) {
-	g := start(t)
-	text := strings.ReplaceAll(section(t, "README.md", "A tenant of your own"), "localhost:8080", "localhost:"+g.port)
-	shell := exec.CommandContext(t.Context(), "bash", "-euo", "pipefail", "-c", strings.Join(steps(t, text), "echo ---\n"))
-	shell.Dir, shell.Stderr = filepath.Dir(g.dataDir), os.Stderr
-	said, err := shell.Output()
-	if err != nil {
-		t.Fatalf("%v\n%s", err, said)
-	}
-	var messages []string
 	for said := range strings.SplitSeq(string(said), "---\n") {
 		if said == "" { // a variable was set, or something was waited for
 			continue
@@ -124,15 +88,32 @@ func TestTheReadmeLeadsToATenantOfOnesOwn(t *testing.T) {
 		}
 		messages = append(messages, answer.Message)
 	}
-	if len(messages) != 9 {
-		t.Errorf("the answers are %q", messages)
-	}
-
 	session := exec.CommandContext(t.Context(), python(t), "-c", strings.Join(blocks(text, "python"), "\n"))
-	session.Env = append(os.Environ(), "http_proxy="+g.url()) // in place of the line in /etc/hosts
+	session.Env = append(os.Environ(), env...)
 	out, err := session.CombinedOutput()
-	if err != nil || !strings.HasSuffix(strings.TrimSpace(string(out)), "testadmin@science") {
-		t.Errorf("%v\n%s", err, out)
+	if err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	return messages, strings.TrimSpace(string(out))
+}
+
+func TestTheFirstFiveMinutesOfTheReadmeWork(t *testing.T) {
+	messages, printed := follow(t, start(t), "Five minutes", "")
+	if len(messages) < 4 {
+		t.Errorf("%d answers", len(messages))
+	}
+	if !strings.HasSuffix(printed, "\n1") {
+		t.Error("the last line of Python does not print 1, as its comment says")
+	}
+}
+
+// A tenant is made, opened and signed in to by the commands of the README.
+func TestTheReadmeLeadsToATenantOfOnesOwn(t *testing.T) {
+	g := start(t)
+	env := "http_proxy=" + g.url() // in place of the line in /etc/hosts
+	messages, printed := follow(t, g, "A tenant of your own", filepath.Dir(g.dataDir), env)
+	if len(messages) != 9 || !strings.HasSuffix(printed, "testadmin@science") {
+		t.Errorf("the answers are %q and Python prints %s", messages, printed)
 	}
 }
 
@@ -145,7 +126,7 @@ func TestTheReadmeLeadsToAnApplicationOfOnesOwn(t *testing.T) {
 		Replace(section(t, "README.md", "An application of your own"))
 	commands := steps(t, text)
 	shell := exec.CommandContext(t.Context(), "bash", "-euo", "pipefail", "-c", commands[0]+`printf %s "$KEY"`)
-	shell.Env = append(os.Environ(), "JWT="+g.token(t, password("testuser1")).Access.Token)
+	shell.Env = append(os.Environ(), "JWT="+g.person(t, "testuser1"))
 	said, err := shell.Output()
 	if err != nil {
 		t.Fatal(err)
@@ -262,7 +243,8 @@ func TestTheTargetsOfMakeInTheReadmeExist(t *testing.T) {
 		command, _, _ := strings.Cut(step, "#")
 		if words := strings.Fields(command); words[0] == "make" {
 			seen++
-			dry := exec.CommandContext(t.Context(), "make", append([]string{"--dry-run", "--directory=" + filepath.Join("..", "..")}, words[1:]...)...)
+			args := append([]string{"--dry-run", "--directory=" + filepath.Join("..", "..")}, words[1:]...)
+			dry := exec.CommandContext(t.Context(), "make", args...)
 			if out, err := dry.CombinedOutput(); err != nil {
 				t.Errorf("%s: %v\n%s", command, err, out)
 			}

@@ -223,9 +223,15 @@ func (a answer) want(t *testing.T, status int) answer {
 	return a
 }
 
-// call sends a request to the tenant dev. A body that is not nil goes as JSON;
-// headers are pairs, and "Host" is the host that the server is told.
+// call sends a request to the tenant dev.
 func (g *gatehouse) call(t *testing.T, method, path string, body any, headers ...string) answer {
+	t.Helper()
+	return callAt(t, g.url(), method, path, body, headers...)
+}
+
+// callAt sends a request to a base URL. A body that is not nil goes as JSON;
+// headers are pairs, and "Host" is the host that the server is told.
+func callAt(t *testing.T, base, method, path string, body any, headers ...string) answer {
 	t.Helper()
 	var text []byte
 	if body != nil {
@@ -234,7 +240,7 @@ func (g *gatehouse) call(t *testing.T, method, path string, body any, headers ..
 			t.Fatal(err)
 		}
 	}
-	req, err := http.NewRequestWithContext(t.Context(), method, g.url()+path, bytes.NewReader(text))
+	req, err := http.NewRequestWithContext(t.Context(), method, base+path, bytes.NewReader(text))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -300,6 +306,12 @@ func password(name string) map[string]string {
 	return map[string]string{"grant_type": "password", "username": name, "password": name}
 }
 
+// person returns an access token of a seeded person.
+func (g *gatehouse) person(t *testing.T, name string) string {
+	t.Helper()
+	return g.token(t, password(name)).Access.Token
+}
+
 // client is an OAuth client.
 type client struct {
 	ID  string `json:"client_id"`
@@ -314,7 +326,7 @@ func (g *gatehouse) client(t *testing.T, owner, key string) client {
 		request["client_key"] = key
 	}
 	var got client
-	g.call(t, http.MethodPost, "/v3/oauth2/clients", request, "X-Tapis-Token", g.token(t, password(owner)).Access.Token).
+	g.call(t, http.MethodPost, "/v3/oauth2/clients", request, "X-Tapis-Token", g.person(t, owner)).
 		want(t, http.StatusCreated).into(t, &got)
 	testlog.Secret(t, got.Key)
 	return got

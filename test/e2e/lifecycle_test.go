@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net"
 	"net/http"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -22,12 +21,8 @@ func TestARestartKeepsEverything(t *testing.T) {
 
 	again := startIn(t, g.dataDir, g.port)
 	t.Logf("ready %v after the first start, %v after the second", g.took, again.took)
-	servicePassword, err := os.ReadFile(filepath.Join(g.dataDir, "service-password"))
-	if err != nil {
-		t.Fatal(err)
-	}
 	for want, run := range map[int]*gatehouse{1: g, 0: again} {
-		if got := strings.Count(run.stdout.String(), strings.TrimSpace(string(servicePassword))); got != want {
+		if got := strings.Count(run.stdout.String(), g.servicePassword(t)); got != want {
 			t.Errorf("the service password was said %d times, want %d", got, want)
 		}
 	}
@@ -71,7 +66,7 @@ func wantBaseURLs(t *testing.T, g *gatehouse) {
 	if len(got) != 2 || got["dev"] != g.url() || got["admin"] != g.adminURL() {
 		t.Errorf("the base URLs are %v, want dev at %s and admin at %s", got, g.url(), g.adminURL())
 	}
-	if name := g.username(t, g.token(t, password("testuser1")).Access.Token); name != "testuser1" {
+	if name := g.username(t, g.person(t, "testuser1")); name != "testuser1" {
 		t.Errorf("the token is of %q", name)
 	}
 }
@@ -88,8 +83,9 @@ func TestAnInterruptLetsTheRequestInFlightFinish(t *testing.T) {
 	}
 	defer func() { _ = conn.Close() }()
 	half := len(body) / 2
-	if _, err := fmt.Fprintf(conn, "POST /v3/oauth2/tokens HTTP/1.1\r\nHost: localhost:%s\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s",
-		g.port, len(body), body[:half]); err != nil {
+	const request = "POST /v3/oauth2/tokens HTTP/1.1\r\nHost: localhost:%s\r\n" +
+		"Content-Type: application/json\r\nContent-Length: %d\r\n\r\n%s"
+	if _, err := fmt.Fprintf(conn, request, g.port, len(body), body[:half]); err != nil {
 		t.Fatal(err)
 	}
 	time.Sleep(200 * time.Millisecond) // the handler is reading the body now

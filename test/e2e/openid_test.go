@@ -97,7 +97,7 @@ func TestAGenericOpenIDClientSignsPeopleInAndOut(t *testing.T) {
 	const callback = "https://portal.example.org/callback"
 	var registered client
 	g.call(t, http.MethodPost, "/v3/oauth2/clients", map[string]string{"callback_url": callback, "display_name": "Portal"},
-		"X-Tapis-Token", g.token(t, password("testuser1")).Access.Token).want(t, http.StatusCreated).into(t, &registered)
+		"X-Tapis-Token", g.person(t, "testuser1")).want(t, http.StatusCreated).into(t, &registered)
 	testlog.Secret(t, registered.Key)
 	config := oauth2.Config{
 		ClientID: registered.ID, ClientSecret: registered.Key, RedirectURL: callback, Endpoint: provider.Endpoint(),
@@ -110,7 +110,8 @@ func TestAGenericOpenIDClientSignsPeopleInAndOut(t *testing.T) {
 	page, at = person.send(page, at, "username", "testuser2", "password", "testuser2")
 	_, at = person.send(page, at, "decision", "allow")
 	answer := at.Query()
-	if !strings.HasPrefix(at.String(), callback+"?") || answer.Get("state") != "state-1" || answer.Get("iss") != g.url()+"/v3/oauth2" {
+	if !strings.HasPrefix(at.String(), callback+"?") || answer.Get("state") != "state-1" ||
+		answer.Get("iss") != g.url()+"/v3/oauth2" {
 		t.Fatalf("came to %s", at)
 	}
 	testlog.Secret(t, answer.Get("code"))
@@ -142,7 +143,8 @@ func TestAGenericOpenIDClientSignsPeopleInAndOut(t *testing.T) {
 			Name  string `json:"preferred_username"`
 			Email string `json:"email"`
 		}
-		if err := id.Claims(&said); err != nil || said.Name != "testuser2" || said.Email != "testuser2@example.org" || id.Nonce != nonce {
+		err = id.Claims(&said)
+		if err != nil || said.Name != "testuser2" || said.Email != "testuser2@example.org" || id.Nonce != nonce {
 			t.Errorf("the ID token says %+v, nonce %q (%v)", said, id.Nonce, err)
 		}
 	}
@@ -169,7 +171,8 @@ func TestAGenericOpenIDClientSignsPeopleInAndOut(t *testing.T) {
 	testlog.Secret(t, device.DeviceCode)
 	page, at = person.open(device.VerificationURIComplete)
 	page, at = person.send(page, at, "user_code", device.UserCode)
-	if page, _ = person.send(page, at, "decision", "allow"); !strings.Contains(page, "testuser2") && !strings.Contains(page, "device") {
+	page, _ = person.send(page, at, "decision", "allow")
+	if !strings.Contains(page, "testuser2") && !strings.Contains(page, "device") {
 		t.Errorf("the last page is\n%s", page)
 	}
 	onDevice, err := config.DeviceAccessToken(ctx, device)
@@ -194,7 +197,8 @@ func TestAGenericOpenIDClientSignsPeopleInAndOut(t *testing.T) {
 	if _, at = person.send(page, at); at.String() != callback+"?state=bye" {
 		t.Errorf("logging out came to %s", at)
 	}
-	if page, _ = person.open(config.AuthCodeURL("state-3", oauth2.S256ChallengeOption(verifier))); !strings.Contains(page, `name="password"`) {
+	page, _ = person.open(config.AuthCodeURL("state-3", oauth2.S256ChallengeOption(verifier)))
+	if !strings.Contains(page, `name="password"`) {
 		t.Error("still signed in")
 	}
 }

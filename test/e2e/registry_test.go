@@ -5,9 +5,8 @@ import (
 	"crypto/rsa"
 	"crypto/x509"
 	"encoding/pem"
+	"maps"
 	"net/http"
-	"os"
-	"os/exec"
 	"slices"
 	"strings"
 	"testing"
@@ -48,8 +47,10 @@ func newAssociate(t *testing.T) associate {
 func (a associate) service(t *testing.T, name string) []string {
 	t.Helper()
 	raw, err := jwt.NewWithClaims(jwt.SigningMethodRS256, jwt.MapClaims{
-		"jti": name, "sub": name + "@eastadmin", "exp": time.Now().Add(time.Hour).Unix(), "iss": "https://eastadmin.east.example.org/v3/tokens",
-		"tapis/tenant_id": "eastadmin", "tapis/token_type": "access", "tapis/account_type": "service", "tapis/username": name, "tapis/target_site": "main",
+		"jti": name, "sub": name + "@eastadmin", "exp": time.Now().Add(time.Hour).Unix(),
+		"iss":             "https://eastadmin.east.example.org/v3/tokens",
+		"tapis/tenant_id": "eastadmin", "tapis/token_type": "access", "tapis/account_type": "service",
+		"tapis/username": name, "tapis/target_site": "main",
 	}).SignedString(a.key)
 	if err != nil {
 		t.Fatal(err)
@@ -63,18 +64,18 @@ type fields = map[string]any
 // tenantAt is the least that a tenant needs.
 func tenantAt(id, site, base string) fields {
 	return fields{
-		"tenant_id": id, "site_id": site, "base_url": base, "token_service": base + "/v3/tokens", "security_kernel": base + "/v3/security",
+		"tenant_id": id, "site_id": site, "base_url": base,
+		"token_service": base + "/v3/tokens", "security_kernel": base + "/v3/security",
 		"authenticator": base + "/v3/oauth2", "owner": "ada@example.org", "admin_user": "ada", "token_gen_services": []string{},
 	}
 }
 
-// changed returns a copy of f with one member changed.
-func changed(f fields, name string, value any) fields {
-	other := fields{}
-	for key, value := range f {
-		other[key] = value
+// changed returns a copy of f with members changed: names and values.
+func changed(f fields, members ...any) fields {
+	other := maps.Clone(f)
+	for i := 0; i < len(members); i += 2 {
+		other[members[i].(string)] = members[i+1]
 	}
-	other[name] = value
 	return other
 }
 
@@ -110,19 +111,26 @@ func TestTheRegistryDoesWhatAnInstallationNeeds(t *testing.T) {
 		return send(status, "PUT", path, body, headers)
 	}
 	var row fields
-	person := []string{"X-Tapis-Token", g.token(t, password("testuser1")).Access.Token}
-	admin := []string{"X-Tapis-Token", g.token(t, password("testadmin")).Access.Token}
+	person := []string{"X-Tapis-Token", g.person(t, "testuser1")}
+	admin := []string{"X-Tapis-Token", g.person(t, "testadmin")}
 
 	// What is made.
 	owner := fields{"email": "ada@example.org", "name": "Ada", "institution": "Example"}
-	ldap := fields{"ldap_id": "people", "url": "ldaps://l.example.org", "port": 636, "use_ssl": true, "user_dn": "ou=p", "bind_dn": "cn=r", "bind_credential": "l", "account_type": "service"}
+	ldap := fields{
+		"ldap_id": "people", "url": "ldaps://l.example.org", "port": 636, "use_ssl": true, "user_dn": "ou=p", "bind_dn": "cn=r",
+		"bind_credential": "l", "account_type": "service",
+	}
 	site := fields{
-		"site_id": "east", "primary": false, "base_url": "east.example.org", "site_admin_tenant_id": "eastadmin", "services": []string{"security", "tokens", "authenticator"},
+		"site_id": "east", "primary": false, "base_url": "east.example.org", "site_admin_tenant_id": "eastadmin",
+		"services":           []string{"security", "tokens", "authenticator"},
 		"site_dev_tenant_id": "eastdev", "admin_public_key": "x", "dev_public_key": "y", // existing tools send these
 	}
-	plan, eastAdmin, eastOne := tenantAt("plan", "main", "https://plan.example.org"), tenantAt("eastadmin", "east", "https://eastadmin.east.example.org"), tenantAt("eastone", "east", "https://eastone.east.example.org")
+	plan := tenantAt("plan", "main", "https://plan.example.org")
+	eastAdmin := tenantAt("eastadmin", "east", "https://eastadmin.east.example.org")
+	eastOne := tenantAt("eastone", "east", "https://eastone.east.example.org")
+	bodies := map[string]fields{"/v3/sites": site, "/v3/tenants": plan, "/v3/tenants/owners": owner, "/v3/tenants/ldaps": ldap}
 	for _, headers := range [][]string{nil, person, admin, tenants[:2], {"X-Tapis-Token", "x.y.z"}} {
-		for path, body := range map[string]fields{"/v3/sites": site, "/v3/tenants": plan, "/v3/tenants/owners": owner, "/v3/tenants/ldaps": ldap} {
+		for path, body := range bodies {
 			if status := g.call(t, "POST", path, body, headers...).status; status != 401 && status != 403 {
 				t.Errorf("POST %s: %d", path, status)
 			}
@@ -133,32 +141,37 @@ func TestTheRegistryDoesWhatAnInstallationNeeds(t *testing.T) {
 	create(201, "/v3/tenants/ldaps", ldap)
 	create(409, "/v3/tenants/ldaps", ldap)
 	create(400, "/v3/sites", changed(site, "tenant_base_url_template", "https://${tenant_id}.east.example.org"))
-	create(409, "/v3/sites", changed(changed(changed(site, "primary", true), "base_url", "https://e.example.org"), "tenant_base_url_template", "https://${tenant_id}.e.example.org"))
+	create(409, "/v3/sites", changed(site, "primary", true, "base_url", "https://e.example.org",
+		"tenant_base_url_template", "https://${tenant_id}.e.example.org"))
 	create(400, "/v3/sites", changed(site, "services", []string{""}))
 	create(201, "/v3/sites", site)
 	create(409, "/v3/sites", site)
 	for name, value := range map[string]any{
-		"site_id": "nowhere", "owner": "nobody@example.org", "user_ldap_connection_id": "nowhere", "service_ldap_connection_id": "nowhere", "tenant_id": "OWNERS",
-		"base_url": "https://plan.example.org/", "status": "active", "public_key": "no key", "token_gen_services": []string{""}, "admin_user": nil,
+		"site_id": "nowhere", "owner": "nobody@example.org", "user_ldap_connection_id": "nowhere",
+		"service_ldap_connection_id": "nowhere", "tenant_id": "OWNERS", "base_url": "https://plan.example.org/",
+		"status": "active", "public_key": "no key", "token_gen_services": []string{""}, "admin_user": nil,
 	} {
 		create(400, "/v3/tenants", changed(plan, name, value))
 	}
-	create(201, "/v3/tenants", changed(changed(plan, "service_ldap_connection_id", "people"), "is_owned_by_associate_site", true))
+	create(201, "/v3/tenants", changed(plan, "service_ldap_connection_id", "people", "is_owned_by_associate_site", true))
 	create(409, "/v3/tenants", changed(plan, "tenant_id", "PLAN"))
 	create(409, "/v3/tenants", changed(plan, "tenant_id", "other"))
-	create(201, "/v3/tenants", changed(changed(eastAdmin, "status", "active"), "public_key", east.public))
-	create(201, "/v3/tenants", changed(changed(eastOne, "status", "active"), "public_key", strings.ReplaceAll(east.public, "\n", `\n`)))
+	create(201, "/v3/tenants", changed(eastAdmin, "status", "active", "public_key", east.public))
+	create(201, "/v3/tenants", changed(eastOne, "status", "active", "public_key", strings.ReplaceAll(east.public, "\n", `\n`)))
 
 	// What is read, by nobody and with an expired token.
-	for _, path := range []string{"/v3/sites", "/v3/tenants", "/v3/tenants/owners", "/v3/tenants/ldaps", "/v3/tenants/plan", "/v3/tenants/plan/history", "/v3/sites/main/history"} {
+	const expired = "eyJhbGciOiJSUzI1NiJ9.eyJleHAiOjEsInRhcGlzL3RlbmFudF9pZCI6ImRldiJ9.AAAA"
+	paths := []string{"/v3/tenants/plan", "/v3/tenants/plan/history", "/v3/sites/main/history"}
+	for _, path := range slices.AppendSeq(paths, maps.Keys(bodies)) {
 		g.call(t, "GET", path, nil).want(t, 200)
-		g.call(t, "GET", path, nil, "X-Tapis-Token", "eyJhbGciOiJSUzI1NiJ9.eyJleHAiOjEsInRhcGlzL3RlbmFudF9pZCI6ImRldiJ9.AAAA").want(t, 200)
+		g.call(t, "GET", path, nil, "X-Tapis-Token", expired).want(t, 200)
 	}
 	active := []string{"admin", "dev", "eastadmin", "eastone"}
 	withDrafts := append(slices.Clone(active), "plan")
 	for query, want := range map[string][]string{
-		"": active, "?show_draft=false": active, "?show_inactive=false": active, "?show_draft=true": withDrafts, "?show_draft=true&show_inactive=true": withDrafts,
-		"?limit=1&offset=1": {"dev"}, "?limit=-1": active, "?select=tenant_id,status": active,
+		"": active, "?show_draft=false": active, "?show_inactive=false": active, "?show_draft=true": withDrafts,
+		"?show_draft=true&show_inactive=true": withDrafts,
+		"?limit=1&offset=1":                   {"dev"}, "?limit=-1": active, "?select=tenant_id,status": active,
 	} {
 		if got := g.ids(t, "/v3/tenants"+query, "tenant_id"); !slices.Equal(got, want) {
 			t.Errorf("tenants%s: %v, want %v", query, got, want)
@@ -169,7 +182,8 @@ func TestTheRegistryDoesWhatAnInstallationNeeds(t *testing.T) {
 	}
 	g.call(t, "GET", "/v3/tenants/eastone", nil).want(t, 200).into(t, &row)
 	key, _ := row["public_key"].(string)
-	if lines := strings.Split(key, "\n"); len(lines) != 3 || row["status"] != "ACTIVE" || row["user_ldap_connection_id"] != nil || row["is_owned_by_associate_site"] != true {
+	if lines := strings.Split(key, "\n"); len(lines) != 3 || row["status"] != "ACTIVE" || row["user_ldap_connection_id"] != nil ||
+		row["is_owned_by_associate_site"] != true {
 		t.Errorf("an active tenant: %v", row)
 	}
 
@@ -210,7 +224,8 @@ func TestTheRegistryDoesWhatAnInstallationNeeds(t *testing.T) {
 	put(400, "/v3/tenants/eastone", fields{"status": "draft"}, tenants)
 	put(200, "/v3/tenants/eastone", fields{"status": "active"}, tenants)
 	put(200, "/v3/tenants/eastone", fields{"status": "active"}, tenants) // changes nothing
-	if updates := past(); len(updates) != 3 || updates[0]["public_key"] == nil || updates[1]["status"].(fields)["new"] != "INACTIVE" {
+	updates := past()
+	if len(updates) != 3 || updates[0]["public_key"] == nil || updates[1]["status"].(fields)["new"] != "INACTIVE" {
 		t.Errorf("history: %v", updates)
 	}
 	for name, value := range map[string]string{"tenant_id": "x", "site_id": "main", "base_url": "https://x.org"} {
@@ -218,7 +233,10 @@ func TestTheRegistryDoesWhatAnInstallationNeeds(t *testing.T) {
 	}
 
 	// What is in use stays.
-	for path, status := range map[string]int{"/v3/tenants/ldaps/people": 409, "/v3/tenants/owners/ada@example.org": 409, "/v3/sites/east": 409, "/v3/sites/main": 409, "/v3/tenants/plan": 405} {
+	for path, status := range map[string]int{
+		"/v3/tenants/ldaps/people": 409, "/v3/tenants/owners/ada@example.org": 409, "/v3/sites/east": 409, "/v3/sites/main": 409,
+		"/v3/tenants/plan": 405,
+	} {
 		send(status, "DELETE", path, nil, tenants)
 	}
 	put(200, "/v3/tenants/plan", fields{"service_ldap_connection_id": nil}, tenants)
@@ -233,11 +251,6 @@ func TestTheRegistryDoesWhatAnInstallationNeeds(t *testing.T) {
 // carries, by the SDK.
 func TestThePythonSDKWritesTheRegistry(t *testing.T) {
 	g := start(t)
-	suite := exec.CommandContext(t.Context(), python(t), "registry_test.py", "--verbose")
-	suite.Env = append(os.Environ(),
-		"GATEHOUSE_URL="+g.adminURL(), "GATEHOUSE_SERVICE_PASSWORD="+g.servicePassword(t),
-		"GATEHOUSE_TEST_SECRETS="+testlog.SecretsFile(t), "PYTHONDONTWRITEBYTECODE=1")
-	if out, err := suite.CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
+	runSuite(t, "", []string{"GATEHOUSE_URL=" + g.adminURL(), "GATEHOUSE_SERVICE_PASSWORD=" + g.servicePassword(t)},
+		python(t), "registry_test.py", "--verbose")
 }

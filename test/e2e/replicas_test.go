@@ -47,14 +47,16 @@ func (r *replica) accepts(t *testing.T, token string) bool {
 	return r.ask(t, http.MethodGet, "/v3/oauth2/userinfo", nil, "X-Tapis-Token", token).status == http.StatusOK
 }
 
+// readerRole is testuser3 with the role readers.
+var readerRole = fields{"tenant": "dev", "user": "testuser3", "roleName": "readers"}
+
 // holds reports whether testuser3 holds the role readers.
 func (r *replica) holds(t *testing.T, token string) bool {
 	t.Helper()
 	var got struct {
 		Authorized bool `json:"isAuthorized"`
 	}
-	r.ask(t, http.MethodPost, "/v3/security/user/hasRole", map[string]string{"tenant": "dev", "user": "testuser3", "roleName": "readers"},
-		"X-Tapis-Token", token).want(t, http.StatusOK).into(t, &got)
+	r.ask(t, http.MethodPost, "/v3/security/user/hasRole", readerRole, "X-Tapis-Token", token).want(t, http.StatusOK).into(t, &got)
 	return got.Authorized
 }
 
@@ -93,23 +95,19 @@ func TestTwoAuthenticatorsOnOnePostgresAgreeWithinTwoSeconds(t *testing.T) {
 	admin, before := one.login(t, "testadmin")
 	change := func(operation string) {
 		t.Helper()
-		one.ask(t, http.MethodPost, "/v3/security/user/"+operation, map[string]string{"tenant": "dev", "user": "testuser3", "roleName": "readers"},
-			"X-Tapis-Token", admin).want(t, http.StatusOK)
+		one.ask(t, http.MethodPost, "/v3/security/user/"+operation, readerRole, "X-Tapis-Token", admin).want(t, http.StatusOK)
 	}
-	one.ask(t, http.MethodPost, "/v3/security/role", map[string]string{"roleTenant": "dev", "roleName": "readers", "description": "Read."},
-		"X-Tapis-Token", admin).want(t, http.StatusCreated)
+	role := fields{"roleTenant": "dev", "roleName": "readers", "description": "Read."}
+	one.ask(t, http.MethodPost, "/v3/security/role", role, "X-Tapis-Token", admin).want(t, http.StatusCreated)
 	change("grantRole")
 	within("the grant is known", func() bool { return other.holds(t, admin) })
 	change("revokeUserRole")
 	within("its end is known", func() bool { return !other.holds(t, admin) })
 
 	// Rotation: nobody's token is refused meanwhile.
-	var service tokens
-	one.ask(t, http.MethodPost, "/v3/tokens", map[string]any{"account_type": "service", "token_tenant_id": "admin", "token_username": "tokens"},
-		"Authorization", "Basic "+base64.StdEncoding.EncodeToString([]byte("tokens:"+servicePassword))).want(t, http.StatusOK).into(t, &service)
-	testlog.Secret(t, service.Access.Token)
-	one.ask(t, http.MethodPut, "/v3/tokens/keys", map[string]string{"tenant_id": "dev"},
-		"X-Tapis-Token", service.Access.Token, "X-Tapis-Tenant", "admin", "X-Tapis-User", "tokens").want(t, http.StatusOK)
+	service := serviceTokenAt(t, one.url(), "admin", "tokens", servicePassword, "", "Host", one.host)
+	one.ask(t, http.MethodPut, "/v3/tokens/keys", fields{"tenant_id": "dev"},
+		"X-Tapis-Token", service, "X-Tapis-Tenant", "admin", "X-Tapis-User", "tokens").want(t, http.StatusOK)
 	token, now := one.login(t, "testuser1")
 	if now == before {
 		t.Error("the replica that rotated the key signs with the old one")

@@ -3,8 +3,6 @@ package e2e
 import (
 	"os"
 	"os/exec"
-	"path/filepath"
-	"strings"
 	"testing"
 
 	"gatehouse/internal/testlog"
@@ -12,21 +10,24 @@ import (
 
 func TestThePythonSDKWorksUnmodified(t *testing.T) {
 	g := start(t)
-	password, err := os.ReadFile(filepath.Join(g.dataDir, "service-password"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	runSDK(t, g.url(), strings.TrimSpace(string(password)))
+	runSDK(t, g.url(), g.servicePassword(t))
 }
 
 // runSDK runs the Python suite against the site at url, whose services files
 // and tokens have the password.
 func runSDK(t *testing.T, url, password string) {
 	t.Helper()
-	suite := exec.CommandContext(t.Context(), python(t), "tapipy_test.py", "--verbose")
-	suite.Env = append(os.Environ(),
-		"GATEHOUSE_URL="+url, "GATEHOUSE_SERVICE_PASSWORD="+password,
-		"GATEHOUSE_TEST_SECRETS="+testlog.SecretsFile(t), "PYTHONDONTWRITEBYTECODE=1")
+	env := []string{"GATEHOUSE_URL=" + url, "GATEHOUSE_SERVICE_PASSWORD=" + password}
+	runSuite(t, "", env, python(t), "tapipy_test.py", "--verbose")
+}
+
+// runSuite runs tests in another language, in a folder of this one.
+func runSuite(t *testing.T, dir string, env []string, name string, args ...string) {
+	t.Helper()
+	suite := exec.CommandContext(t.Context(), name, args...)
+	suite.Dir = dir
+	suite.Env = append(os.Environ(), "GATEHOUSE_TEST_SECRETS="+testlog.SecretsFile(t), "PYTHONDONTWRITEBYTECODE=1")
+	suite.Env = append(suite.Env, env...)
 	out, err := suite.CombinedOutput()
 	if err != nil {
 		t.Fatalf("%v\n%s", err, out)
@@ -36,13 +37,7 @@ func runSDK(t *testing.T, url, password string) {
 
 func TestTheTypeScriptPackagesWorkUnmodified(t *testing.T) {
 	g := start(t)
-	suite := exec.CommandContext(t.Context(), "node", "--test", "--test-reporter=spec", "sdk.test.mjs")
-	suite.Dir = "node"
-	suite.Env = append(os.Environ(),
-		"GATEHOUSE_URL="+g.url(), "GATEHOUSE_ADMIN_URL="+g.adminURL(), "SERVICE_TOKEN="+g.serviceToken(t, "tenants"))
-	out, err := suite.CombinedOutput()
-	if err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
-	t.Logf("%s", out)
+	env := []string{"GATEHOUSE_URL=" + g.url(), "GATEHOUSE_ADMIN_URL=" + g.adminURL()}
+	env = append(env, "SERVICE_TOKEN="+g.serviceToken(t, "tenants"))
+	runSuite(t, "node", env, "node", "--test", "--test-reporter=spec", "sdk.test.mjs")
 }

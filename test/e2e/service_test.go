@@ -65,7 +65,8 @@ func settingsOf(t *testing.T, g *gatehouse) string {
 	t.Helper()
 	settings, err := json.Marshal(map[string]any{
 		"service_name": "files", "service_password": g.servicePassword(t), "python_framework_type": "flask",
-		"primary_site_admin_tenant_base_url": g.adminURL(), "service_site_id": "main", "service_tenant_id": "admin", "tenants": []string{"*"},
+		"primary_site_admin_tenant_base_url": g.adminURL(), "service_site_id": "main", "service_tenant_id": "admin",
+		"tenants": []string{"*"},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -114,7 +115,7 @@ func TestAServiceOnTheUnmodifiedLibraryWorks(t *testing.T) {
 	g := start(t)
 	s := startService(t, g)
 	s.want(t, http.MethodGet, "/ready", "", `["admin"]`)
-	person := g.token(t, password("testuser1")).Access.Token
+	person := g.person(t, "testuser1")
 	asks := func(token string) {
 		t.Helper()
 		s.want(t, http.MethodGet, "/whoami", token, `{"for":"testuser1","tenant":"dev","username":"testuser1"}`)
@@ -126,7 +127,7 @@ func TestAServiceOnTheUnmodifiedLibraryWorks(t *testing.T) {
 	asks(person)
 
 	g.rotate(t, "dev")
-	person = g.token(t, password("testuser1")).Access.Token
+	person = g.person(t, "testuser1")
 	if status, _ := s.ask(t, http.MethodGet, "/whoami", person); status == http.StatusOK {
 		t.Error("the library knows the new key by itself; docs/keys.md can be shorter")
 	}
@@ -149,11 +150,21 @@ func (g *gatehouse) servicePassword(t *testing.T) string {
 // serviceToken gets a service account its access token, by its password.
 func (g *gatehouse) serviceToken(t *testing.T, name string) string {
 	t.Helper()
+	return serviceTokenAt(t, g.url(), "admin", name, g.servicePassword(t), "")
+}
+
+// serviceTokenAt does so at a base URL, for an account of a tenant, to be used
+// at the target, a site; empty: its own.
+func serviceTokenAt(t *testing.T, base, tenant, name, password, target string, headers ...string) string {
+	t.Helper()
+	request := fields{"account_type": "service", "token_tenant_id": tenant, "token_username": name, "access_token_ttl": 3600}
+	if target != "" {
+		request["target_site_id"] = target
+	}
+	basic := "Basic " + base64.StdEncoding.EncodeToString([]byte(name+":"+password))
 	var got tokens
-	basic := base64.StdEncoding.EncodeToString([]byte(name + ":" + g.servicePassword(t)))
-	g.call(t, http.MethodPost, "/v3/tokens", map[string]any{
-		"account_type": "service", "token_tenant_id": "admin", "token_username": name, "access_token_ttl": 3600,
-	}, "Authorization", "Basic "+basic).want(t, http.StatusOK).into(t, &got)
+	callAt(t, base, http.MethodPost, "/v3/tokens", request, append(headers, "Authorization", basic)...).
+		want(t, http.StatusOK).into(t, &got)
 	testlog.Secret(t, got.Access.Token)
 	return got.Access.Token
 }
@@ -161,6 +172,5 @@ func (g *gatehouse) serviceToken(t *testing.T, name string) string {
 // rotate gives a tenant a new signing key, as the service tokens may.
 func (g *gatehouse) rotate(t *testing.T, tenant string) {
 	t.Helper()
-	g.call(t, http.MethodPut, "/v3/tokens/keys", map[string]string{"tenant_id": tenant},
-		"X-Tapis-Token", g.serviceToken(t, "tokens"), "X-Tapis-Tenant", "admin", "X-Tapis-User", "tokens").want(t, http.StatusOK)
+	g.call(t, http.MethodPut, "/v3/tokens/keys", fields{"tenant_id": tenant}, g.service(t, "tokens")...).want(t, http.StatusOK)
 }

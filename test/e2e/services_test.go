@@ -57,7 +57,7 @@ func TestNginxRefusesRevokedTokensWhereItIsTold(t *testing.T) {
 		t.Helper()
 		g.call(t, http.MethodGet, "/v3/files/content", nil, append(headers, "X-Tapis-Token", token)...).want(t, status)
 	}
-	token := g.token(t, password("testuser1")).Access.Token
+	token := g.person(t, "testuser1")
 	ask(token, http.StatusOK)
 	ask(token, http.StatusOK, "X-Tapis-User", "testuser1")
 	ask(token+"x", http.StatusUnauthorized)
@@ -65,12 +65,12 @@ func TestNginxRefusesRevokedTokensWhereItIsTold(t *testing.T) {
 	ask(token, http.StatusUnauthorized)
 	ask(token, http.StatusUnauthorized, "X-Tapis-User", "testuser1", "X-Tapis-Tenant", "dev")
 	// On the command line, which is another process.
-	token = g.token(t, password("testuser2")).Access.Token
+	token = g.person(t, "testuser2")
 	ask(token, http.StatusOK)
 	s.call("authenticator", s.issuerEnv, "tokens", "revoke-user", "dev", "testuser2")
 	time.Sleep(2 * time.Second)
 	ask(token, http.StatusUnauthorized)
-	ask(g.token(t, password("testuser2")).Access.Token, http.StatusOK)
+	ask(g.person(t, "testuser2"), http.StatusOK)
 	s.issuer.signal(syscall.SIGSTOP)
 	ask(token, http.StatusServiceUnavailable)
 	s.issuer.signal(syscall.SIGCONT)

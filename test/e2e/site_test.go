@@ -152,11 +152,16 @@ func prepareServices(t testing.TB, through func(ldaps string) string) *services 
 		t.Skip("the end-to-end tests are not short")
 	}
 	dir := t.TempDir()
-	s := &services{t: t, dir: dir, port: freePort(t), registryAt: "127.0.0.1:" + freePort(t), issuerAt: "127.0.0.1:" + freePort(t), metricsAt: "127.0.0.1:" + freePort(t)}
+	s := &services{t: t, dir: dir, port: freePort(t)}
+	for _, addr := range []*string{&s.registryAt, &s.issuerAt, &s.metricsAt} {
+		*addr = "127.0.0.1:" + freePort(t)
+	}
 	people := []slapdtest.Person{{Username: "testadmin", Password: "testadmin"}}
 	for i := range 10 {
 		name := fmt.Sprintf("testuser%d", i+1)
-		people = append(people, slapdtest.Person{Username: name, Password: name, GivenName: "Test", LastName: name, Email: name + "@example.org"})
+		people = append(people, slapdtest.Person{
+			Username: name, Password: name, GivenName: "Test", LastName: name, Email: name + "@example.org",
+		})
 	}
 	cluster := s.startPostgres()
 	s.directory = slapdtest.Start(t, slapdtest.Options{People: people})
@@ -168,24 +173,27 @@ func prepareServices(t testing.TB, through func(ldaps string) string) *services 
 	dev, admin := "http://localhost:"+s.port, "http://127.0.0.1:"+s.port
 	s.issuerEnv = []string{
 		"GATEHOUSE_LISTEN=" + s.issuerAt, "GATEHOUSE_DATABASE_URL=" + cluster("authenticator"), "GATEHOUSE_SITE_ID=main",
-		"GATEHOUSE_MASTER_KEY_FILE=" + s.file("master-key", hex.EncodeToString(master)), "GATEHOUSE_REGISTRY_URL=http://" + s.registryAt,
-		"GATEHOUSE_REGISTRY_POLL=1s", "GATEHOUSE_LDAP_CA_FILE=" + authority, "GATEHOUSE_TRUSTED_PROXIES=127.0.0.1",
+		"GATEHOUSE_MASTER_KEY_FILE=" + s.file("master-key", hex.EncodeToString(master)),
+		"GATEHOUSE_REGISTRY_URL=http://" + s.registryAt, "GATEHOUSE_REGISTRY_POLL=1s",
+		"GATEHOUSE_LDAP_CA_FILE=" + authority, "GATEHOUSE_TRUSTED_PROXIES=127.0.0.1",
 		"GATEHOUSE_METRICS_LISTEN=" + s.metricsAt,
 	}
 	s.file("password-file", s.directory.BindPassword)
 	s.registryEnv = []string{
 		"GATEHOUSE_LISTEN=" + s.registryAt, "GATEHOUSE_DATABASE_URL=" + cluster("tenants"), "GATEHOUSE_SITE_ID=main",
 		"GATEHOUSE_SITE_BASE_URL=" + dev, "GATEHOUSE_TENANT_BASE_URL_TEMPLATE=http://${tenant_id}.localhost:" + s.port,
-		"GATEHOUSE_ADMIN_BASE_URL=" + admin, "GATEHOUSE_ADMIN_PUBLIC_KEY_FILE=" + filepath.Join(dir, "admin.pem"), "GATEHOUSE_TRUSTED_PROXIES=127.0.0.1",
+		"GATEHOUSE_ADMIN_BASE_URL=" + admin, "GATEHOUSE_ADMIN_PUBLIC_KEY_FILE=" + filepath.Join(dir, "admin.pem"),
+		"GATEHOUSE_TRUSTED_PROXIES=127.0.0.1",
 		"GATEHOUSE_OWNER_EMAIL=ops@example.org", "GATEHOUSE_OWNER_NAME=Operators", "GATEHOUSE_OWNER_INSTITUTION=Example centre",
 	}
 	host, port, _ := strings.Cut(through(strings.TrimPrefix(s.directory.TLSURL(), "ldaps://")), ":")
 	s.file("site.yaml", fmt.Sprintf(`
 ldaps:
-  - {ldap_id: people, url: "ldaps://%s", port: %s, use_ssl: true, user_dn: "uid=${username},%s", bind_dn: "%s", bind_credential: ldap.people, account_type: user}
+  - {ldap_id: people, url: "ldaps://%s", port: %s, use_ssl: true, user_dn: "uid=${username},%s", bind_dn: "%s",
+     bind_credential: ldap.people, account_type: user}
 tenants:
-  - {tenant_id: dev, base_url: "%s", site_id: main, owner: ops@example.org, admin_user: testadmin, status: active, public_key_file: dev.pem,
-     token_gen_services: [authenticator], user_ldap_connection_id: people, description: Test people.}
+  - {tenant_id: dev, base_url: "%s", site_id: main, owner: ops@example.org, admin_user: testadmin, status: active,
+     public_key_file: dev.pem, token_gen_services: [authenticator], user_ldap_connection_id: people, description: Test people.}
 `, host, port, s.directory.PeopleDN(), s.directory.BindDN, dev))
 	return s
 }
@@ -275,36 +283,27 @@ func (s *services) startNginx(dir string) {
 		if err != nil {
 			s.t.Fatal(err)
 		}
-		text := strings.NewReplacer("server tenants:5000", "server "+s.registryAt, "server authenticator:5000", "server "+s.issuerAt).Replace(string(content))
-		write(name, text)
+		write(name, strings.NewReplacer("server tenants:5000", "server "+s.registryAt,
+			"server authenticator:5000", "server "+s.issuerAt).Replace(string(content)))
 	}
 	write("gatehouse/listen.conf", "listen 127.0.0.1:"+s.port+" default_server;\naccess_log off;\nerror_log stderr crit;\n")
-	s.nginx = (&program{t: s.t, path: path, args: []string{"-e", "stderr", "-p", dir, "-c", filepath.Join(dir, "nginx", "nginx.conf"), "-g", "daemon off; user root;"}}).run()
+	args := []string{"-e", "stderr", "-p", dir, "-c", filepath.Join(dir, "nginx", "nginx.conf"), "-g", "daemon off; user root;"}
+	s.nginx = (&program{t: s.t, path: path, args: args}).run()
 }
 
-func (s *services) status(url string) int {
-	ctx, cancel := context.WithTimeout(s.t.Context(), 20*time.Second)
-	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, http.NoBody)
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	req.Close = true // a connection for each: nginx' own reload closes idle ones of its callers
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		return 0
-	}
-	defer func() { _ = resp.Body.Close() }()
-	_, _ = io.Copy(io.Discard, resp.Body)
-	return resp.StatusCode
-}
+// status asks for a page and returns the status; 0: nobody answered.
+func (s *services) status(url string) int { return s.send(http.MethodGet, url, "") }
 
 // login asks nginx for a token of testuser1 and returns the status.
 func (s *services) login() int {
+	return s.send(http.MethodPost, "http://localhost:"+s.port+"/v3/oauth2/tokens",
+		"grant_type=password&username=testuser1&password=testuser1")
+}
+
+func (s *services) send(method, url, form string) int {
 	ctx, cancel := context.WithTimeout(s.t.Context(), 20*time.Second)
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://localhost:"+s.port+"/v3/oauth2/tokens",
-		strings.NewReader("grant_type=password&username=testuser1&password=testuser1"))
+	req, err := http.NewRequestWithContext(ctx, method, url, strings.NewReader(form))
 	if err != nil {
 		return 0
 	}

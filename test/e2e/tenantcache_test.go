@@ -26,11 +26,9 @@ func TestTheServiceLibraryFindsTheTenantsOfBothSites(t *testing.T) {
 	startAssociate(t, g)
 	key := g.publicKey(t, "dev")
 	for id, site := range map[string]string{"sci": "main", "edge-sci": "edge"} {
-		base := "https://" + id + ".example.org"
-		g.call(t, http.MethodPost, "/v3/tenants", map[string]any{
-			"tenant_id": id, "site_id": site, "base_url": base, "status": "active", "public_key": key, "owner": "owner@example.org", "admin_user": "ada",
-			"token_service": base + "/v3/tokens", "security_kernel": base + "/v3/security", "authenticator": base + "/v3/oauth2", "token_gen_services": []string{},
-		}, "X-Tapis-Token", g.serviceToken(t, "tenants"), "X-Tapis-Tenant", "admin", "X-Tapis-User", "tenants").want(t, http.StatusCreated)
+		tenant := changed(tenantAt(id, site, "https://"+id+".example.org"),
+			"status", "active", "public_key", key, "owner", "owner@example.org")
+		g.call(t, http.MethodPost, "/v3/tenants", tenant, g.service(t, "tenants")...).want(t, http.StatusCreated)
 	}
 	cmd := exec.CommandContext(t.Context(), python(t), "-c", resolve,
 		"https://sci.example.org/v3/files/ops", "http://edge-sci.example.org/v3/jobs")

@@ -40,7 +40,7 @@ func TestTheHostDecidesTheTenant(t *testing.T) {
 
 func TestATokenIsGoodInItsOwnTenantOnly(t *testing.T) {
 	g := start(t)
-	token := g.token(t, password("testuser1")).Access.Token
+	token := g.person(t, "testuser1")
 	got := g.call(t, http.MethodGet, "/v3/oauth2/userinfo", nil, "Host", "127.0.0.1:"+g.port, "X-Tapis-Token", token)
 	if got.status != http.StatusUnauthorized && got.status != http.StatusForbidden {
 		t.Errorf("the status is %d, want 401 or 403", got.status)
