@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -75,14 +76,21 @@ func checked(t testing.TB, args []string, addr string) {
 		"location ~ ^/v3/files(/|$) {\n  include gatehouse/checked.conf;\n  proxy_pass http://"+addr+";\n}\n")
 }
 
+// identity are the headers that tell whose a token is.
+var identity = []string{"X-Tapis-Token-User", "X-Tapis-Token-Tenant", "X-Tapis-Token-Account-Type", "X-Tapis-Token-Id"}
+
 // The recipe of docs/deploy.md for services that do not look at revocations.
 func TestARevokedTokenIsStoppedAtTheEdge(t *testing.T) {
 	authenticator := standIn(t, "authenticator", func(w http.ResponseWriter, r *http.Request) {
-		if r.RequestURI != "/v3/site-router/tokens/check" || r.Method != http.MethodGet || r.ContentLength > 0 {
+		if r.RequestURI != "/v3/oauth2/hello" && r.RequestURI != "/v3/site-router/tokens/check" || r.Method != http.MethodGet || r.ContentLength > 0 {
 			t.Errorf("nginx asks %s %s with %d bytes", r.Method, r.RequestURI, r.ContentLength)
 		}
 		w.Header().Set("Content-Type", "application/json")
 		switch r.Header.Get("X-Tapis-Token") {
+		case "good":
+			for i, name := range identity {
+				w.Header().Set(name, strconv.Itoa(i))
+			}
 		case "revoked":
 			w.Header().Set("WWW-Authenticate", `Bearer realm="tapis", error="invalid_token"`)
 			w.WriteHeader(http.StatusUnauthorized)
@@ -102,6 +110,27 @@ func TestARevokedTokenIsStoppedAtTheEdge(t *testing.T) {
 		resp, body := do(t, "POST", url, `{"a":1}`, h...)
 		if resp.StatusCode != http.StatusOK || body != `{"program":"files","uri":"/v3/files/content?x=y"}` {
 			t.Errorf("%v: %s, %s", h, resp.Status, body)
+		}
+	}
+	// Who the caller is comes from the check, whatever the caller says, and so
+	// it is where nothing is checked.
+	for token, want := range map[string][]string{"good": {"0", "1", "2", "3"}, "expired": {"", "", "", ""}} {
+		h := []string{"X-Tapis-Token", token}
+		for _, name := range identity {
+			h = append(h, name, "root")
+		}
+		do(t, "POST", url, `{"a":1}`, h...)
+		for i, name := range identity {
+			if got := files.last().Header.Get(name); got != want[i] {
+				t.Errorf("%s: %s is %q, want %q", token, name, got, want[i])
+			}
+		}
+		if files.last().Host != listen || files.last().Header.Get("X-Forwarded-For") != "127.0.0.1" {
+			t.Errorf("%s: the service sees the host %s and %v", token, files.last().Host, files.last().Header)
+		}
+		do(t, "GET", "http://"+listen+"/v3/oauth2/hello", "", h...)
+		if got := authenticator.last(); got.RequestURI != "/v3/oauth2/hello" || got.Header.Get(identity[0]) != "" {
+			t.Errorf("unchecked: %s with %v", got.RequestURI, got.Header)
 		}
 	}
 	passed := files.hits

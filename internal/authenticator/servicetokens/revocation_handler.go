@@ -90,35 +90,3 @@ func (s *Service) own(ctx context.Context, id string) (tokens.Tenant, error) {
 	}
 	return tokenTenant(tenant), nil
 }
-
-// check tells a proxy, which asks before it passes a request on, whether the
-// request's token has ended early. It says nothing of tokens that are not this
-// site's, and nothing against expired ones: SDKs send those with requests that
-// need none, and whoever needs a token refuses them. All else that is no
-// access token that stands is refused, and so is everything while the database
-// is away.
-func (h *Handler) check(c *gin.Context) error {
-	ctx := c.Request.Context()
-	raw := c.GetHeader("X-Tapis-Token")
-	if raw != "" {
-		if err := h.service.stands(ctx, raw); err != nil {
-			return err
-		}
-	}
-	httpapi.Quiet(ctx)
-	httpapi.NoStore(c)
-	return httpapi.Reply(c, http.StatusOK, "", "The token is not revoked.")
-}
-
-func (s *Service) stands(ctx context.Context, raw string) error {
-	_, err := s.Tokens.AccessAs(ctx, raw, func(tenantID string) (tokens.Tenant, error) { return s.own(ctx, tenantID) })
-	if err == nil || errors.Is(err, authn.ErrExpired) || errors.Is(err, errElsewhere) {
-		return nil
-	}
-	err = authn.Refusal(err)
-	var refusal *apierr.Error
-	if errors.As(err, &refusal) && refusal.Kind == apierr.Unauthenticated {
-		refusal.Code = "invalid_token" // RFC 6750 section 3.1; a proxy knows 401 only, whatever legacy_error_codes says
-	}
-	return err
-}

@@ -1,6 +1,8 @@
 package servicetokens_test
 
 import (
+	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -110,6 +112,8 @@ func TestTheCheckSaysNothingAgainstWhatIsNotItsOwn(t *testing.T) {
 		"a service for elsewhere": tokenOfUser(f.send("POST", "/v3/tokens", f.basic("files"),
 			order("files", object{"target_site_id": "edge"})).Need(accessToken...)),
 		"a token and OBO headers":  bearing("files", f.service("files")),
+		"a refresh token":          {"Authorization": "Bearer " + pair.Refresh.Value},
+		"one token by two headers": {"X-Tapis-Token": pair.Access.Value, "Authorization": "bearer " + pair.Access.Value},
 		"a token at any host name": {"X-Tapis-Token": pair.Access.Value, "X-Forwarded-Host": "far.tapis.io"},
 	} {
 		if got := f.send("GET", checkPath, h, nil); got.Status != 200 || got.Body["result"] != "" {
@@ -120,13 +124,12 @@ func TestTheCheckSaysNothingAgainstWhatIsNotItsOwn(t *testing.T) {
 	f.send("GET", checkPath, tokenOfUser(pair.Access.Value), nil).Want(200, "") // expired; whoever needs a token refuses it
 }
 
-func TestTheCheckRefusesWhatIsNoAccessToken(t *testing.T) {
+func TestTheCheckRefusesWhatIsNoTokenThatStands(t *testing.T) {
 	f := onSQLite(t)
 	pair := f.User("dev", "ada")
 	for name, raw := range map[string]string{
-		"a word":          "token",
-		"three words":     "a.b.c",
-		"a refresh token": pair.Refresh.Value,
+		"a word":      "token",
+		"three words": "a.b.c",
 		"forged": pair.Access.Value[:strings.LastIndexByte(pair.Access.Value, '.')] +
 			pair.Refresh.Value[strings.LastIndexByte(pair.Refresh.Value, '.'):],
 		"of a tenant that is not":    f.Signed("dev", object{"tapis/tenant_id": "nowhere"}),
@@ -177,4 +180,75 @@ func TestUpstreamBugUnknownPathsBelowTokensAreHTML(t *testing.T) {
 			t.Errorf("%s: no Allow", path)
 		}
 	}
+}
+
+// The identity of a request is told only where it is known for certain: a proxy
+// hands it on to services that check nothing themselves.
+func TestTheCheckTellsWhoseATokenIsThatStands(t *testing.T) {
+	each(t, func(f *fixture) {
+		pair, service := f.User("dev", "ada"), f.service("files")
+		identity := func(r authtest.Reply) string {
+			return strings.Join([]string{r.Header.Get("X-Tapis-Token-User"), r.Header.Get("X-Tapis-Token-Tenant"),
+				r.Header.Get("X-Tapis-Token-Account-Type"), r.Header.Get("X-Tapis-Token-Id")}, " ")
+		}
+		known := map[string]headers{
+			"dev user " + pair.Access.ID: tokenOfUser(pair.Access.Value), "Bearer": {"Authorization": "Bearer " + pair.Access.Value},
+		}
+		for name, h := range known {
+			h["X-Tapis-Token-User"], h["X-Tapis-User"] = "root", "root" // from outside
+			for _, path := range []string{checkPath, checkPath + "?require=1"} {
+				if got := identity(f.send("GET", path, h, nil).Want(200, "")); got != "ada dev user "+pair.Access.ID {
+					f.T.Errorf("%s: %s", name, got)
+				}
+			}
+		}
+		if got := identity(f.send("GET", checkPath, bearing("files", service), nil).Want(200, "")); !strings.HasPrefix(got, "files admin service ") {
+			f.T.Errorf("a service: %s", got)
+		}
+		unknown := map[string]headers{
+			"nobody": {}, "a refresh token": tokenOfUser(pair.Refresh.Value), "another site's": tokenOfUser(f.Signed("far", nil)),
+			"another scheme": {"Authorization": "Basic eDp5"},
+		}
+		for name, h := range unknown {
+			if got := identity(f.send("GET", checkPath, h, nil).Want(200, "")); strings.TrimSpace(got) != "" {
+				f.T.Errorf("%s is told to be %s", name, got)
+			}
+			f.send("GET", checkPath+"?require=1", h, nil).Want(401, "invalid_token")
+		}
+		f.Clock.Advance(2 * time.Hour)
+		if got := identity(f.send("GET", checkPath, tokenOfUser(pair.Access.Value), nil).Want(200, "")); strings.TrimSpace(got) != "" {
+			f.T.Errorf("expired, it is told to be %s", got)
+		}
+		f.send("GET", checkPath+"?require=1", tokenOfUser(pair.Access.Value), nil).Want(401, "")
+	})
+}
+
+// Which of two credentials is read behind the proxy is anybody's guess.
+func TestTheCheckRefusesTwoCredentials(t *testing.T) {
+	f := onSQLite(t)
+	good, other := f.User("dev", "ada").Access.Value, f.User("dev", "bob").Access.Value
+	for name, h := range map[string]http.Header{
+		"two of one kind":       {"X-Tapis-Token": {good, good}},
+		"two by Authorization":  {"Authorization": {"Bearer " + good, "Bearer " + good}},
+		"Basic and Bearer":      {"Authorization": {"Basic eDp5", "Bearer " + good}},
+		"two that differ":       {"X-Tapis-Token": {good}, "Authorization": {"Bearer " + other}},
+		"an empty one of three": {"X-Tapis-Token": {"", good}},
+	} {
+		r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, checkPath, nil)
+		r.Header = h
+		w := httptest.NewRecorder()
+		f.server.Handler.ServeHTTP(w, r)
+		if w.Code != 401 || w.Header().Get("WWW-Authenticate") == "" {
+			t.Errorf("%s: %d %s", name, w.Code, w.Body)
+		}
+	}
+}
+
+// A revoked token is stopped however it is sent, a refresh token too.
+func TestTheCheckRefusesARevokedTokenAsBearer(t *testing.T) {
+	f := onSQLite(t)
+	pair := f.User("dev", "ada")
+	f.send("POST", "/v3/tokens/revoke", nil, object{"token": pair.Refresh.Value}).Want(200, "")
+	f.send("GET", checkPath, headers{"Authorization": "Bearer " + pair.Refresh.Value}, nil).Want(401, "revoked")
+	f.send("GET", checkPath, headers{"Authorization": "Bearer " + pair.Access.Value}, nil).Want(401, "revoked")
 }
