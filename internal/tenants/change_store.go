@@ -2,7 +2,9 @@ package tenants
 
 import (
 	"context"
-	"errors"
+
+	"gorm.io/gorm"
+	"gorm.io/gorm/clause"
 
 	"gatehouse/internal/apierr"
 	"gatehouse/internal/database"
@@ -14,10 +16,20 @@ type changeStore struct {
 	db *database.DB
 }
 
-var errNoCounter = errors.New("the table registry_changes has lost its row")
+type changesRow struct {
+	ID      int64 `gorm:"primaryKey"` // always 1
+	Counter int64
+}
+
+// TableName implements GORM's Tabler.
+func (changesRow) TableName() string { return "registry_changes" }
 
 func (s changeStore) counter(ctx context.Context) (int64, error) {
-	return s.scan(ctx, "read change counter", "SELECT counter FROM registry_changes WHERE id = 1")
+	row := changesRow{ID: 1}
+	if err := s.db.Conn(ctx).Take(&row).Error; err != nil {
+		return 0, apierr.Wrap(err, "read change counter")
+	}
+	return row.Counter, nil
 }
 
 // lock makes other transactions that want to write wait until the one in ctx
@@ -25,17 +37,13 @@ func (s changeStore) counter(ctx context.Context) (int64, error) {
 // first statement of every write, so that two writers never wait for each
 // other.
 func (s changeStore) lock(ctx context.Context) (int64, error) {
-	return s.scan(ctx, "lock registry", "UPDATE registry_changes SET counter = counter + 1 WHERE id = 1 RETURNING counter - 1")
-}
-
-func (s changeStore) scan(ctx context.Context, doing, statement string) (int64, error) {
-	var counter int64
-	result := s.db.Conn(ctx).Raw(statement).Scan(&counter)
+	row := changesRow{ID: 1}
+	result := s.db.Conn(ctx).Model(&row).Clauses(clause.Returning{}).UpdateColumn("counter", gorm.Expr("counter + 1"))
+	if result.Error == nil && result.RowsAffected == 0 {
+		result.Error = gorm.ErrRecordNotFound
+	}
 	if result.Error != nil {
-		return 0, apierr.Wrap(result.Error, doing)
+		return 0, apierr.Wrap(result.Error, "lock registry")
 	}
-	if result.RowsAffected == 0 {
-		return 0, apierr.Wrap(errNoCounter, doing)
-	}
-	return counter, nil
+	return row.Counter - 1, nil
 }
