@@ -92,7 +92,8 @@ func (r Registration) validate(known []string) error {
 			return tooLong("client_id", maxID)
 		}
 		if !idPattern.MatchString(r.ID) {
-			return apierr.Invalidf("The field client_id must begin with a letter or digit and contain only letters, digits and . _ ~ @ + -.")
+			return apierr.Invalidf(
+				"The field client_id must begin with a letter or digit and contain only letters, digits and . _ ~ @ + -.")
 		}
 		if reserved(r.ID) {
 			return apierr.Invalidf("The field client_id has a value that is reserved for Tapis itself.")

@@ -27,12 +27,12 @@ func NewHandler(s *Service, showKeys bool) *Handler { return &Handler{service: s
 
 // Mount registers the routes on r, below which the caller is known.
 func (h *Handler) Mount(r gin.IRouter) {
-	httpapi.Get(r, "/clients", h.list)
-	r.POST("/clients", httpapi.Handle(h.create))
-	httpapi.Get(r, "/clients/:client_id", h.get)
-	r.PUT("/clients/:client_id", httpapi.Handle(h.update))
-	r.DELETE("/clients/:client_id", httpapi.Handle(h.remove))
-	r.POST("/clients/:client_id/secret", httpapi.Handle(h.rotate))
+	httpapi.Get(r, "/clients", as(h.list))
+	r.POST("/clients", httpapi.Handle(as(h.create)))
+	httpapi.Get(r, "/clients/:client_id", as(h.get))
+	r.PUT("/clients/:client_id", httpapi.Handle(as(h.update)))
+	r.DELETE("/clients/:client_id", httpapi.Handle(as(h.remove)))
+	r.POST("/clients/:client_id/secret", httpapi.Handle(as(h.rotate)))
 }
 
 // clientJSON is a client on the wire; docs/wire.md.
@@ -69,42 +69,31 @@ func newClientJSON(c Client) clientJSON {
 	return j
 }
 
+// createRequest is a Registration on the wire.
 type createRequest struct {
-	ClientID     *string  `json:"client_id"`
-	ClientKey    *string  `json:"client_key"`
-	CallbackURL  *string  `json:"callback_url"`
-	DisplayName  *string  `json:"display_name"`
-	Description  *string  `json:"description"`
-	AuthMethod   *string  `json:"token_endpoint_auth_method"`
+	ID           string   `json:"client_id"`
+	Key          string   `json:"client_key"`
+	CallbackURL  string   `json:"callback_url"`
+	DisplayName  string   `json:"display_name"`
+	Description  string   `json:"description"`
+	AuthMethod   string   `json:"token_endpoint_auth_method"`
 	RedirectURIs []string `json:"redirect_uris"`
 	GrantTypes   []string `json:"grant_types"`
 }
 
-func (h *Handler) create(c *gin.Context) error {
-	caller, err := callerOf(c)
-	if err != nil {
-		return err
-	}
+func (h *Handler) create(c *gin.Context, caller caller) error {
 	var req createRequest
 	if err := httpapi.DecodeJSON(c, &req); err != nil {
 		return err
 	}
-	client, err := h.service.Register(c.Request.Context(), caller.tenantID, caller.username, Registration{
-		ID: value(req.ClientID), Key: value(req.ClientKey), CallbackURL: value(req.CallbackURL),
-		DisplayName: value(req.DisplayName), Description: value(req.Description), AuthMethod: value(req.AuthMethod),
-		RedirectURIs: req.RedirectURIs, GrantTypes: req.GrantTypes,
-	})
+	client, err := h.service.Register(c.Request.Context(), caller.tenantID, caller.username, Registration(req))
 	if err != nil {
 		return err
 	}
 	return httpapi.Reply(c, http.StatusCreated, newClientJSON(client), "Client created successfully.")
 }
 
-func (h *Handler) list(c *gin.Context) error {
-	caller, err := callerOf(c)
-	if err != nil {
-		return err
-	}
+func (h *Handler) list(c *gin.Context, caller caller) error {
 	window, err := httpapi.QueryWindow(c)
 	if err != nil {
 		return err
@@ -114,7 +103,8 @@ func (h *Handler) list(c *gin.Context) error {
 		return err
 	}
 	ctx := c.Request.Context()
-	found, total, err := h.service.List(ctx, caller.tenantID, caller.username, inactive, h.maySeeKeys(caller), window.Limit, window.Offset)
+	found, total, err := h.service.List(ctx, caller.tenantID, caller.username, inactive, h.maySeeKeys(caller),
+		window.Limit, window.Offset)
 	if err != nil {
 		return err
 	}
@@ -127,11 +117,7 @@ func (h *Handler) list(c *gin.Context) error {
 	return httpapi.JSON(c, http.StatusOK, envelope)
 }
 
-func (h *Handler) get(c *gin.Context) error {
-	caller, err := callerOf(c)
-	if err != nil {
-		return err
-	}
+func (h *Handler) get(c *gin.Context, caller caller) error {
 	client, err := h.service.Get(c.Request.Context(), caller.tenantID, caller.username, c.Param("client_id"), h.maySeeKeys(caller))
 	if err != nil {
 		return err
@@ -139,11 +125,7 @@ func (h *Handler) get(c *gin.Context) error {
 	return httpapi.Reply(c, http.StatusOK, newClientJSON(client), "Client object retrieved successfully.")
 }
 
-func (h *Handler) update(c *gin.Context) error {
-	caller, err := callerOf(c)
-	if err != nil {
-		return err
-	}
+func (h *Handler) update(c *gin.Context, caller caller) error {
 	if err := mayChange(caller, c.Param("client_id")); err != nil {
 		return err
 	}
@@ -174,11 +156,7 @@ func (h *Handler) update(c *gin.Context) error {
 	return httpapi.Reply(c, http.StatusOK, newClientJSON(client), "Client updated successfully.")
 }
 
-func (h *Handler) remove(c *gin.Context) error {
-	caller, err := callerOf(c)
-	if err != nil {
-		return err
-	}
+func (h *Handler) remove(c *gin.Context, caller caller) error {
 	if err := mayChange(caller, c.Param("client_id")); err != nil {
 		return err
 	}
@@ -188,18 +166,15 @@ func (h *Handler) remove(c *gin.Context) error {
 	return httpapi.Reply(c, http.StatusOK, nil, "Client status updated to inactive successfully.")
 }
 
-func (h *Handler) rotate(c *gin.Context) error {
-	caller, err := callerOf(c)
-	if err != nil {
-		return err
-	}
+func (h *Handler) rotate(c *gin.Context, caller caller) error {
 	if !caller.direct {
-		return apierr.New(apierr.Forbidden, "A token that was made through a client cannot get a client's new key; use one made without a client.")
+		return apierr.New(apierr.Forbidden,
+			"A token that was made through a client cannot get a client's new key; use one made without a client.")
 	}
-	req := struct {
-		ClientKey *string `json:"client_key"`
-		Overlap   *int64  `json:"overlap"` // seconds
-	}{}
+	var req struct {
+		ClientKey string `json:"client_key"`
+		Overlap   *int64 `json:"overlap"` // seconds
+	}
 	if c.Request.ContentLength != 0 {
 		if err := httpapi.DecodeJSON(c, &req); err != nil {
 			return err
@@ -212,7 +187,8 @@ func (h *Handler) rotate(c *gin.Context) error {
 		}
 		overlap = time.Duration(*req.Overlap) * time.Second
 	}
-	client, err := h.service.RotateKey(c.Request.Context(), caller.tenantID, caller.username, c.Param("client_id"), value(req.ClientKey), overlap)
+	client, err := h.service.RotateKey(c.Request.Context(), caller.tenantID, caller.username, c.Param("client_id"),
+		req.ClientKey, overlap)
 	if err != nil {
 		return err
 	}
@@ -226,6 +202,17 @@ type caller struct {
 	// a client, or through the token web application of the tenant itself.
 	direct   bool
 	clientID string // through which the token was made
+}
+
+// as carries out a request for whoever it is for.
+func as(serve func(c *gin.Context, caller caller) error) func(c *gin.Context) error {
+	return func(c *gin.Context) error {
+		caller, err := callerOf(c)
+		if err != nil {
+			return err
+		}
+		return serve(c, caller)
+	}
 }
 
 // servicePrefix stands before the name of a service where the owner of a client
@@ -247,7 +234,8 @@ func callerOf(c *gin.Context) (caller, error) {
 	}
 	subject := who.OnBehalfOf
 	if subject.Username != who.Username && subject.Username != "_tapis_"+who.Username {
-		return caller{}, apierr.New(apierr.Forbidden, "A service manages only its own clients: X-Tapis-User must be %s or _tapis_%s.", who.Username, who.Username)
+		return caller{}, apierr.New(apierr.Forbidden,
+			"A service manages only its own clients: X-Tapis-User must be %s or _tapis_%s.", who.Username, who.Username)
 	}
 	return caller{tenantID: subject.TenantID, username: servicePrefix + subject.Username, direct: true}, nil
 }
@@ -257,7 +245,8 @@ func callerOf(c *gin.Context) (caller, error) {
 // other clients.
 func mayChange(caller caller, clientID string) error {
 	if !caller.direct && caller.clientID != clientID {
-		return apierr.New(apierr.Forbidden, "A token that was made through a client may change that client only; use one made without a client.")
+		return apierr.New(apierr.Forbidden,
+			"A token that was made through a client may change that client only; use one made without a client.")
 	}
 	return nil
 }
@@ -265,10 +254,3 @@ func mayChange(caller caller, clientID string) error {
 // maySeeKeys holds for direct tokens: a portal that holds a person's token
 // must not read the keys of that person's other clients.
 func (h *Handler) maySeeKeys(caller caller) bool { return h.showKeys && caller.direct }
-
-func value(s *string) string {
-	if s == nil {
-		return ""
-	}
-	return *s
-}

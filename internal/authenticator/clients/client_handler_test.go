@@ -1,83 +1,84 @@
 package clients_test
 
 import (
-	"context"
-	"encoding/json"
+	"fmt"
 	"net/http"
-	"net/http/httptest"
-	"reflect"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/gin-gonic/gin"
+
+	"gatehouse/internal/authenticator/authtest"
 	"gatehouse/internal/authenticator/clients"
 	"gatehouse/internal/authn"
-	"gatehouse/internal/httpapi"
 	"gatehouse/internal/seal"
 	"gatehouse/internal/testlog"
 )
 
+// via is ada with a token that was made through a client.
+func via(clientID string) authn.Caller {
+	c := authtest.Person("ada", "tacc")
+	c.ClientID = clientID
+	return c
+}
+
+// jobs is the service jobs, which acts for somebody.
+func jobs(username, tenantID string) authn.Caller {
+	c := authtest.ServiceAccount("jobs", "admin", "main")
+	c.OnBehalfOf = authn.Subject{TenantID: tenantID, Username: username}
+	return c
+}
+
 // The tokens of these tests and whose they are.
-var callers = map[string]authn.Caller{
-	"ada":            {Username: "ada", TenantID: "tacc", AccountType: authn.UserAccount},
-	"ada via portal": {Username: "ada", TenantID: "tacc", AccountType: authn.UserAccount, ClientID: "portal"},
-	"ada of dev":     {Username: "ada", TenantID: "dev", AccountType: authn.UserAccount},
-	"bob":            {Username: "bob", TenantID: "tacc", AccountType: authn.UserAccount},
-	"ada via webapp": {Username: "ada", TenantID: "tacc", AccountType: authn.UserAccount, ClientID: "tacc.CIC.tokenapp"},
-	"ada via dev's":  {Username: "ada", TenantID: "tacc", AccountType: authn.UserAccount, ClientID: "dev.CIC.tokenapp"},
-	"jobs, a person": {Username: "jobs", TenantID: "tacc", AccountType: authn.UserAccount},
-	"jobs":           {Username: "jobs", TenantID: "admin", AccountType: authn.ServiceAccount, OnBehalfOf: authn.Subject{TenantID: "tacc", Username: "jobs"}},
-	"_tapis_jobs":    {Username: "jobs", TenantID: "admin", AccountType: authn.ServiceAccount, OnBehalfOf: authn.Subject{TenantID: "tacc", Username: "_tapis_jobs"}},
-	"jobs for dev":   {Username: "jobs", TenantID: "admin", AccountType: authn.ServiceAccount, OnBehalfOf: authn.Subject{TenantID: "dev", Username: "jobs"}},
-	"jobs as ada":    {Username: "jobs", TenantID: "admin", AccountType: authn.ServiceAccount, OnBehalfOf: authn.Subject{TenantID: "tacc", Username: "ada"}},
-	"jobs as files":  {Username: "jobs", TenantID: "admin", AccountType: authn.ServiceAccount, OnBehalfOf: authn.Subject{TenantID: "tacc", Username: "files"}},
+var callers = authtest.Callers{
+	"ada":            authtest.Person("ada", "tacc"),
+	"ada of dev":     authtest.Person("ada", "dev"),
+	"bob":            authtest.Person("bob", "tacc"),
+	"jobs, a person": authtest.Person("jobs", "tacc"),
+	"ada via portal": via("portal"),
+	"ada via webapp": via("tacc.CIC.tokenapp"),
+	"ada via dev's":  via("dev.CIC.tokenapp"),
+	"jobs":           jobs("jobs", "tacc"),
+	"_tapis_jobs":    jobs("_tapis_jobs", "tacc"),
+	"jobs for dev":   jobs("jobs", "dev"),
+	"jobs as ada":    jobs("ada", "tacc"),
+	"jobs as files":  jobs("files", "tacc"),
 }
 
-// serve mounts the clients of w behind authentication.
-func serve(t *testing.T, w *world, showKeys bool) http.Handler {
-	t.Helper()
-	engine, err := httpapi.New(httpapi.Options{Version: "test", Log: testlog.New(t)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	check := func(_ context.Context, raw string, _ authn.Subject) (authn.Caller, error) {
-		if caller, ok := callers[raw]; ok {
-			return caller, nil
+// call sends a request about clients with a token.
+type call func(token, method, path, body string) authtest.Reply
+
+// serve mounts the clients behind authentication.
+func (f *fixture) serve(showKeys bool) call {
+	f.T.Helper()
+	s := authtest.Serve(f.T, func(r *gin.Engine) {
+		clients.NewHandler(f.Service, showKeys).Mount(r.Group("/v3/oauth2", authn.Require(callers.Check)))
+	})
+	return func(token, method, path, body string) authtest.Reply {
+		f.T.Helper()
+		var header []string
+		if token != "" {
+			header = []string{"X-Tapis-Token", token}
 		}
-		return authn.Caller{}, authn.ErrSignature
+		reply := s.Send(method, "/v3/oauth2/clients"+path, body, header...)
+		if got := reply.Header.Get("Content-Type"); got != "application/json" || reply.Body == nil {
+			f.T.Errorf("%s %s: Content-Type %q, %.200s", method, path, got, reply.Raw)
+		}
+		return reply
 	}
-	clients.NewHandler(w.Service, showKeys).Mount(engine.Group("/v3/oauth2", authn.Require(check)))
-	return engine
 }
 
-// call sends a request with a token and returns the status and the body.
-func call(t *testing.T, h http.Handler, token, method, path, body string) (int, string) {
+func wantAnswer(t *testing.T, got authtest.Reply, status int, body string) {
 	t.Helper()
-	r := httptest.NewRequestWithContext(t.Context(), method, "/v3/oauth2/clients"+path, strings.NewReader(body))
-	if token != "" {
-		r.Header.Set("X-Tapis-Token", token)
-	}
-	if body != "" {
-		r.Header.Set("Content-Type", "application/json")
-	}
-	answer := httptest.NewRecorder()
-	h.ServeHTTP(answer, r)
-	if got := answer.Header().Get("Content-Type"); got != "application/json" {
-		t.Errorf("%s %s: Content-Type %q", method, path, got)
-	}
-	return answer.Code, answer.Body.String()
-}
-
-func wantAnswer(t *testing.T, status int, body string, wantStatus int, wantBody string) {
-	t.Helper()
-	if wantBody = strings.ReplaceAll(wantBody, "\n", ""); status != wantStatus || body != wantBody {
-		t.Errorf("\n got %d %s\nwant %d %s", status, body, wantStatus, wantBody)
+	if body = strings.ReplaceAll(body, "\n", ""); got.Status != status || got.Raw != body {
+		t.Errorf("\n got %d %s\nwant %d %s", got.Status, got.Raw, status, body)
 	}
 }
 
 func TestAClientOnTheWire(t *testing.T) {
-	w := onSQLite(t)
-	h := serve(t, w, true)
+	f := onSQLite(t)
+	call := f.serve(true)
 	key := seal.NewSecret()
 	testlog.Secret(t, key)
 	const (
@@ -88,36 +89,30 @@ func TestAClientOnTheWire(t *testing.T) {
 "redirect_uris":["https://a.example.org/x?y=1\u0026z"],"display_name":"test","description":"d é",
 "token_endpoint_auth_method":"client_secret_basic","active":true,` + times
 	)
-	status, body := call(t, h, "ada", http.MethodPost, "",
-		`{"client_id":"test","client_key":"`+key+`","callback_url":"https://a.example.org/x?y=1&z","description":"d é","unknown":1,"display_name":null}`)
-	wantAnswer(t, status, body, 201, head+`"`+key+`"`+rest+`,"status":"success","message":"Client created successfully."`+tail)
+	const got = `,"status":"success","message":"Client object retrieved successfully."` + tail
+	made := call("ada", http.MethodPost, "", `{"client_id":"test","client_key":"`+key+
+		`","callback_url":"https://a.example.org/x?y=1&z","description":"d é","unknown":1,"display_name":null}`)
+	wantAnswer(t, made, 201, head+`"`+key+`"`+rest+`,"status":"success","message":"Client created successfully."`+tail)
+	wantAnswer(t, call("ada", http.MethodGet, "/test", ""), 200, head+`"`+key+`"`+rest+got)
+	wantAnswer(t, call("ada via portal", http.MethodGet, "/test", ""), 200, head+`null`+rest+got)
 
-	status, body = call(t, h, "ada", http.MethodGet, "/test", "")
-	wantAnswer(t, status, body, 200, head+`"`+key+`"`+rest+`,"status":"success","message":"Client object retrieved successfully."`+tail)
-
-	status, body = call(t, h, "ada via portal", http.MethodGet, "/test", "")
-	wantAnswer(t, status, body, 200, head+`null`+rest+`,"status":"success","message":"Client object retrieved successfully."`+tail)
-
-	w.clock.advance(time.Hour)
-	status, body = call(t, h, "ada", http.MethodPut, "/test", `{"callback_url":"","redirect_uris":[],"display_name":"Test"}`)
-	wantAnswer(t, status, body, 200, head+`"`+key+`","owner":"ada","tenant_id":"tacc","callback_url":"","redirect_uris":[],"display_name":"Test","description":"d é",
-"token_endpoint_auth_method":"client_secret_basic","active":true,
-"create_time":"Sat, 18 Jul 2020 19:09:47 GMT","last_update_time":"Sat, 18 Jul 2020 20:09:47 GMT"}
-,"status":"success","message":"Client updated successfully."`+tail)
+	f.Clock.Advance(time.Hour)
+	changed := `"` + key + `","owner":"ada","tenant_id":"tacc","callback_url":"","redirect_uris":[],"display_name":"Test",
+"description":"d é","token_endpoint_auth_method":"client_secret_basic","active":%t,
+"create_time":"Sat, 18 Jul 2020 19:09:47 GMT","last_update_time":"Sat, 18 Jul 2020 20:09:47 GMT"}`
+	update := call("ada", http.MethodPut, "/test", `{"callback_url":"","redirect_uris":[],"display_name":"Test"}`)
+	wantAnswer(t, update, 200, head+fmt.Sprintf(changed, true)+`,"status":"success","message":"Client updated successfully."`+tail)
 
 	for range 2 {
-		status, body = call(t, h, "ada", http.MethodDelete, "/test", "")
-		wantAnswer(t, status, body, 200, `{"result":null,"status":"success","message":"Client status updated to inactive successfully."`+tail)
+		wantAnswer(t, call("ada", http.MethodDelete, "/test", ""), 200,
+			`{"result":null,"status":"success","message":"Client status updated to inactive successfully."`+tail)
 	}
-	status, body = call(t, h, "ada", http.MethodGet, "?show_inactive=True", "")
-	wantAnswer(t, status, body, 200, `{"result":[{"client_id":"test","client_key":"`+key+`","owner":"ada","tenant_id":"tacc","callback_url":"","redirect_uris":[],
-"display_name":"Test","description":"d é","token_endpoint_auth_method":"client_secret_basic","active":false,
-"create_time":"Sat, 18 Jul 2020 19:09:47 GMT","last_update_time":"Sat, 18 Jul 2020 20:09:47 GMT"}],
-"status":"success","message":"Clients retrieved successfully.","version":"test",
-"metadata":{"recordCount":1,"recordLimit":-1,"recordsSkipped":0,"totalCount":1}}`)
-	status, body = call(t, h, "ada", http.MethodGet, "?show_inactive=false&limit=5&offset=1", "")
-	wantAnswer(t, status, body, 200, `{"result":[],"status":"success","message":"Clients retrieved successfully.","version":"test",
-"metadata":{"recordCount":0,"recordLimit":5,"recordsSkipped":1,"totalCount":0}}`)
+	const listed = `,"status":"success","message":"Clients retrieved successfully.","version":"test","metadata":`
+	wantAnswer(t, call("ada", http.MethodGet, "?show_inactive=True", ""), 200,
+		`{"result":[{"client_id":"test","client_key":`+fmt.Sprintf(changed, false)+`]`+listed+
+			`{"recordCount":1,"recordLimit":-1,"recordsSkipped":0,"totalCount":1}}`)
+	wantAnswer(t, call("ada", http.MethodGet, "?show_inactive=false&limit=5&offset=1", ""), 200,
+		`{"result":[]`+listed+`{"recordCount":0,"recordLimit":5,"recordsSkipped":1,"totalCount":0}}`)
 }
 
 func TestKeysAreShownToTheirOwnerAloneAndOnlyWhereConfigured(t *testing.T) {
@@ -132,46 +127,39 @@ func TestKeysAreShownToTheirOwnerAloneAndOnlyWhereConfigured(t *testing.T) {
 		"token of a portal, the same": {false, "ada via portal", false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			w := onSQLite(t)
-			h := serve(t, w, c.showKeys)
-			client := w.register(t, "tacc", "ada", clients.Registration{ID: "test"})
-			for _, ask := range [][3]string{{http.MethodGet, "/test", ""}, {http.MethodGet, "", ""}, {http.MethodPut, "/test", `{"display_name":"x"}`}, {http.MethodPut, "/test", `{}`}} {
-				status, body := call(t, h, c.token, ask[0], ask[1], ask[2])
-				if ask[0] == http.MethodPut && c.token != "ada" {
-					if status != 403 || strings.Contains(body, client.Key) {
-						t.Errorf("a portal changed another client: %d", status)
-					}
-					continue
+			f := onSQLite(t)
+			call := f.serve(c.showKeys)
+			client := f.register("tacc", "ada", clients.Registration{ID: "test"})
+			for _, ask := range [][3]string{
+				{"GET", "/test", ""}, {"GET", "", ""}, {"PUT", "/test", `{"display_name":"x"}`}, {"PUT", "/test", `{}`},
+			} {
+				got := call(c.token, ask[0], ask[1], ask[2])
+				if ask[0] == "PUT" && c.token != "ada" { // a portal changes no other client
+					got.Want(403)
+				} else if got.Want(200); strings.Contains(got.Raw, `"client_key":null`) == c.shown {
+					t.Errorf("%v: shown %t, want %t", ask, !c.shown, c.shown)
 				}
-				if status != 200 || strings.Contains(body, client.Key) != c.shown || strings.Contains(body, `"client_key":null`) == c.shown {
-					t.Errorf("%s %s: %d, shown %t, want %t", ask[0], ask[1], status, !c.shown, c.shown)
+				if strings.Contains(got.Raw, client.Key) != c.shown {
+					t.Errorf("%v: shown %t, want %t", ask, !c.shown, c.shown)
 				}
 			}
 			// Whoever registers a client needs its key, once.
-			status, body := call(t, h, c.token, http.MethodPost, "", `{}`)
-			var made struct {
-				Result struct {
-					Key string `json:"client_key"`
-				}
+			if n := len(call(c.token, http.MethodPost, "", `{}`).Want(201).Text("result", "client_key")); n != 43 {
+				t.Errorf("created with a key of %d characters", n)
 			}
-			if err := json.Unmarshal([]byte(body), &made); err != nil || status != 201 || len(made.Result.Key) != 43 {
-				t.Errorf("created: %d, a key of %d characters, %v", status, len(made.Result.Key), err)
-			}
-			testlog.Secret(t, made.Result.Key)
 			// A public client has none to show.
-			status, body = call(t, h, c.token, http.MethodPost, "", `{"token_endpoint_auth_method":"none"}`)
-			if status != 201 || !strings.Contains(body, `"client_key":null,`) || !strings.Contains(body, `"token_endpoint_auth_method":"none"`) {
-				t.Errorf("created: %d %s", status, body)
-			}
+			call(c.token, http.MethodPost, "", `{"token_endpoint_auth_method":"none"}`).
+				Want(201, `"client_key":null,`, `"token_endpoint_auth_method":"none"`)
 		})
 	}
 }
 
 func TestRequestsAboutClientsThatAreRefused(t *testing.T) {
-	w := onSQLite(t)
-	h := serve(t, w, true)
-	mine := w.register(t, "tacc", "ada", clients.Registration{ID: "test"})
+	f := onSQLite(t)
+	call := f.serve(true)
+	mine := f.register("tacc", "ada", clients.Registration{ID: "test"})
 	long := strings.Repeat("x", 100)
+	fixed := func(field string) string { return "Changing the field " + field + " is not currently supported." }
 	for name, c := range map[string]struct {
 		token, method, path, body string
 		status                    int
@@ -204,10 +192,10 @@ func TestRequestsAboutClientsThatAreRefused(t *testing.T) {
 		"create with half a pair":     {"ada", "POST", "", `{"description":"\ud800"}`, 400, "The field description "},
 		"create a taken id":           {"bob", "POST", "", `{"client_id":"test"}`, 409, "The client_id is not available."},
 		"update with no body":         {"ada", "PUT", "/test", "", 400, "body is empty"},
-		"update the id":               {"ada", "PUT", "/test", `{"client_id":"test"}`, 400, "Changing the field client_id is not currently supported."},
-		"update the key":              {"ada", "PUT", "/test", `{"client_key":"` + long[:20] + `"}`, 400, "Changing the field client_key is not currently supported."},
-		"update the description":      {"ada", "PUT", "/test", `{"description":""}`, 400, "Changing the field description is not currently supported."},
-		"update with a bad callback":  {"ada", "PUT", "/test", `{"callback_url":"http://a.example.org"}`, 400, "The field callback_url "},
+		"update the id":               {"ada", "PUT", "/test", `{"client_id":"test"}`, 400, fixed("client_id")},
+		"update the key":              {"ada", "PUT", "/test", `{"client_key":"` + long[:20] + `"}`, 400, fixed("client_key")},
+		"update the description":      {"ada", "PUT", "/test", `{"description":""}`, 400, fixed("description")},
+		"update with a bad callback":  {"ada", "PUT", "/test", `{"callback_url":"http://a.example"}`, 400, "The field callback_url "},
 		"update with a number":        {"ada", "PUT", "/test", `{"display_name":1}`, 400, "display_name must be of type string"},
 		"list with no number":         {"ada", "GET", "?limit=many", "", 400, "limit"},
 		"list below nothing":          {"ada", "GET", "?limit=-2", "", 400, "limit"},
@@ -217,43 +205,25 @@ func TestRequestsAboutClientsThatAreRefused(t *testing.T) {
 		"list with a parameter twice": {"ada", "GET", "?limit=1&limit=2", "", 400, "limit"},
 		"patch":                       {"ada", "PATCH", "/test", `{}`, 405, "PATCH"},
 	} {
-		status, body := call(t, h, c.token, c.method, c.path, c.body)
-		var envelope struct {
-			Result          any
-			Status, Message string
+		got := call(c.token, c.method, c.path, c.body)
+		message := got.Text("message")
+		if got.Status != c.status || !strings.Contains(message, c.message) || got.Text("status") != "error" || got.At("result") != nil {
+			t.Errorf("%s: got %d %s; want %d with %q", name, got.Status, got.Raw, c.status, c.message)
 		}
-		if err := json.Unmarshal([]byte(body), &envelope); err != nil {
-			t.Errorf("%s: %v", name, err)
-		}
-		if status != c.status || !strings.Contains(envelope.Message, c.message) || envelope.Status != "error" || envelope.Result != nil {
-			t.Errorf("%s: got %d %s; want %d with %q", name, status, body, c.status, c.message)
-		}
-		if strings.Contains(body, mine.Key) || c.token == "bob" && strings.Contains(envelope.Message, "ada") {
-			t.Errorf("%s: the answer tells too much: %s", name, body)
+		if strings.Contains(got.Raw, mine.Key) || c.token == "bob" && strings.Contains(message, "ada") {
+			t.Errorf("%s: the answer tells too much: %s", name, got.Raw)
 		}
 	}
-	if got, err := w.Get(t.Context(), "tacc", "ada", "test", true); err != nil || !reflect.DeepEqual(got, mine) {
-		t.Errorf("got %+v, %v; want it as it was", got, err)
-	}
-	if n := w.stored(t); n != 1 {
-		t.Errorf("%d clients are stored, want 1", n)
-	}
+	f.wantClient(mine)
+	f.wantStored(1)
 }
 
 func TestADeletedClientCanNoLongerBeChangedOverHTTP(t *testing.T) {
-	w := onSQLite(t)
-	h := serve(t, w, true)
-	w.register(t, "tacc", "ada", clients.Registration{ID: "test"})
-	if status, _ := call(t, h, "ada", http.MethodDelete, "/test", ""); status != 200 {
-		t.Fatalf("delete: %d", status)
-	}
-	if status, body := call(t, h, "ada", http.MethodPut, "/test", `{"display_name":"back"}`); status != 409 {
-		t.Errorf("got %d %s", status, body)
-	}
-	if status, body := call(t, h, "ada", http.MethodGet, "/test", ""); status != 200 || !strings.Contains(body, `"active":false`) {
-		t.Errorf("got %d %s", status, body)
-	}
-	if status, body := call(t, h, "bob", http.MethodPost, "", `{"client_id":"test"}`); status != 409 {
-		t.Errorf("its id was given away: %d %s", status, body)
-	}
+	f := onSQLite(t)
+	call := f.serve(true)
+	f.register("tacc", "ada", clients.Registration{ID: "test"})
+	call("ada", http.MethodDelete, "/test", "").Want(200)
+	call("ada", http.MethodPut, "/test", `{"display_name":"back"}`).Want(409)
+	call("ada", http.MethodGet, "/test", "").Want(200, `"active":false`)
+	call("bob", http.MethodPost, "", `{"client_id":"test"}`).Want(409) // its id is not given away
 }

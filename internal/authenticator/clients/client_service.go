@@ -128,7 +128,9 @@ func (s *Service) Register(ctx context.Context, tenantID, owner string, r Regist
 
 // List returns a window over owner's clients, oldest first, and how many
 // there are in all. Keys are opened when showKeys is set.
-func (s *Service) List(ctx context.Context, tenantID, owner string, inactive, showKeys bool, limit, offset int) ([]Client, int, error) {
+func (s *Service) List(
+	ctx context.Context, tenantID, owner string, inactive, showKeys bool, limit, offset int,
+) ([]Client, int, error) {
 	rows, total, err := s.store.list(ctx, tenantID, owner, inactive, limit, offset)
 	if err != nil {
 		return nil, 0, apierr.DatabaseAway(err)
@@ -166,6 +168,19 @@ func (s *Service) owned(ctx context.Context, tenantID, owner, clientID string) (
 	return r, nil
 }
 
+// changeable returns owner's client while it is active.
+func (s *Service) changeable(ctx context.Context, tenantID, owner, clientID string) (row, error) {
+	r, err := s.owned(ctx, tenantID, owner, clientID)
+	if err == nil && !r.Active {
+		err = inactive()
+	}
+	return r, err
+}
+
+func inactive() error {
+	return apierr.New(apierr.Conflict, "The client is inactive and can no longer be changed.")
+}
+
 // Change holds the new values of what an owner may change; nil keeps the old.
 // RedirectURIs replaces the whole list, CallbackURL its first member.
 type Change struct {
@@ -190,12 +205,13 @@ func (change Change) redirects(before []string) ([]string, error) {
 
 // Update changes owner's client and returns it as it is afterwards.
 func (s *Service) Update(ctx context.Context, tenantID, owner, clientID string, change Change, showKey bool) (Client, error) {
-	c, err := s.Get(ctx, tenantID, owner, clientID, showKey)
+	r, err := s.changeable(ctx, tenantID, owner, clientID)
 	if err != nil {
 		return Client{}, err
 	}
-	if !c.Active {
-		return Client{}, apierr.New(apierr.Conflict, "The client is inactive and can no longer be changed.")
+	c, err := s.client(r, showKey)
+	if err != nil {
+		return Client{}, err
 	}
 	changes := map[string]any{}
 	if change.CallbackURL != nil || change.RedirectURIs != nil {
@@ -222,7 +238,7 @@ func (s *Service) Update(ctx context.Context, tenantID, owner, clientID string, 
 	case err != nil:
 		return Client{}, apierr.DatabaseAway(err)
 	case !active:
-		return Client{}, apierr.New(apierr.Conflict, "The client is inactive and can no longer be changed.")
+		return Client{}, inactive()
 	}
 	return c, nil
 }
@@ -271,7 +287,8 @@ func (s *Service) webAppClient(ctx context.Context, tenantID string) (Client, er
 	}
 	return Client{
 		TenantID: tenantID, ID: WebAppID(tenantID), AuthMethod: AuthNone, AuthChosen: true, RedirectURIs: []string{callback},
-		GrantTypes: []string{oauth2.AuthorizationCode, oauth2.RefreshToken}, DisplayName: "Tapis Token Webapp", FirstParty: true, Active: true,
+		GrantTypes: []string{oauth2.AuthorizationCode, oauth2.RefreshToken}, DisplayName: "Tapis Token Webapp", FirstParty: true,
+		Active: true,
 	}, nil
 }
 

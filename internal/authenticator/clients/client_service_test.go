@@ -19,75 +19,66 @@ import (
 )
 
 func TestTheSameClientIDInTwoTenantsIsTwoClients(t *testing.T) {
-	each(t, func(t *testing.T, w *world) {
+	each(t, func(t *testing.T, f *fixture) {
 		ctx := t.Context()
 		key := seal.NewSecret()
-		one := w.register(t, "tacc", "apitest", clients.Registration{ID: "portal", Key: key, CallbackURL: "https://one.example.org/"})
-		two := w.register(t, "dev", "apitest", clients.Registration{ID: "portal"})
-		if _, err := w.Authenticate(ctx, "dev", "portal", one.Key); !errors.Is(err, clients.ErrCredentials) {
+		one := f.register("tacc", "apitest", clients.Registration{ID: "portal", Key: key, CallbackURL: "https://one.example.org/"})
+		two := f.register("dev", "apitest", clients.Registration{ID: "portal"})
+		if _, err := f.Authenticate(ctx, "dev", "portal", one.Key); !errors.Is(err, clients.ErrCredentials) {
 			t.Errorf("the key of one tenant opens the other: %v", err)
 		}
-		w.clock.advance(time.Second)
-		if _, err := w.Update(ctx, "tacc", "apitest", "portal", clients.Change{DisplayName: ptr("changed")}, false); err != nil {
+		f.Clock.Advance(time.Second)
+		if _, err := f.Update(ctx, "tacc", "apitest", "portal", clients.Change{DisplayName: ptr("changed")}, false); err != nil {
 			t.Fatal(err)
 		}
-		if err := w.Deactivate(ctx, "tacc", "apitest", "portal"); err != nil {
+		if err := f.Deactivate(ctx, "tacc", "apitest", "portal"); err != nil {
 			t.Fatal(err)
 		}
-		got, err := w.Get(ctx, "dev", "apitest", "portal", true)
-		if err != nil || !reflect.DeepEqual(got, two) {
-			t.Errorf("got %+v, %v; want %+v", got, err, two)
-		}
-		if _, err := w.Authenticate(ctx, "dev", "portal", two.Key); err != nil {
+		f.wantClient(two)
+		if _, err := f.Authenticate(ctx, "dev", "portal", two.Key); err != nil {
 			t.Errorf("the other tenant's client went with it: %v", err)
 		}
-		list, total, err := w.List(ctx, "dev", "apitest", true, true, -1, 0)
+		list, total, err := f.List(ctx, "dev", "apitest", true, true, -1, 0)
 		if err != nil || total != 1 || len(list) != 1 || !reflect.DeepEqual(list[0], two) {
 			t.Errorf("got %+v, %d, %v", list, total, err)
 		}
-		if list, total, err = w.List(ctx, "", "apitest", true, true, -1, 0); err != nil || total != 0 || len(list) != 0 {
+		if list, total, err = f.List(ctx, "", "apitest", true, true, -1, 0); err != nil || total != 0 || len(list) != 0 {
 			t.Errorf("without a tenant: %+v, %d, %v", list, total, err)
 		}
 	})
 }
 
 func TestATakenIDIsAConflictThatTellsNothing(t *testing.T) {
-	each(t, func(t *testing.T, w *world) {
-		first := w.register(t, "tacc", "ada", clients.Registration{ID: "portal", Description: "of Ada"})
-		w.register(t, "tacc", "ada", clients.Registration{ID: "gone"})
-		if err := w.Deactivate(t.Context(), "tacc", "ada", "gone"); err != nil {
-			t.Fatal(err)
-		}
+	each(t, func(t *testing.T, f *fixture) {
+		first := f.register("tacc", "ada", clients.Registration{ID: "portal", Description: "of Ada"})
+		f.register("tacc", "ada", clients.Registration{ID: "gone"})
+		f.deactivate("gone")
 		for _, owner := range []string{"ada", "bob"} {
 			for _, id := range []string{"portal", "gone"} {
-				_, err := w.Register(t.Context(), "tacc", owner, clients.Registration{ID: id})
+				_, err := f.Register(t.Context(), "tacc", owner, clients.Registration{ID: id})
 				if !apierr.Is(err, apierr.Conflict) || err.Error() != "The client_id is not available." {
 					t.Errorf("%s takes %s: %v", owner, id, err)
 				}
 			}
 		}
-		if got, err := w.Get(t.Context(), "tacc", "ada", "portal", true); err != nil || !reflect.DeepEqual(got, first) {
-			t.Errorf("got %+v, %v; want it as it was", got, err)
-		}
+		f.wantClient(first)
 		// Ids are compared exactly.
-		w.register(t, "tacc", "bob", clients.Registration{ID: "Portal"})
+		f.register("tacc", "bob", clients.Registration{ID: "Portal"})
 	})
 }
 
 func TestListsAreWindowsInAStableOrder(t *testing.T) {
-	each(t, func(t *testing.T, w *world) {
+	each(t, func(t *testing.T, f *fixture) {
 		// Two pairs are made at the same moment: their ids decide.
 		for _, id := range []string{"d", "b", "c", "a", "e"} {
-			w.register(t, "tacc", "ada", clients.Registration{ID: id})
+			f.register("tacc", "ada", clients.Registration{ID: id})
 			if id == "b" || id == "a" {
-				w.clock.advance(time.Second)
+				f.Clock.Advance(time.Second)
 			}
 		}
-		w.register(t, "tacc", "bob", clients.Registration{ID: "bobs"})
-		w.register(t, "dev", "ada", clients.Registration{ID: "elsewhere"})
-		if err := w.Deactivate(t.Context(), "tacc", "ada", "c"); err != nil {
-			t.Fatal(err)
-		}
+		f.register("tacc", "bob", clients.Registration{ID: "bobs"})
+		f.register("dev", "ada", clients.Registration{ID: "elsewhere"})
+		f.deactivate("c")
 		for _, c := range []struct {
 			inactive      bool
 			limit, offset int
@@ -107,7 +98,7 @@ func TestListsAreWindowsInAStableOrder(t *testing.T) {
 			{true, 0, 2, "", 5},
 			{false, 99, 3, "e", 4},
 		} {
-			list, total, err := w.List(t.Context(), "tacc", "ada", c.inactive, false, c.limit, c.offset)
+			list, total, err := f.List(t.Context(), "tacc", "ada", c.inactive, false, c.limit, c.offset)
 			var ids []string
 			for _, client := range list {
 				ids = append(ids, client.ID)
@@ -120,44 +111,44 @@ func TestListsAreWindowsInAStableOrder(t *testing.T) {
 }
 
 func TestNobodyReachesTheClientOfAnother(t *testing.T) {
-	each(t, func(t *testing.T, w *world) {
+	each(t, func(t *testing.T, f *fixture) {
 		ctx := t.Context()
-		c := w.register(t, "tacc", "ada", clients.Registration{ID: "portal"})
+		c := f.register("tacc", "ada", clients.Registration{ID: "portal"})
 		for name, call := range map[string]func(owner, id string) error{
-			"get": func(owner, id string) error { _, err := w.Get(ctx, "tacc", owner, id, true); return err },
+			"get": func(owner, id string) error { _, err := f.Get(ctx, "tacc", owner, id, true); return err },
 			"update": func(owner, id string) error {
-				_, err := w.Update(ctx, "tacc", owner, id, clients.Change{DisplayName: ptr("taken over")}, true)
+				_, err := f.Update(ctx, "tacc", owner, id, clients.Change{DisplayName: ptr("taken over")}, true)
 				return err
 			},
-			"delete": func(owner, id string) error { return w.Deactivate(ctx, "tacc", owner, id) },
+			"delete": func(owner, id string) error { return f.Deactivate(ctx, "tacc", owner, id) },
 		} {
 			for _, owner := range []string{"bob", "", "ADA", "ada "} {
 				if err := call(owner, "portal"); !apierr.Is(err, apierr.Forbidden) || strings.Contains(err.Error(), "ada") {
 					t.Errorf("%s by %q: %v", name, owner, err)
 				}
 			}
-			for _, id := range []string{"unknown", "", "PORTAL", "portal ", "a/b", "portal\x00", "\xff", strings.Repeat("x", 200), "' OR '1'='1"} {
+			for _, id := range []string{
+				"unknown", "", "PORTAL", "portal ", "a/b", "portal\x00", "\xff", strings.Repeat("x", 200), "' OR '1'='1",
+			} {
 				if err := call("ada", id); !apierr.Is(err, apierr.NotFound) {
 					t.Errorf("%s of %q: %v", name, id, err)
 				}
 			}
 		}
-		if got, err := w.Get(ctx, "tacc", "ada", "portal", true); err != nil || !reflect.DeepEqual(got, c) {
-			t.Errorf("got %+v, %v; want it as it was", got, err)
-		}
+		f.wantClient(c)
 	})
 }
 
 func TestAnUpdateChangesWhatItNamesAndSaysWhen(t *testing.T) {
-	each(t, func(t *testing.T, w *world) {
+	each(t, func(t *testing.T, f *fixture) {
 		ctx := t.Context()
-		want := w.register(t, "tacc", "ada", clients.Registration{ID: "portal", CallbackURL: "https://one.example.org/", Description: "d"})
+		want := f.register("tacc", "ada", clients.Registration{ID: "portal", CallbackURL: "https://one.example.org/", Description: "d"})
 		key := want.Key
 		for _, change := range []clients.Change{
 			{CallbackURL: ptr("https://two.example.org/")}, {DisplayName: ptr("Two")}, {CallbackURL: ptr(""), DisplayName: ptr("")},
 		} {
-			w.clock.advance(time.Minute)
-			want.LastUpdated = w.clock.now()
+			f.Clock.Advance(time.Minute)
+			want.LastUpdated = f.Clock.Now()
 			if change.CallbackURL != nil {
 				want.RedirectURIs = []string{}
 				if *change.CallbackURL != "" {
@@ -167,77 +158,68 @@ func TestAnUpdateChangesWhatItNamesAndSaysWhen(t *testing.T) {
 			if change.DisplayName != nil {
 				want.DisplayName = *change.DisplayName
 			}
-			got, err := w.Update(ctx, "tacc", "ada", "portal", change, true)
+			got, err := f.Update(ctx, "tacc", "ada", "portal", change, true)
 			if err != nil || !reflect.DeepEqual(got, want) {
 				t.Errorf("answered %+v, %v; want %+v", got, err, want)
 			}
-			if got, err = w.Get(ctx, "tacc", "ada", "portal", true); err != nil || !reflect.DeepEqual(got, want) {
+			if got, err = f.Get(ctx, "tacc", "ada", "portal", true); err != nil || !reflect.DeepEqual(got, want) {
 				t.Errorf("stored %+v, %v; want %+v", got, err, want)
 			}
 		}
-		if _, err := w.Authenticate(ctx, "tacc", "portal", key); err != nil {
+		if _, err := f.Authenticate(ctx, "tacc", "portal", key); err != nil {
 			t.Errorf("the key was lost: %v", err)
 		}
 	})
 }
 
 func TestAnUpdateOfNothingWritesNothing(t *testing.T) {
-	each(t, func(t *testing.T, w *world) {
-		want := w.register(t, "tacc", "ada", clients.Registration{ID: "portal"})
-		before := testdb.Dump(t, w.db)
-		w.clock.advance(time.Minute)
-		got, err := w.Update(t.Context(), "tacc", "ada", "portal", clients.Change{}, true)
+	each(t, func(t *testing.T, f *fixture) {
+		want := f.register("tacc", "ada", clients.Registration{ID: "portal"})
+		before := testdb.Dump(t, f.DB)
+		f.Clock.Advance(time.Minute)
+		got, err := f.Update(t.Context(), "tacc", "ada", "portal", clients.Change{}, true)
 		if err != nil || !reflect.DeepEqual(got, want) {
 			t.Errorf("got %+v, %v; want %+v", got, err, want)
 		}
-		if len(testdb.Dump(t, w.db)) != len(before) || w.lastUpdate(t) != want.LastUpdated.UnixMicro() {
+		if len(testdb.Dump(t, f.DB)) != len(before) {
 			t.Error("something was written")
 		}
+		f.wantClient(want)
 	})
 }
 
-func (w *world) lastUpdate(t *testing.T) (micros int64) {
-	t.Helper()
-	if err := w.db.Conn(t.Context()).Raw(`SELECT MAX(last_update_time) FROM clients`).Scan(&micros).Error; err != nil {
-		t.Fatal(err)
-	}
-	return micros
-}
-
 func TestADeletedClientIsInactiveForGood(t *testing.T) {
-	each(t, func(t *testing.T, w *world) {
+	each(t, func(t *testing.T, f *fixture) {
 		ctx := t.Context()
-		c := w.register(t, "tacc", "ada", clients.Registration{ID: "portal"})
-		w.clock.advance(time.Minute)
-		deleted := w.clock.now()
+		c := f.register("tacc", "ada", clients.Registration{ID: "portal"})
+		f.Clock.Advance(time.Minute)
+		deleted := f.Clock.Now()
 		for range 2 { // the second time is no error and changes nothing
-			if err := w.Deactivate(ctx, "tacc", "ada", "portal"); err != nil {
-				t.Fatal(err)
-			}
-			got, err := w.Get(ctx, "tacc", "ada", "portal", false)
+			f.deactivate("portal")
+			got, err := f.Get(ctx, "tacc", "ada", "portal", false)
 			if err != nil || got.Active || !got.LastUpdated.Equal(deleted) {
 				t.Errorf("got %+v, %v; want it inactive since %s", got, err, deleted)
 			}
-			w.clock.advance(time.Minute)
+			f.Clock.Advance(time.Minute)
 		}
-		if _, err := w.Authenticate(ctx, "tacc", "portal", c.Key); !errors.Is(err, clients.ErrCredentials) {
+		if _, err := f.Authenticate(ctx, "tacc", "portal", c.Key); !errors.Is(err, clients.ErrCredentials) {
 			t.Errorf("its key still works: %v", err)
 		}
 		for _, change := range []clients.Change{{}, {DisplayName: ptr("back")}} {
-			if _, err := w.Update(ctx, "tacc", "ada", "portal", change, false); !apierr.Is(err, apierr.Conflict) {
+			if _, err := f.Update(ctx, "tacc", "ada", "portal", change, false); !apierr.Is(err, apierr.Conflict) {
 				t.Errorf("it was changed: %v", err)
 			}
 		}
-		if dump := testdb.Dump(t, w.db); !strings.Contains(dump, "revocation_marks:") {
+		if dump := testdb.Dump(t, f.DB); !strings.Contains(dump, "revocation_marks:") {
 			t.Errorf("its tokens were not revoked:\n%s", dump)
 		}
 	})
 }
 
 func TestAChangeOfAClientIsKnownHereAtOnceAndToOtherReplicasASecondLater(t *testing.T) {
-	each(t, func(t *testing.T, w *world) {
-		replica := clients.New(clients.Deps{DB: w.db, Box: w.box, Now: w.clock.now})
-		c := w.register(t, "tacc", "ada", clients.Registration{ID: "portal"})
+	each(t, func(t *testing.T, f *fixture) {
+		replica := clients.New(clients.Deps{DB: f.DB, Box: f.Box, Now: f.Clock.Now})
+		c := f.register("tacc", "ada", clients.Registration{ID: "portal"})
 		good := func(s *clients.Service, key string) bool {
 			_, err := s.Authenticate(t.Context(), "tacc", "portal", key)
 			if err != nil && !errors.Is(err, clients.ErrCredentials) {
@@ -245,24 +227,22 @@ func TestAChangeOfAClientIsKnownHereAtOnceAndToOtherReplicasASecondLater(t *test
 			}
 			return err == nil
 		}
-		if !good(w.Service, c.Key) || !good(replica, c.Key) {
+		if !good(f.Service, c.Key) || !good(replica, c.Key) {
 			t.Fatal("the first key is refused")
 		}
-		rotated, err := w.RotateKey(t.Context(), "tacc", "ada", "portal", "", 0)
+		rotated, err := f.RotateKey(t.Context(), "tacc", "ada", "portal", "", 0)
 		if err != nil {
 			t.Fatal(err)
 		}
 		testlog.Secret(t, rotated.Key)
-		if good(w.Service, c.Key) || !good(w.Service, rotated.Key) || !good(replica, rotated.Key) || good(replica, c.Key) {
+		if good(f.Service, c.Key) || !good(f.Service, rotated.Key) || !good(replica, rotated.Key) || good(replica, c.Key) {
 			t.Error("a replica that saw the new key does not know that the old one is void")
 		}
-		if err := w.Deactivate(t.Context(), "tacc", "ada", "portal"); err != nil {
-			t.Fatal(err)
-		}
-		if good(w.Service, rotated.Key) {
+		f.deactivate("portal")
+		if good(f.Service, rotated.Key) {
 			t.Error("an inactive client is good where it was switched off")
 		}
-		w.clock.advance(time.Second)
+		f.Clock.Advance(time.Second)
 		if good(replica, rotated.Key) {
 			t.Error("an inactive client is good elsewhere after a second")
 		}
@@ -270,31 +250,29 @@ func TestAChangeOfAClientIsKnownHereAtOnceAndToOtherReplicasASecondLater(t *test
 }
 
 func TestAClientWhoseTokensCannotBeRevokedStaysActive(t *testing.T) {
-	each(t, func(t *testing.T, w *world) {
-		c := w.register(t, "tacc", "ada", clients.Registration{ID: "portal"})
-		w.exec(t, `DROP TABLE revocation_marks`)
-		if err := w.Deactivate(t.Context(), "tacc", "ada", "portal"); err == nil {
+	each(t, func(t *testing.T, f *fixture) {
+		c := f.register("tacc", "ada", clients.Registration{ID: "portal"})
+		f.exec(`DROP TABLE revocation_marks`)
+		if err := f.Deactivate(t.Context(), "tacc", "ada", "portal"); err == nil {
 			t.Error("no failure was seen")
 		}
-		if _, err := w.Authenticate(t.Context(), "tacc", "portal", c.Key); err != nil {
+		if _, err := f.Authenticate(t.Context(), "tacc", "portal", c.Key); err != nil {
 			t.Errorf("the half of a deletion was kept: %v", err)
 		}
 	})
 }
 
 func TestOnlyTheRightSecretOfAnActiveClientAuthenticates(t *testing.T) {
-	each(t, func(t *testing.T, w *world) {
-		good := w.register(t, "tacc", "ada", clients.Registration{ID: "portal", CallbackURL: "https://one.example.org/"})
-		other := w.register(t, "tacc", "ada", clients.Registration{ID: "other"})
-		gone := w.register(t, "tacc", "ada", clients.Registration{ID: "gone"})
-		w.register(t, "tacc", "ada", clients.Registration{ID: "app", AuthMethod: "none"})
-		w.register(t, "tacc", "ada", clients.Registration{ID: "broken"})
-		w.exec(t, `UPDATE clients SET key_hash = '' WHERE client_id = 'broken'`)
-		w.register(t, "tacc", "ada", clients.Registration{ID: "goneapp", AuthMethod: "none"})
+	each(t, func(t *testing.T, f *fixture) {
+		good := f.register("tacc", "ada", clients.Registration{ID: "portal", CallbackURL: "https://one.example.org/"})
+		other := f.register("tacc", "ada", clients.Registration{ID: "other"})
+		gone := f.register("tacc", "ada", clients.Registration{ID: "gone"})
+		f.register("tacc", "ada", clients.Registration{ID: "app", AuthMethod: "none"})
+		f.register("tacc", "ada", clients.Registration{ID: "broken"})
+		f.exec(`UPDATE clients SET key_hash = '' WHERE client_id = 'broken'`)
+		f.register("tacc", "ada", clients.Registration{ID: "goneapp", AuthMethod: "none"})
 		for _, id := range []string{"gone", "goneapp"} {
-			if err := w.Deactivate(t.Context(), "tacc", "ada", id); err != nil {
-				t.Fatal(err)
-			}
+			f.deactivate(id)
 		}
 		for name, c := range map[string]struct {
 			tenant, id, secret string
@@ -322,7 +300,7 @@ func TestOnlyTheRightSecretOfAnActiveClientAuthenticates(t *testing.T) {
 			"secret client without hash":        {"tacc", "broken", "", false},
 			"secret client without hash, given": {"tacc", "broken", good.Key, false},
 		} {
-			got, err := w.Authenticate(t.Context(), c.tenant, c.id, c.secret)
+			got, err := f.Authenticate(t.Context(), c.tenant, c.id, c.secret)
 			switch {
 			case c.ok && (err != nil || got.ID != c.id || got.TenantID != c.tenant || got.Key != ""):
 				t.Errorf("%s: got %+v, %v", name, got, err)
@@ -334,15 +312,18 @@ func TestOnlyTheRightSecretOfAnActiveClientAuthenticates(t *testing.T) {
 }
 
 func TestIDsThatCannotExistNeverReachTheDatabase(t *testing.T) {
-	each(t, func(t *testing.T, w *world) {
-		if err := w.db.Close(); err != nil {
+	each(t, func(t *testing.T, f *fixture) {
+		if err := f.DB.Close(); err != nil {
 			t.Fatal(err)
 		}
-		for _, id := range []string{"", "\x00", "portal\x00", "\xff\xfe", "a b", "a/b", "a'b", "\u202e", "a\n", strings.Repeat("x", 81), strings.Repeat("x", 1<<20)} {
-			if _, err := w.Authenticate(t.Context(), "tacc", id, "x"); !errors.Is(err, clients.ErrCredentials) {
+		for _, id := range []string{
+			"", "\x00", "portal\x00", "\xff\xfe", "a b", "a/b", "a'b", "\u202e", "a\n", strings.Repeat("x", 81),
+			strings.Repeat("x", 1<<20),
+		} {
+			if _, err := f.Authenticate(t.Context(), "tacc", id, "x"); !errors.Is(err, clients.ErrCredentials) {
 				t.Errorf("%.20q: %v", id, err)
 			}
-			if _, err := w.Get(t.Context(), "tacc", "ada", id, false); !apierr.Is(err, apierr.NotFound) {
+			if _, err := f.Get(t.Context(), "tacc", "ada", id, false); !apierr.Is(err, apierr.NotFound) {
 				t.Errorf("%.20q: %v", id, err)
 			}
 		}
@@ -350,20 +331,20 @@ func TestIDsThatCannotExistNeverReachTheDatabase(t *testing.T) {
 }
 
 func TestWithoutADatabaseClientsAreNotAvailable(t *testing.T) {
-	each(t, func(t *testing.T, w *world) {
+	each(t, func(t *testing.T, f *fixture) {
 		ctx := t.Context()
-		c := w.register(t, "tacc", "ada", clients.Registration{ID: "portal"})
-		if err := w.db.Close(); err != nil {
+		c := f.register("tacc", "ada", clients.Registration{ID: "portal"})
+		if err := f.DB.Close(); err != nil {
 			t.Fatal(err)
 		}
-		_, register := w.Register(ctx, "tacc", "ada", clients.Registration{})
-		_, _, list := w.List(ctx, "tacc", "ada", false, false, -1, 0)
-		_, get := w.Get(ctx, "tacc", "ada", "portal", false)
-		_, update := w.Update(ctx, "tacc", "ada", "portal", clients.Change{}, false)
-		_, authenticate := w.Authenticate(ctx, "tacc", "portal", c.Key)
+		_, register := f.Register(ctx, "tacc", "ada", clients.Registration{})
+		_, _, list := f.List(ctx, "tacc", "ada", false, false, -1, 0)
+		_, get := f.Get(ctx, "tacc", "ada", "portal", false)
+		_, update := f.Update(ctx, "tacc", "ada", "portal", clients.Change{}, false)
+		_, authenticate := f.Authenticate(ctx, "tacc", "portal", c.Key)
 		for name, err := range map[string]error{
 			"Register": register, "List": list, "Get": get, "Update": update, "Authenticate": authenticate,
-			"Deactivate": w.Deactivate(ctx, "tacc", "ada", "portal"),
+			"Deactivate": f.Deactivate(ctx, "tacc", "ada", "portal"),
 		} {
 			if !apierr.Is(err, apierr.Unavailable) || errors.Is(err, clients.ErrCredentials) {
 				t.Errorf("%s: %v", name, err)
@@ -373,18 +354,19 @@ func TestWithoutADatabaseClientsAreNotAvailable(t *testing.T) {
 }
 
 func TestNoKeyStandsInTheDatabase(t *testing.T) {
-	each(t, func(t *testing.T, w *world) {
+	each(t, func(t *testing.T, f *fixture) {
 		chosen := seal.NewSecret()
-		generated := w.register(t, "tacc", "ada", clients.Registration{ID: "generated"})
-		w.register(t, "tacc", "ada", clients.Registration{ID: "chosen", Key: chosen})
-		w.register(t, "dev", "bob", clients.Registration{ID: "chosen", Key: chosen})
-		dump := testdb.Dump(t, w.db)
+		generated := f.register("tacc", "ada", clients.Registration{ID: "generated"})
+		f.register("tacc", "ada", clients.Registration{ID: "chosen", Key: chosen})
+		f.register("dev", "bob", clients.Registration{ID: "chosen", Key: chosen})
+		dump := testdb.Dump(t, f.DB)
 		if strings.Count(dump, "key_sealed=v1.") != 3 {
 			t.Fatalf("the dump misses the clients:\n%s", dump)
 		}
 		for _, key := range []string{generated.Key, chosen} {
 			for _, form := range []string{
-				key, base64.StdEncoding.EncodeToString([]byte(key)), base64.RawURLEncoding.EncodeToString([]byte(key)), hex.EncodeToString([]byte(key)),
+				key, base64.StdEncoding.EncodeToString([]byte(key)), base64.RawURLEncoding.EncodeToString([]byte(key)),
+				hex.EncodeToString([]byte(key)),
 			} {
 				if strings.Contains(dump, form) {
 					t.Error("a key stands in the database")
@@ -392,7 +374,7 @@ func TestNoKeyStandsInTheDatabase(t *testing.T) {
 			}
 		}
 		var hashes []string
-		if err := w.db.Conn(t.Context()).Raw(`SELECT DISTINCT key_hash FROM clients`).Scan(&hashes).Error; err != nil {
+		if err := f.DB.Conn(t.Context()).Raw(`SELECT DISTINCT key_hash FROM clients`).Scan(&hashes).Error; err != nil {
 			t.Fatal(err)
 		}
 		if len(hashes) != 3 {
@@ -402,50 +384,48 @@ func TestNoKeyStandsInTheDatabase(t *testing.T) {
 }
 
 func TestAKeyMovedToAnotherRowOpensNothing(t *testing.T) {
-	each(t, func(t *testing.T, w *world) {
+	each(t, func(t *testing.T, f *fixture) {
 		ctx := t.Context()
-		mine := w.register(t, "tacc", "mallory", clients.Registration{ID: "mine"})
-		w.register(t, "tacc", "ada", clients.Registration{ID: "portal"})
-		w.register(t, "dev", "ada", clients.Registration{ID: "mine"})
-		w.exec(t, `UPDATE clients SET key_hash = (SELECT key_hash FROM clients WHERE tenant_id = 'tacc' AND client_id = 'mine')
+		mine := f.register("tacc", "mallory", clients.Registration{ID: "mine"})
+		f.register("tacc", "ada", clients.Registration{ID: "portal"})
+		f.register("dev", "ada", clients.Registration{ID: "mine"})
+		f.exec(`UPDATE clients SET key_hash = (SELECT key_hash FROM clients WHERE tenant_id = 'tacc' AND client_id = 'mine')
 		            WHERE tenant_id = 'dev' OR client_id = 'portal'`)
 		for _, c := range [][2]string{{"tacc", "portal"}, {"dev", "mine"}} {
-			if _, err := w.Authenticate(ctx, c[0], c[1], mine.Key); !errors.Is(err, clients.ErrCredentials) {
+			if _, err := f.Authenticate(ctx, c[0], c[1], mine.Key); !errors.Is(err, clients.ErrCredentials) {
 				t.Errorf("a moved hash opens %s in %s: %v", c[1], c[0], err)
 			}
 		}
-		w.exec(t, `UPDATE clients SET key_sealed = (SELECT key_sealed FROM clients WHERE tenant_id = 'tacc' AND client_id = 'portal')
+		f.exec(`UPDATE clients SET key_sealed = (SELECT key_sealed FROM clients WHERE tenant_id = 'tacc' AND client_id = 'portal')
 		            WHERE client_id = 'mine'`)
 		for _, c := range [][2]string{{"tacc", "mallory"}, {"dev", "ada"}} {
-			if got, err := w.Get(ctx, c[0], c[1], "mine", true); !apierr.Is(err, apierr.Internal) || got.Key != "" {
+			if got, err := f.Get(ctx, c[0], c[1], "mine", true); !apierr.Is(err, apierr.Internal) || got.Key != "" {
 				t.Errorf("a moved key shows in %s: %v", c[0], err)
 			}
 		}
-		if got, err := w.Get(ctx, "tacc", "mallory", "mine", false); err != nil || got.Key != "" {
+		if got, err := f.Get(ctx, "tacc", "mallory", "mine", false); err != nil || got.Key != "" {
 			t.Errorf("where no key is asked for none is opened: %v", err)
 		}
 	})
 }
 
 func TestOnePersonMayHaveAHundredActiveClientsInATenant(t *testing.T) {
-	each(t, func(t *testing.T, w *world) {
+	each(t, func(t *testing.T, f *fixture) {
 		for i := range clients.MaxPerOwner {
-			w.register(t, "tacc", "ada", clients.Registration{ID: fmt.Sprintf("client-%d", i)})
+			f.register("tacc", "ada", clients.Registration{ID: fmt.Sprintf("client-%d", i)})
 		}
-		if _, err := w.Register(t.Context(), "tacc", "ada", clients.Registration{}); !apierr.Is(err, apierr.Conflict) {
+		if _, err := f.Register(t.Context(), "tacc", "ada", clients.Registration{}); !apierr.Is(err, apierr.Conflict) {
 			t.Errorf("one more: %v", err)
 		}
-		w.register(t, "tacc", "bob", clients.Registration{})
-		w.register(t, "dev", "ada", clients.Registration{})
-		if err := w.Deactivate(t.Context(), "tacc", "ada", "client-7"); err != nil {
-			t.Fatal(err)
-		}
-		w.register(t, "tacc", "ada", clients.Registration{})
+		f.register("tacc", "bob", clients.Registration{})
+		f.register("dev", "ada", clients.Registration{})
+		f.deactivate("client-7")
+		f.register("tacc", "ada", clients.Registration{})
 	})
 }
 
 func TestParallelRegistrationsOfOneIDHaveOneWinner(t *testing.T) {
-	each(t, func(t *testing.T, w *world) {
+	each(t, func(t *testing.T, f *fixture) {
 		const parallel = 8
 		var (
 			done sync.WaitGroup
@@ -454,7 +434,7 @@ func TestParallelRegistrationsOfOneIDHaveOneWinner(t *testing.T) {
 		)
 		for i := range parallel {
 			done.Go(func() {
-				made[i], errs[i] = w.Register(t.Context(), "tacc", fmt.Sprintf("owner-%d", i), clients.Registration{ID: "portal"})
+				made[i], errs[i] = f.Register(t.Context(), "tacc", fmt.Sprintf("owner-%d", i), clients.Registration{ID: "portal"})
 			})
 		}
 		done.Wait()
@@ -463,7 +443,7 @@ func TestParallelRegistrationsOfOneIDHaveOneWinner(t *testing.T) {
 			switch {
 			case err == nil:
 				winners++
-				if got, err := w.Authenticate(t.Context(), "tacc", "portal", made[i].Key); err != nil || got.Owner != made[i].Owner {
+				if got, err := f.Authenticate(t.Context(), "tacc", "portal", made[i].Key); err != nil || got.Owner != made[i].Owner {
 					t.Errorf("the winner's key does not work: %v", err)
 				}
 			case !apierr.Is(err, apierr.Conflict) || !reflect.DeepEqual(made[i], clients.Client{}):

@@ -2,7 +2,8 @@ package clients
 
 import (
 	"context"
-	"fmt"
+
+	"gorm.io/gorm"
 
 	"gatehouse/internal/database"
 )
@@ -37,24 +38,14 @@ func (s store) insert(ctx context.Context, r row) error {
 }
 
 // find returns one client, active or not; false when there is none.
-func (s store) find(ctx context.Context, tenantID, clientID string) (row, bool, error) {
+func (s store) find(ctx context.Context, tenantID, clientID string) (r row, found bool, err error) {
 	if len(clientID) > maxID || !idPattern.MatchString(clientID) {
 		return row{}, false, nil // cannot have been registered, and may be more than the database can take
 	}
-	r := row{TenantID: tenantID, ClientID: clientID}
-	found, err := s.db.QueryRow(ctx, findQuery, []any{tenantID, clientID}, &r.Owner, &r.KeyHash, &r.KeySealed,
-		&r.TokenEndpointAuthMethod, &r.AuthMethodChosen, &r.CallbackURL, &r.RedirectURIs, &r.GrantTypes, &r.PreviousKeyHash,
-		&r.PreviousKeyExpiry, &r.DisplayName, &r.Description, &r.Active, &r.CreateTime, &r.LastUpdateTime)
-	if err != nil {
-		return row{}, false, fmt.Errorf("read client: %w", err)
-	}
-	return r, found, nil
+	found, err = database.One("read client",
+		s.db.Conn(ctx).Limit(1).Find(&r, "tenant_id = ? AND client_id = ?", tenantID, clientID))
+	return r, found, err
 }
-
-const findQuery = `
-SELECT owner, key_hash, key_sealed, token_endpoint_auth_method, auth_method_chosen, callback_url, redirect_uris, grant_types,
-       previous_key_hash, previous_key_expiry, display_name, description, active, create_time, last_update_time
-  FROM clients WHERE tenant_id = ? AND client_id = ?`
 
 // list returns a window over one owner's clients, oldest first, and how many
 // there are in all. Limit -1 means no limit.
@@ -64,47 +55,37 @@ func (s store) list(ctx context.Context, tenantID, owner string, inactive bool, 
 		query = query.Where("active = ?", true)
 	}
 	var total int64
-	if err := query.Count(&total).Error; err != nil {
-		return nil, 0, fmt.Errorf("count clients: %w", err)
+	if err := database.Done("count clients", query.Count(&total)); err != nil {
+		return nil, 0, err
 	}
 	var rows []row
-	if err := query.Order("create_time, client_id").Limit(limit).Offset(offset).Find(&rows).Error; err != nil {
-		return nil, 0, fmt.Errorf("list clients: %w", err)
-	}
-	return rows, int(total), nil
+	err := database.Done("list clients", query.Order("create_time, client_id").Limit(limit).Offset(offset).Find(&rows))
+	return rows, int(total), err
 }
 
 // count returns how many clients one owner has, active ones and all.
 func (s store) count(ctx context.Context, tenantID, owner string) (active, ever int, err error) {
 	var counts struct{ Active, Ever int }
-	err = s.db.Conn(ctx).Model(&row{}).Select("COALESCE(SUM(CASE WHEN active THEN 1 ELSE 0 END), 0) AS active, COUNT(*) AS ever").
-		Where("tenant_id = ? AND owner = ?", tenantID, owner).Scan(&counts).Error
-	if err != nil {
-		return 0, 0, fmt.Errorf("count clients: %w", err)
-	}
-	return counts.Active, counts.Ever, nil
+	err = database.Done("count clients", s.db.Conn(ctx).Model(&row{}).
+		Select("COALESCE(SUM(CASE WHEN active THEN 1 ELSE 0 END), 0) AS active, COUNT(*) AS ever").
+		Where("tenant_id = ? AND owner = ?", tenantID, owner).Scan(&counts))
+	return counts.Active, counts.Ever, err
+}
+
+// active is a statement about a client that is active.
+func (s store) active(ctx context.Context, tenantID, clientID string) *gorm.DB {
+	return s.db.Conn(ctx).Model(&row{}).Where("tenant_id = ? AND client_id = ? AND active = ?", tenantID, clientID, true)
 }
 
 // update changes the given columns of an active client; false when it is not
 // there or not active.
 func (s store) update(ctx context.Context, tenantID, clientID string, changes map[string]any) (bool, error) {
-	done := s.db.Conn(ctx).Model(&row{}).
-		Where("tenant_id = ? AND client_id = ? AND active = ?", tenantID, clientID, true).Updates(changes)
-	if done.Error != nil {
-		return false, fmt.Errorf("update client: %w", done.Error)
-	}
-	return done.RowsAffected == 1, nil
+	return database.One("update client", s.active(ctx, tenantID, clientID).Updates(changes))
 }
 
 // replaceKey stores the keys of r if the client is active and still has the
 // key of that hash; false otherwise.
 func (s store) replaceKey(ctx context.Context, r row, before string) (bool, error) {
-	n, err := s.db.Exec(ctx, `
-UPDATE clients SET key_hash = ?, key_sealed = ?, previous_key_hash = ?, previous_key_expiry = ?, last_update_time = ?
- WHERE tenant_id = ? AND client_id = ? AND active AND key_hash = ?`,
-		r.KeyHash, r.KeySealed, r.PreviousKeyHash, int64(r.PreviousKeyExpiry), int64(r.LastUpdateTime), r.TenantID, r.ClientID, before)
-	if err != nil {
-		return false, fmt.Errorf("replace client key: %w", err)
-	}
-	return n == 1, nil
+	return database.One("replace client key", s.active(ctx, r.TenantID, r.ClientID).Where("key_hash = ?", before).
+		Select("key_hash", "key_sealed", "previous_key_hash", "previous_key_expiry", "last_update_time").Updates(r))
 }

@@ -102,7 +102,8 @@ func validateCallback(field, raw string) error {
 	case strings.Contains(scheme, ".") && u.Opaque == "": // host.example.org:8443/cb lacks the slash of RFC 8252
 		return nil
 	}
-	return apierr.Invalidf("The field %s must use https, http on a loopback address, or a private scheme with a dot in its name.", field)
+	return apierr.Invalidf(
+		"The field %s must use https, http on a loopback address, or a private scheme with a dot in its name.", field)
 }
 
 func loopback(host string) bool {

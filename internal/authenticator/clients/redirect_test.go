@@ -84,22 +84,22 @@ func TestALeftOutRedirectURIIsTheOnlyOne(t *testing.T) {
 }
 
 func TestRedirectURIsAreAListWhoseFirstIsTheCallbackURL(t *testing.T) {
-	each(t, func(t *testing.T, w *world) {
+	each(t, func(t *testing.T, f *fixture) {
 		const a, b, c, d = "https://a.example.org/", "https://b.example.org/", "org.example.app:/cb", "http://127.0.0.1/"
 		wantList := func(name string, want ...string) {
 			t.Helper()
-			got, err := w.Find(t.Context(), "tacc", "portal")
+			got, err := f.Find(t.Context(), "tacc", "portal")
 			if err != nil || !reflect.DeepEqual(got.RedirectURIs, append([]string{}, want...)) {
 				t.Errorf("%s: %v, %v; want %v", name, got.RedirectURIs, err, want)
 			}
 		}
 		change := func(change clients.Change) {
 			t.Helper()
-			if _, err := w.Update(t.Context(), "tacc", "ada", "portal", change, false); err != nil {
+			if _, err := f.Update(t.Context(), "tacc", "ada", "portal", change, false); err != nil {
 				t.Fatal(err)
 			}
 		}
-		w.register(t, "tacc", "ada", clients.Registration{ID: "portal", CallbackURL: a, RedirectURIs: []string{b, a, c}})
+		f.register("tacc", "ada", clients.Registration{ID: "portal", CallbackURL: a, RedirectURIs: []string{b, a, c}})
 		wantList("registered", a, b, c)
 		change(clients.Change{CallbackURL: ptr(d)})
 		wantList("another callback", d, b, c)
@@ -123,9 +123,9 @@ func TestRedirectURIsAreAListWhoseFirstIsTheCallbackURL(t *testing.T) {
 		for field, list := range map[string][]string{
 			"redirect_uris[1]": {a, "http://evil.example.org/"}, "redirect_uris[0]": {""}, "redirect_uris": many,
 		} {
-			_, err := w.Update(t.Context(), "tacc", "ada", "portal", clients.Change{RedirectURIs: &list}, false)
+			_, err := f.Update(t.Context(), "tacc", "ada", "portal", clients.Change{RedirectURIs: &list}, false)
 			wantInvalid(t, field, err, field)
-			_, err = w.Register(t.Context(), "tacc", "ada", clients.Registration{RedirectURIs: list})
+			_, err = f.Register(t.Context(), "tacc", "ada", clients.Registration{RedirectURIs: list})
 			wantInvalid(t, field, err, field)
 		}
 		wantList("unchanged", b)
@@ -133,21 +133,19 @@ func TestRedirectURIsAreAListWhoseFirstIsTheCallbackURL(t *testing.T) {
 }
 
 func TestClientsAreFoundWhileTheyAreActive(t *testing.T) {
-	each(t, func(t *testing.T, w *world) {
-		c := w.register(t, "tacc", "ada", clients.Registration{ID: "portal", GrantTypes: []string{"device_code"}})
-		found, err := w.Find(t.Context(), "tacc", "portal")
+	each(t, func(t *testing.T, f *fixture) {
+		c := f.register("tacc", "ada", clients.Registration{ID: "portal", GrantTypes: []string{"device_code"}})
+		found, err := f.Find(t.Context(), "tacc", "portal")
 		if c.Key = ""; err != nil || !reflect.DeepEqual(found, c) || !found.Allows("device_code") || found.Allows("password") {
 			t.Errorf("%+v, %v", found, err)
 		}
 		for _, missing := range [][2]string{{"dev", "portal"}, {"tacc", "other"}, {"tacc", ""}, {"tacc", "a\x00b"}} {
-			if _, err := w.Find(t.Context(), missing[0], missing[1]); !errors.Is(err, clients.ErrUnknown) {
+			if _, err := f.Find(t.Context(), missing[0], missing[1]); !errors.Is(err, clients.ErrUnknown) {
 				t.Errorf("%q: %v", missing, err)
 			}
 		}
-		if err := w.Deactivate(t.Context(), "tacc", "ada", "portal"); err != nil {
-			t.Fatal(err)
-		}
-		if _, err := w.Find(t.Context(), "tacc", "portal"); !errors.Is(err, clients.ErrUnknown) {
+		f.deactivate("portal")
+		if _, err := f.Find(t.Context(), "tacc", "portal"); !errors.Is(err, clients.ErrUnknown) {
 			t.Errorf("an inactive client: %v", err)
 		}
 	})
@@ -155,31 +153,37 @@ func TestClientsAreFoundWhileTheyAreActive(t *testing.T) {
 
 // A-B18: the token web application is each tenant's own, and nobody else's.
 func TestTheWebApplicationIsAClientThatNobodyRegistered(t *testing.T) {
-	w := onSQLite(t)
+	f := onSQLite(t)
 	for name, find := range map[string]func() (clients.Client, error){
-		"found":         func() (clients.Client, error) { return w.Find(t.Context(), "tacc", "tacc.CIC.tokenapp") },
-		"authenticated": func() (clients.Client, error) { return w.Authenticate(t.Context(), "tacc", "tacc.CIC.tokenapp", "") },
+		"found":         func() (clients.Client, error) { return f.Find(t.Context(), "tacc", "tacc.CIC.tokenapp") },
+		"authenticated": func() (clients.Client, error) { return f.Authenticate(t.Context(), "tacc", "tacc.CIC.tokenapp", "") },
 	} {
 		c, err := find()
-		if err != nil || !c.Public() || !c.FirstParty || !c.AuthChosen || c.DisplayName != "Tapis Token Webapp" || c.TenantID != "tacc" ||
-			c.CallbackURL() != "https://tacc.example.org/v3/oauth2/webapp/callback" || !c.Allows("authorization_code") || c.Allows("device_code") {
+		want := clients.Client{
+			TenantID: "tacc", ID: "tacc.CIC.tokenapp", AuthMethod: clients.AuthNone, AuthChosen: true,
+			RedirectURIs: []string{"https://tacc.example.org/v3/oauth2/webapp/callback"},
+			GrantTypes:   []string{"authorization_code", "refresh_token"}, DisplayName: "Tapis Token Webapp", FirstParty: true, Active: true,
+		}
+		if err != nil || !reflect.DeepEqual(c, want) {
 			t.Errorf("%s: %+v, %v", name, c, err)
 		}
 	}
-	for _, id := range []string{"dev.CIC.tokenapp", "TACC.CIC.tokenapp", "tacc.cic.tokenapp", "CIC.tokenapp", "x.tacc.CIC.tokenapp"} {
-		if _, err := w.Find(t.Context(), "tacc", id); !errors.Is(err, clients.ErrUnknown) {
+	for _, id := range []string{
+		"dev.CIC.tokenapp", "TACC.CIC.tokenapp", "tacc.cic.tokenapp", "CIC.tokenapp", "x.tacc.CIC.tokenapp",
+	} {
+		if _, err := f.Find(t.Context(), "tacc", id); !errors.Is(err, clients.ErrUnknown) {
 			t.Errorf("%s: %v", id, err)
 		}
 	}
-	if _, err := w.Authenticate(t.Context(), "tacc", "tacc.CIC.tokenapp", "secret"); !errors.Is(err, clients.ErrCredentials) {
+	if _, err := f.Authenticate(t.Context(), "tacc", "tacc.CIC.tokenapp", "secret"); !errors.Is(err, clients.ErrCredentials) {
 		t.Errorf("with a secret: %v", err)
 	}
 }
 
 func TestGrantTypesAreKnownOnes(t *testing.T) {
-	w := onSQLite(t)
+	f := onSQLite(t)
 	for _, bad := range [][]string{{"magic"}, {"password", "password"}, {""}, {"urn:ietf:params:oauth:grant-type:device_code"}} {
-		_, err := w.Register(t.Context(), "tacc", "ada", clients.Registration{GrantTypes: bad})
+		_, err := f.Register(t.Context(), "tacc", "ada", clients.Registration{GrantTypes: bad})
 		wantInvalid(t, "grant_types", err, "grant_types")
 	}
 }

@@ -24,12 +24,10 @@ func (s *Service) RotateKey(ctx context.Context, tenantID, owner, clientID, key 
 	if err := validateKey(key); err != nil {
 		return Client{}, err
 	}
-	r, err := s.owned(ctx, tenantID, owner, clientID)
+	r, err := s.changeable(ctx, tenantID, owner, clientID)
 	switch {
 	case err != nil:
 		return Client{}, err
-	case !r.Active:
-		return Client{}, apierr.New(apierr.Conflict, "The client is inactive and can no longer be changed.")
 	case r.TokenEndpointAuthMethod == AuthNone:
 		return Client{}, apierr.New(apierr.Conflict, "The client is a public one and has no key.")
 	}
@@ -51,7 +49,8 @@ func (s *Service) RotateKey(ctx context.Context, tenantID, owner, clientID, key 
 	case err != nil:
 		return Client{}, apierr.DatabaseAway(err)
 	case !done:
-		return Client{}, apierr.New(apierr.Conflict, "The client was changed by another request at the same time; please look at it again.")
+		return Client{}, apierr.New(apierr.Conflict,
+			"The client was changed by another request at the same time; please look at it again.")
 	}
 	return s.client(r, true)
 }

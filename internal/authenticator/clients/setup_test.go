@@ -2,48 +2,30 @@ package clients_test
 
 import (
 	"context"
+	"reflect"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"time"
 
 	"gatehouse/internal/apierr"
+	"gatehouse/internal/authenticator/authtest"
 	"gatehouse/internal/authenticator/clients"
 	"gatehouse/internal/authenticator/grants"
-	"gatehouse/internal/authenticator/tokens"
-	"gatehouse/internal/database"
-	"gatehouse/internal/seal"
-	"gatehouse/internal/testdb"
+	"gatehouse/internal/testclock"
 	"gatehouse/internal/testlog"
-	"gatehouse/migrations"
 )
 
-// clock is a time that only tests move.
-type clock struct{ micros atomic.Int64 }
-
-func (c *clock) now() time.Time          { return time.UnixMicro(c.micros.Load()).UTC() }
-func (c *clock) advance(d time.Duration) { c.micros.Add(d.Microseconds()) }
-
-// world is a service of clients and what it stands on.
-type world struct {
+// fixture is the clients of all tenants.
+type fixture struct {
+	*authtest.Fixture
 	*clients.Service
-
-	db    *database.DB
-	box   *seal.Box
-	clock *clock
 }
 
-func newWorld(t *testing.T, db *database.DB) *world {
-	t.Helper()
-	box, err := seal.New(seal.NewKey())
-	if err != nil {
-		t.Fatal(err)
-	}
-	w := &world{db: db, box: box, clock: &clock{}}
-	w.clock.micros.Store(time.Date(2020, 7, 18, 19, 9, 47, 500_000_000, time.UTC).UnixMicro())
-	revoker := tokens.New(tokens.Deps{DB: db, Box: box, Now: w.clock.now, Log: testlog.New(t)})
-	w.Service = clients.New(clients.Deps{DB: db, Box: box, Tokens: revoker, GrantTypes: grants.Types(), WebApp: webApp, Now: w.clock.now})
-	return w
+func newFixture(f *authtest.Fixture) *fixture {
+	f.Clock = testclock.At(time.Date(2020, 7, 18, 19, 9, 47, 500_000_000, time.UTC))
+	return &fixture{f, clients.New(clients.Deps{
+		DB: f.DB, Box: f.Box, Tokens: f.Tokens(), GrantTypes: grants.Types(), WebApp: webApp, Now: f.Clock.Now,
+	})}
 }
 
 // webApp is where the web applications of these tests are called back.
@@ -52,43 +34,59 @@ func webApp(_ context.Context, tenantID string) (string, error) {
 }
 
 // each runs test on every database.
-func each(t *testing.T, test func(t *testing.T, w *world)) {
+func each(t *testing.T, test func(t *testing.T, f *fixture)) {
 	t.Helper()
-	testdb.Each(t, migrations.Authenticator, func(t *testing.T, db *database.DB) { test(t, newWorld(t, db)) })
+	authtest.Each(t, func(t *testing.T, f *authtest.Fixture) { test(t, newFixture(f)) })
 }
 
 // onSQLite is for tests in which the database does not matter.
-func onSQLite(t *testing.T) *world {
+func onSQLite(t *testing.T) *fixture {
 	t.Helper()
-	return newWorld(t, testdb.New(t, migrations.Authenticator))
+	return newFixture(authtest.OnSQLite(t))
 }
 
 // register makes a client that must be taken.
-func (w *world) register(t *testing.T, tenantID, owner string, r clients.Registration) clients.Client {
-	t.Helper()
-	c, err := w.Register(t.Context(), tenantID, owner, r)
+func (f *fixture) register(tenantID, owner string, r clients.Registration) clients.Client {
+	f.T.Helper()
+	c, err := f.Register(f.T.Context(), tenantID, owner, r)
 	if err != nil {
-		t.Fatalf("register %+v: %v", r, err)
+		f.T.Fatalf("register %+v: %v", r, err)
 	}
 	if c.Key != "" {
-		testlog.Secret(t, c.Key)
+		testlog.Secret(f.T, c.Key)
 	}
 	return c
 }
 
-// stored counts the clients in the database.
-func (w *world) stored(t *testing.T) (n int) {
-	t.Helper()
-	if err := w.db.Conn(t.Context()).Raw(`SELECT COUNT(*) FROM clients`).Scan(&n).Error; err != nil {
-		t.Fatal(err)
+// deactivate switches a client of ada in tacc off.
+func (f *fixture) deactivate(id string) {
+	f.T.Helper()
+	if err := f.Deactivate(f.T.Context(), "tacc", "ada", id); err != nil {
+		f.T.Fatal(err)
 	}
-	return n
 }
 
-func (w *world) exec(t *testing.T, sql string, args ...any) {
-	t.Helper()
-	if err := w.db.Conn(t.Context()).Exec(sql, args...).Error; err != nil {
-		t.Fatal(err)
+// wantClient fails unless a client is as its owner sees it, its key included.
+func (f *fixture) wantClient(want clients.Client) {
+	f.T.Helper()
+	if got, err := f.Get(f.T.Context(), want.TenantID, want.Owner, want.ID, true); err != nil || !reflect.DeepEqual(got, want) {
+		f.T.Errorf("got %+v, %v; want %+v", got, err, want)
+	}
+}
+
+// wantStored fails unless so many clients are in the database.
+func (f *fixture) wantStored(want int) {
+	f.T.Helper()
+	var n int
+	if err := f.DB.Conn(f.T.Context()).Raw(`SELECT COUNT(*) FROM clients`).Scan(&n).Error; err != nil || n != want {
+		f.T.Errorf("%d clients are stored, %v; want %d", n, err, want)
+	}
+}
+
+func (f *fixture) exec(sql string, args ...any) {
+	f.T.Helper()
+	if err := f.DB.Conn(f.T.Context()).Exec(sql, args...).Error; err != nil {
+		f.T.Fatal(err)
 	}
 }
 

@@ -1,7 +1,6 @@
 package clients_test
 
 import (
-	"reflect"
 	"regexp"
 	"strings"
 	"testing"
@@ -12,7 +11,7 @@ import (
 )
 
 func TestARegistrationThatBreaksARuleIsRefusedByField(t *testing.T) {
-	w := onSQLite(t)
+	f := onSQLite(t)
 	long := func(n int) string { return strings.Repeat("x", n) }
 	for name, c := range map[string]struct {
 		field string
@@ -54,16 +53,14 @@ func TestARegistrationThatBreaksARuleIsRefusedByField(t *testing.T) {
 		"description with DEL":           {"description", clients.Registration{Description: "a\x7f"}},
 		"description with escapes":       {"description", clients.Registration{Description: "\x1b[31m"}},
 	} {
-		_, err := w.Register(t.Context(), "tacc", "apitest", c.r)
+		_, err := f.Register(t.Context(), "tacc", "apitest", c.r)
 		wantInvalid(t, name, err, c.field)
 	}
-	if n := w.stored(t); n != 0 {
-		t.Errorf("%d clients were stored", n)
-	}
+	f.wantStored(0)
 }
 
 func TestARegistrationMayUseItsLimits(t *testing.T) {
-	each(t, func(t *testing.T, w *world) {
+	each(t, func(t *testing.T, f *fixture) {
 		for _, r := range []clients.Registration{
 			{ID: strings.Repeat("x", 80)},
 			{ID: "a", Key: seal.NewSecret()[:16]},
@@ -72,8 +69,8 @@ func TestARegistrationMayUseItsLimits(t *testing.T) {
 			{ID: "tokenapp", AuthMethod: "client_secret_post", CallbackURL: "https://a.example.org/" + strings.Repeat("x", 178)},
 			{ID: "CIC.tokenapp2", AuthMethod: "none"},
 		} {
-			c := w.register(t, "tacc", "apitest", r)
-			got, err := w.Get(t.Context(), "tacc", "apitest", c.ID, true)
+			c := f.register("tacc", "apitest", r)
+			got, err := f.Get(t.Context(), "tacc", "apitest", c.ID, true)
 			if err != nil || got.ID != r.ID || got.Key != c.Key || got.CallbackURL() != r.CallbackURL || got.Description != r.Description {
 				t.Errorf("got %+v, %v; want %+v", got, err, r)
 			}
@@ -82,80 +79,90 @@ func TestARegistrationMayUseItsLimits(t *testing.T) {
 }
 
 func TestCallbacksAreWhereOnlyTheClientListens(t *testing.T) {
-	w := onSQLite(t)
-	for _, good := range []string{
+	f := onSQLite(t)
+	good := []string{
 		"https://portal.example.org", "https://portal.example.org/oauth2/callback?a=b&c=d%20e", "HTTPS://Portal.Example.Org:8443/x",
 		"https://[2001:db8::1]/x", "https://xn--caf-dma.example.org/x",
-		"http://localhost/x", "http://LOCALHOST:8080/x", "http://127.0.0.1:3000/x", "http://127.0.0.2/x", "http://[::1]:8000/x", "http://[::1]",
+		"http://localhost/x", "http://LOCALHOST:8080/x", "http://127.0.0.1:3000/x", "http://127.0.0.2/x", "http://[::1]:8000/x",
+		"http://[::1]",
 		"org.example.app:/oauth2redirect", "org.example.app://callback", "ORG.Example.App:/x",
-	} {
-		if c, err := w.Register(t.Context(), "tacc", "apitest", clients.Registration{CallbackURL: good}); err != nil || c.CallbackURL() != good {
-			t.Errorf("%s: got %q, %v", good, c.CallbackURL(), err)
+	}
+	for _, callback := range good {
+		c, err := f.Register(t.Context(), "tacc", "apitest", clients.Registration{CallbackURL: callback})
+		if err != nil || c.CallbackURL() != callback {
+			t.Errorf("%s: got %q, %v", callback, c.CallbackURL(), err)
 		}
 	}
-	before := w.stored(t)
 	for _, bad := range []string{
-		"portal", "/callback", "//portal.example.org/x", "portal.example.org/x", "?x", "*", "https:", "https://", "https:///x", "https:/portal.example.org",
-		"https:portal.example.org", "https://:443/x", "https://user@portal.example.org", "https://user:pass@portal.example.org/", "https://@portal.example.org/",
-		"https://portal.example.org/x#fragment", "https://portal.example.org/x#", "https://portal.example.org/a b", " https://portal.example.org",
-		"https://portal.example.org/\n", "https://portal.example.org/\r\nSet-Cookie:a=b", "https://portal.example.org/\t", "https://portal.example.org/\x00",
-		`https://portal.example.org\@evil.example.com`, `https:\\portal.example.org`, "https://portal.example.org/<script>", `https://portal.example.org/"x`,
-		"https://pörtal.example.org/", "https://portal.example.org/é", "https://portal.example.org/\u202e", "https://portal%00.example.org/",
-		"https://portal.example.org:port/", "https://p%C3%B6rtal.example.org/", "https://portal.example.org%E2%80%AE/", "https://[::1/x", "https://portal.example.org/%zz",
-		"http://portal.example.org/x", "http://evil", "http://localhost.evil.example.com/", "http://127.0.0.1.evil.example.com/", "http://localhost@evil.example.com/",
-		"http://localhost:80@evil.example.com/", "http://user@localhost/", "http://0.0.0.0/", "http://10.0.0.1/", "http://192.168.0.1/", "http://2130706433/", "http://[::]/", "http://[fe80::1]/",
+		"portal", "/callback", "//portal.example.org/x", "portal.example.org/x", "?x", "*", "https:", "https://", "https:///x",
+		"https:/portal.example.org",
+		"https:portal.example.org", "https://:443/x", "https://user@portal.example.org", "https://user:pass@portal.example.org/",
+		"https://@portal.example.org/",
+		"https://portal.example.org/x#fragment", "https://portal.example.org/x#", "https://portal.example.org/a b",
+		" https://portal.example.org",
+		"https://portal.example.org/\n", "https://portal.example.org/\r\nSet-Cookie:a=b", "https://portal.example.org/\t",
+		"https://portal.example.org/\x00",
+		`https://portal.example.org\@evil.example.com`, `https:\\portal.example.org`, "https://portal.example.org/<script>",
+		`https://portal.example.org/"x`,
+		"https://pörtal.example.org/", "https://portal.example.org/é", "https://portal.example.org/\u202e",
+		"https://portal%00.example.org/",
+		"https://portal.example.org:port/", "https://p%C3%B6rtal.example.org/", "https://portal.example.org%E2%80%AE/",
+		"https://[::1/x", "https://portal.example.org/%zz",
+		"http://portal.example.org/x", "http://evil", "http://localhost.evil.example.com/", "http://127.0.0.1.evil.example.com/",
+		"http://localhost@evil.example.com/",
+		"http://localhost:80@evil.example.com/", "http://user@localhost/", "http://0.0.0.0/", "http://10.0.0.1/", "http://192.168.0.1/",
+		"http://2130706433/", "http://[::]/", "http://[fe80::1]/",
 		"http://169.254.169.254/", "http://localhost./", "http:localhost", "http:///x",
-		"javascript:alert(1)", "JavaScript:alert(1)", "java\tscript:alert(1)", "data:text/html,x", "DATA:text/html;base64,eA", "vbscript:x", "file:///etc/passwd", "blob:https://a.example.org/x",
-		"ftp://portal.example.org", "ws://localhost/", "about:blank", "urn:ietf:wg:oauth:2.0:oob", "myapp:/callback", "myapp://callback", "1.2:/x", ".a:/x",
+		"javascript:alert(1)", "JavaScript:alert(1)", "java\tscript:alert(1)", "data:text/html,x", "DATA:text/html;base64,eA",
+		"vbscript:x", "file:///etc/passwd", "blob:https://a.example.org/x",
+		"ftp://portal.example.org", "ws://localhost/", "about:blank", "urn:ietf:wg:oauth:2.0:oob", "myapp:/callback",
+		"myapp://callback", "1.2:/x", ".a:/x",
 		"https://portal.example.org/" + strings.Repeat("x", 174),
 	} {
-		_, err := w.Register(t.Context(), "tacc", "apitest", clients.Registration{CallbackURL: bad})
+		_, err := f.Register(t.Context(), "tacc", "apitest", clients.Registration{CallbackURL: bad})
 		wantInvalid(t, bad, err, "callback_url")
 	}
-	if n := w.stored(t); n != before {
-		t.Errorf("%d clients were stored", n-before)
-	}
+	f.wantStored(len(good))
 }
 
 func TestUpdatesKeepToTheSameRules(t *testing.T) {
-	w := onSQLite(t)
-	c := w.register(t, "tacc", "apitest", clients.Registration{ID: "portal", CallbackURL: "https://portal.example.org/"})
-	w.clock.advance(time.Second)
+	f := onSQLite(t)
+	c := f.register("tacc", "apitest", clients.Registration{ID: "portal", CallbackURL: "https://portal.example.org/"})
+	f.Clock.Advance(time.Second)
 	for field, change := range map[string]clients.Change{
 		"callback_url": {CallbackURL: ptr("http://evil.example.com/")},
 		"display_name": {DisplayName: ptr("a\x00")},
 	} {
-		_, err := w.Update(t.Context(), "tacc", "apitest", "portal", change, false)
+		_, err := f.Update(t.Context(), "tacc", "apitest", "portal", change, false)
 		wantInvalid(t, field, err, field)
 	}
-	got, err := w.Get(t.Context(), "tacc", "apitest", "portal", true)
-	if err != nil || !reflect.DeepEqual(got, c) {
-		t.Errorf("got %+v, %v; want it as it was: %+v", got, err, c)
-	}
+	f.wantClient(c)
 }
 
 func ptr(s string) *string { return &s }
 
 func TestWhatIsNotGivenIsGenerated(t *testing.T) {
-	w := onSQLite(t)
+	f := onSQLite(t)
 	uuid4 := regexp.MustCompile(`^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$`)
 	secret := regexp.MustCompile(`^[A-Za-z0-9_-]{43}$`)
 	seen := map[string]bool{}
 	for range 10 {
-		c := w.register(t, "tacc", "apitest", clients.Registration{})
+		c := f.register("tacc", "apitest", clients.Registration{})
 		if !uuid4.MatchString(c.ID) || !secret.MatchString(c.Key) || seen[c.ID] || seen[c.Key] {
 			t.Errorf("id %s or a key of %d characters is not random", c.ID, len(c.Key))
 		}
-		if c.DisplayName != c.ID || c.AuthMethod != clients.AuthSecret || c.Owner != "apitest" || c.TenantID != "tacc" || !c.Active || c.Public() {
+		if c.DisplayName != c.ID || c.AuthMethod != clients.AuthSecret || c.Owner != "apitest" || c.TenantID != "tacc" ||
+			!c.Active || c.Public() {
 			t.Errorf("got %+v", c)
 		}
 		seen[c.ID], seen[c.Key] = true, true
 	}
-	public := w.register(t, "tacc", "apitest", clients.Registration{ID: "app", AuthMethod: "none"})
+	public := f.register("tacc", "apitest", clients.Registration{ID: "app", AuthMethod: "none"})
 	if public.Key != "" || !public.Public() {
 		t.Errorf("a public client got a key: %+v", public)
 	}
-	if c := w.register(t, "tacc", "apitest", clients.Registration{ID: strings.Repeat("n", 60)}); c.DisplayName != strings.Repeat("n", 50) {
-		t.Errorf("the display name is %q", c.DisplayName)
+	long := f.register("tacc", "apitest", clients.Registration{ID: strings.Repeat("n", 60)})
+	if long.DisplayName != strings.Repeat("n", 50) {
+		t.Errorf("the display name is %q", long.DisplayName)
 	}
 }

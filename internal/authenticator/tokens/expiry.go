@@ -12,13 +12,13 @@ import (
 // expires that were issued between two times; zero when there is none. ID
 // tokens are not recorded: there may be one beside every access token.
 func (s *Service) LastExpiry(ctx context.Context, tenantID string, from, to time.Time) (time.Time, error) {
-	issued, expiry, err := s.store.lastIssued(ctx, tenantID, database.At(from), database.At(to))
-	if err != nil || issued == 0 {
+	l, err := s.store.lastIssued(ctx, tenantID, database.At(from), database.At(to))
+	if err != nil || l.Issued == 0 {
 		return time.Time{}, apierr.DatabaseAway(err)
 	}
-	last := issued.Time().Add(idTokenTTL)
-	if access := expiry.Time(); access.After(last) {
-		last = access
+	expiry := l.Issued.Time().Add(idTokenTTL)
+	if access := l.Expiry.Time(); access.After(expiry) {
+		expiry = access
 	}
-	return last, nil
+	return expiry, nil
 }

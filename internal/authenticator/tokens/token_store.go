@@ -165,16 +165,18 @@ func (s store) insertTokens(ctx context.Context, rows []tokenRow) error {
 	return nil
 }
 
-// lastIssued returns when the last of the access tokens that were issued between
-// two times was issued, and the latest expiry of them; 0 when there is none.
-func (s store) lastIssued(ctx context.Context, tenantID string, from, to database.Micros) (issued, expiry database.Micros, _ error) {
-	var last struct{ Issued, Expiry database.Micros }
-	err := database.Done("read last tokens", s.db.Conn(ctx).Model(&tokenRow{}).
+// last is when the last of some tokens was issued, and their latest expiry; 0
+// when there are none.
+type last struct{ Issued, Expiry database.Micros }
+
+// lastIssued looks at the access tokens that were issued between two times.
+func (s store) lastIssued(ctx context.Context, tenantID string, from, to database.Micros) (l last, err error) {
+	err = database.Done("read last tokens", s.db.Conn(ctx).Model(&tokenRow{}).
 		Select("COALESCE(MAX(create_time), 0) AS issued, COALESCE(MAX(expiry_time), 0) AS expiry").
 		Where("expiry_time >= ? AND tenant_id = ? AND token_type = ? AND create_time BETWEEN ? AND ?",
 			from, tenantID, authn.AccessToken, from, to).
-		Scan(&last))
-	return last.Issued, last.Expiry, err
+		Scan(&l))
+	return l, err
 }
 
 // about is a statement about one token that is not revoked.
