@@ -1,6 +1,7 @@
 package registryclient
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -24,8 +25,8 @@ const (
 	unknownEvery = 5 * time.Second
 	// fetchTimeout bounds one refresh.
 	fetchTimeout = 10 * time.Second
-	// maxList bounds what is read of a list, in bytes.
-	maxList = 64 << 20
+	// maxBody bounds what is read of an answer, in bytes.
+	maxBody = 64 << 20
 )
 
 // The two lists that make the snapshot.
@@ -232,38 +233,52 @@ func (r *Client) refresh(ctx context.Context) error {
 
 // fetch asks the registry for a path, as a service if authorize is given, and
 // returns last when nothing has changed since.
-func (r *Client) fetch(ctx context.Context, path string, last response, authorize Authorize) (
-	fetched response, isNew bool, err error,
-) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, strings.TrimRight(r.deps.BaseURL, "/")+path, nil)
-	if err != nil {
-		return response{}, false, fmt.Errorf("ask registry: %w", err)
-	}
+func (r *Client) fetch(
+	ctx context.Context, path string, last response, authorize Authorize,
+) (fetched response, isNew bool, err error) {
+	header := http.Header{}
 	if last.ETag != "" {
-		req.Header.Set("If-None-Match", last.ETag)
+		header.Set("If-None-Match", last.ETag)
 	}
+	status, etag, body, err := r.send(ctx, http.MethodGet, path, header, nil, authorize)
+	if err != nil {
+		return response{}, false, err
+	}
+	switch status {
+	case http.StatusNotModified:
+		return last, false, nil
+	case http.StatusOK:
+		return response{Resource: path, ETag: etag, Body: string(body)}, string(body) != last.Body, nil
+	}
+	return response{}, false, fmt.Errorf("the registry answered %d %s to %s", status, http.StatusText(status), path)
+}
+
+// send makes a request, as a service if authorize is given, and reads the body
+// of the answer.
+func (r *Client) send(
+	ctx context.Context, method, path string, header http.Header, body []byte, authorize Authorize,
+) (status int, etag string, text []byte, err error) {
+	target := strings.TrimRight(r.deps.BaseURL, "/") + path
+	req, err := http.NewRequestWithContext(ctx, method, target, bytes.NewReader(body))
+	if err != nil {
+		return 0, "", nil, fmt.Errorf("ask registry: %w", err)
+	}
+	req.Header = header
 	if authorize != nil {
 		if err := authorize(ctx, req); err != nil {
-			return response{}, false, fmt.Errorf("ask registry: %w", err)
+			return 0, "", nil, fmt.Errorf("ask registry: %w", err)
 		}
 	}
 	resp, err := r.deps.Client.Do(req)
 	if err != nil {
-		return response{}, false, fmt.Errorf("ask registry: %w", err)
+		return 0, "", nil, fmt.Errorf("ask registry: %w", err)
 	}
 	defer func() { _ = resp.Body.Close() }()
-	switch resp.StatusCode {
-	case http.StatusNotModified:
-		return last, false, nil
-	case http.StatusOK:
-	default:
-		return response{}, false, fmt.Errorf("the registry answered %s to %s", resp.Status, path)
-	}
-	body, err := io.ReadAll(io.LimitReader(resp.Body, maxList))
+	text, err = io.ReadAll(io.LimitReader(resp.Body, maxBody))
 	if err != nil {
-		return response{}, false, fmt.Errorf("read registry answer: %w", err)
+		return 0, "", nil, fmt.Errorf("read registry answer: %w", err)
 	}
-	return response{Resource: path, ETag: resp.Header.Get("ETag"), Body: string(body)}, string(body) != last.Body, nil
+	return resp.StatusCode, resp.Header.Get("ETag"), text, nil
 }
 
 func (r *Client) parse(responses map[string]response) (*snapshot, error) {

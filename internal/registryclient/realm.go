@@ -7,7 +7,6 @@ import (
 	"encoding/pem"
 	"errors"
 	"slices"
-	"sync"
 
 	"gatehouse/internal/apierr"
 	"gatehouse/internal/authn"
@@ -83,11 +82,11 @@ func (r *Client) Site(id string) (Site, error) {
 func (r *Client) PublicKey(ctx context.Context, tenantID, kid string) (*rsa.PublicKey, error) {
 	var unreadable error
 	key, found, err := find(ctx, r, func(v *snapshot) (*rsa.PublicKey, bool) {
-		published, known := v.keys[tenantID]
-		if !known || published.text == "" {
+		published := v.keys[tenantID]
+		if published == nil {
 			return nil, false
 		}
-		key, err := published.parsed()
+		key, err := published()
 		unreadable = err
 		return key, err != nil || kid == "" || authn.Thumbprint(key) == kid
 	})
@@ -102,32 +101,19 @@ func (r *Client) PublicKey(ctx context.Context, tenantID, kid string) (*rsa.Publ
 	return key, nil
 }
 
-// parsedKey is a tenant's public key, parsed when it is first needed.
-type parsedKey struct {
-	text string // PEM
-	once sync.Once
-	key  *rsa.PublicKey
-	err  error
-}
-
-func (p *parsedKey) parsed() (*rsa.PublicKey, error) {
-	p.once.Do(func() {
-		block, _ := pem.Decode([]byte(p.text))
-		if block == nil {
-			p.err = errors.New("the public key is not PEM")
-			return
-		}
-		parsed, err := x509.ParsePKIXPublicKey(block.Bytes)
-		if err != nil {
-			p.err = err
-			return
-		}
-		key, ok := parsed.(*rsa.PublicKey)
-		if !ok {
-			p.err = errors.New("the public key is not RSA")
-			return
-		}
-		p.key = key
-	})
-	return p.key, p.err
+// publicKey reads a public key as the registry publishes it, in PEM.
+func publicKey(text string) (*rsa.PublicKey, error) {
+	block, _ := pem.Decode([]byte(text))
+	if block == nil {
+		return nil, errors.New("the public key is not PEM")
+	}
+	parsed, err := x509.ParsePKIXPublicKey(block.Bytes)
+	if err != nil {
+		return nil, err
+	}
+	key, ok := parsed.(*rsa.PublicKey)
+	if !ok {
+		return nil, errors.New("the public key is not RSA")
+	}
+	return key, nil
 }

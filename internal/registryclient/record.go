@@ -1,15 +1,12 @@
 package registryclient
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"net/url"
-	"strings"
 	"sync"
 
 	"gatehouse/internal/apierr"
@@ -140,33 +137,16 @@ func away(err error) error {
 	return apierr.Away(err, "The tenant registry")
 }
 
-// maxRecord bounds what is read of an answer about one tenant, in bytes.
-const maxRecord = 1 << 20
-
 // ask makes a request about one tenant: a write in the name of the account, a
 // read in nobody's.
 func (r *Records) ask(ctx context.Context, method, id string, body []byte) (int, []byte, error) {
-	target := strings.TrimRight(r.registry.deps.BaseURL, "/") + tenantsPath + "/" + url.PathEscape(id)
 	ctx, cancel := context.WithTimeout(ctx, fetchTimeout)
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, method, target, bytes.NewReader(body))
-	if err != nil {
-		return 0, nil, fmt.Errorf("ask registry: %w", err)
-	}
+	header, authorize := http.Header{}, Authorize(nil)
 	if method != http.MethodGet {
-		req.Header.Set("Content-Type", "application/json")
-		if err := r.authorize(ctx, req); err != nil {
-			return 0, nil, fmt.Errorf("ask registry: %w", err)
-		}
+		header.Set("Content-Type", "application/json")
+		authorize = r.authorize
 	}
-	resp, err := r.registry.deps.Client.Do(req)
-	if err != nil {
-		return 0, nil, fmt.Errorf("ask registry: %w", err)
-	}
-	defer func() { _ = resp.Body.Close() }()
-	text, err := io.ReadAll(io.LimitReader(resp.Body, maxRecord))
-	if err != nil {
-		return 0, nil, fmt.Errorf("read registry answer: %w", err)
-	}
-	return resp.StatusCode, text, nil
+	status, _, text, err := r.registry.send(ctx, method, tenantsPath+"/"+url.PathEscape(id), header, body, authorize)
+	return status, text, err
 }

@@ -1,12 +1,14 @@
 package registryclient
 
 import (
+	"crypto/rsa"
 	"fmt"
 	"maps"
 	"net"
 	"net/url"
 	"slices"
 	"strings"
+	"sync"
 )
 
 // Tenant is what the authenticator needs to know of a tenant.
@@ -61,17 +63,18 @@ type snapshot struct {
 	byHost    map[string]*Tenant // nil: several tenants claim the host
 	byID      map[string]*Tenant
 	sites     map[string]Site
-	keys      map[string]*parsedKey // by tenant
-	contested []string              // the hosts that several tenants claim
-	primary   string                // id of the primary site
-	admin     *Tenant               // administrative tenant of the site that is served here
+	keys      map[string]func() (*rsa.PublicKey, error) // by tenant, each parsed when it is first needed
+	contested []string                                  // the hosts that several tenants claim
+	primary   string                                    // id of the primary site
+	admin     *Tenant                                   // administrative tenant of the site that is served here
 }
 
 // newSnapshot indexes the active tenants by their hosts: that of base_url first,
 // then that of the primary site's template. A host that several claim is
 // nobody's: serving one of them would show its login to the other's people.
 func newSnapshot(siteID string, sites []siteJSON, tenants []tenantJSON) (*snapshot, error) {
-	v, template := &snapshot{byID: map[string]*Tenant{}, sites: map[string]Site{}, keys: map[string]*parsedKey{}}, ""
+	v := &snapshot{byID: map[string]*Tenant{}, sites: map[string]Site{}, keys: map[string]func() (*rsa.PublicKey, error){}}
+	template := ""
 	for _, s := range sites {
 		v.sites[s.SiteID] = Site{ID: s.SiteID, Primary: s.Primary, AdminTenant: s.AdminTenant, Services: s.Services}
 		if s.Primary {
@@ -90,7 +93,10 @@ func newSnapshot(siteID string, sites []siteJSON, tenants []tenantJSON) (*snapsh
 			UserLDAP: t.UserLDAP, AdminUser: t.AdminUser, TokenGenServices: t.TokenGenServices,
 			SiteAdmin: v.sites[t.SiteID].AdminTenant == t.TenantID, OwnedByThisOne: t.SiteID == siteID,
 		}
-		v.byID[tenant.ID], v.keys[tenant.ID] = tenant, &parsedKey{text: t.PublicKey}
+		v.byID[tenant.ID] = tenant
+		if t.PublicKey != "" {
+			v.keys[tenant.ID] = sync.OnceValues(func() (*rsa.PublicKey, error) { return publicKey(t.PublicKey) })
+		}
 	}
 	v.admin = v.byID[v.sites[siteID].AdminTenant]
 	// What comes later counts more: a base URL more than the template, and the
