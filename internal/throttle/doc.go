@@ -15,7 +15,8 @@
 // so nothing can deadlock and a slow account never occupies its tenant's bucket.
 // An attempt that meets only others in flight waits in line until one of them
 // ends. So many parallel correct logins of one person are never refused, and
-// parallel guesses never see more than Burst secrets checked.
+// parallel guesses never see more than Burst secrets checked. Where strangers
+// could keep a line long, a rule has none (NoLine) and refuses them instead.
 //
 // # Memory, and why a hot bucket is not evicted cheaply
 //

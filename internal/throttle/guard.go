@@ -15,12 +15,22 @@ import (
 // The limits on failed attempts. One account may be tried from one address
 // only a little, from everywhere together somewhat more. The wide limits bind
 // strangers only: whoever has signed in from an address before is not locked
-// out by others' failures.
+// out by others' failures. What all strangers share closes for nobody who did
+// no harm: when it is full, each network has a small share of its own.
 var (
 	accountAtAddress = Rule{Name: "account at address", Burst: 10, Interval: 30 * time.Second}
 	account          = Rule{Name: "account", Burst: 100, Interval: 10 * time.Second}
 	address          = Rule{Name: "address", Burst: 100, Interval: 5 * time.Second}
-	wholeTenant      = Rule{Name: "tenant", Burst: 10_000, Interval: 5 * time.Millisecond}
+	site             = Rule{Name: "network", Burst: 400, Interval: 1250 * time.Millisecond} // of 65,536 IPv6 addresses, as above
+	wholeTenant      = Rule{Name: "tenant", Burst: 10_000, Interval: 5 * time.Millisecond, NoLine: true}
+
+	// In the place of wholeTenant when that is full: room for the failures of a
+	// hub's users, far less than address has.
+	shareOfTenant = Rule{Name: "share of tenant", Burst: 25, Interval: 5 * time.Second}
+	// In the place of account when that is full: few attempts, which networks
+	// may make that have tried hardly anything like it lately.
+	accountForNewcomers = Rule{Name: "account for newcomers", Burst: 10, Interval: 10 * time.Second}
+	newcomer            = Rule{Name: "newcomer", Burst: 3, Interval: 20 * time.Minute}
 
 	// Five wrong user codes in ten minutes; several people may share an address.
 	userCodes = Rule{Name: "user codes", Burst: 5, Interval: 2 * time.Minute}
@@ -102,21 +112,48 @@ func (g *Guard) Visit(ctx context.Context, tenantID, from string) error {
 const sep = "\x00"
 
 func (g *Guard) acquire(ctx context.Context, kind, tenantID, name, from string) (*Attempt, error) {
-	from = network(from)
+	networks := Networks(from)
+	widest, from := networks[0], networks[len(networks)-1]
 	prefix := kind + sep + tenantID + sep
 	key := prefix + name + sep + from
 	charges := []Charge{{Rule: accountAtAddress, Key: key}}
 	if _, familiar := g.familiar.Find(key, time.Time{}); !familiar {
-		charges = append(charges,
-			Charge{Rule: account, Key: prefix + name},
-			Charge{Rule: address, Key: prefix + from},
-			Charge{Rule: wholeTenant, Key: prefix})
+		charges = append(charges, Charge{Rule: address, Key: prefix + from},
+			Charge{Rule: account, Key: prefix + name}, Charge{Rule: wholeTenant, Key: prefix})
+		if widest != from {
+			charges = append(charges, Charge{Rule: site, Key: prefix + widest})
+		}
 	}
 	attempt, err := g.begin(ctx, failures, charges...)
+	for refusedBy(err, account) || refusedBy(err, wholeTenant) {
+		for i, c := range charges {
+			switch {
+			case refusedBy(err, account) && c.Rule == account:
+				charges[i].Rule = accountForNewcomers
+				charges = append(charges, Charge{Rule: newcomer, Key: prefix + widest})
+			case refusedBy(err, wholeTenant) && c.Rule == wholeTenant:
+				charges[i] = Charge{Rule: shareOfTenant, Key: prefix + widest}
+			}
+		}
+		attempt, err = g.begin(ctx, failures, charges...)
+	}
+	if refusedBy(err, accountForNewcomers) {
+		// Whoever knocks again and again is no newcomer, so that those who
+		// are find what leaks out.
+		if knock, err := g.limiter.Acquire(ctx, Charge{Rule: newcomer, Key: prefix + widest}); err == nil {
+			knock.Fail()
+		}
+	}
 	if err == nil { // whoever is familiar stays it at any time, so none is said
 		attempt.succeeded = func() { g.familiar.Keep(key, struct{}{}, time.Time{}, 0) }
 	}
 	return attempt, err
+}
+
+// refusedBy reports whether err is a Refusal by a rule.
+func refusedBy(err error, rule Rule) bool {
+	var refused Refusal
+	return errors.As(err, &refused) && refused.Rule == rule.Name
 }
 
 // failures are what most rules count.
@@ -137,17 +174,22 @@ func (g *Guard) begin(ctx context.Context, counted string, charges ...Charge) (*
 // network is what counts as one address: all of IPv4's, and of IPv6's the 64
 // bits that a single subscriber has to himself.
 func network(address string) string {
+	networks := Networks(address)
+	return networks[len(networks)-1]
+}
+
+// Networks are what an address belongs to, the widest first: an address of IPv4
+// is alone, of IPv6's a site has 48 bits and a subscriber 64.
+func Networks(address string) []string {
 	ip, err := netip.ParseAddr(address)
 	if err != nil {
-		return address
+		return []string{address}
 	}
 	ip = ip.Unmap().WithZone("")
 	if ip.Is4() {
-		return ip.String()
+		return []string{ip.String()}
 	}
-	prefix, err := ip.Prefix(64)
-	if err != nil {
-		return address
-	}
-	return prefix.String()
+	wide, _ := ip.Prefix(48) // no error: an address of IPv6 has so many bits
+	narrow, _ := ip.Prefix(64)
+	return []string{wide.String(), narrow.String()}
 }

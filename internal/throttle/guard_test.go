@@ -61,10 +61,86 @@ func TestOthersFailuresDoNotLockOutWhoIsFamiliar(t *testing.T) {
 	if _, err := g.Password(t.Context(), "dev", "Ada", "192.0.2.1"); err != nil {
 		t.Errorf("locked out: %v", err)
 	}
-	for _, stranger := range [][2]string{{"ada", "198.51.100.200"}, {"bob", "192.0.2.1"}, {"bob", "198.51.100.201"}} {
+	for _, stranger := range [][2]string{{"ada", "198.51.100.7"}, {"bob", "192.0.2.1"}, {"bob", "203.0.1.1"}} {
 		if fail(t, g, stranger[0], stranger[1]) {
 			t.Errorf("%v was not refused", stranger)
 		}
+	}
+	if !fail(t, g, "bob", "198.51.100.201") {
+		t.Error("the tenant is closed for an address that did no harm")
+	}
+}
+
+func TestAnAccountIsGuessedSlowlyFromEverywhereAndClosesForNobodyNew(t *testing.T) {
+	clock := testclock.New()
+	g := NewGuard(clock.Now)
+	const seconds = 120
+	passed := 0
+	for range seconds {
+		for i := range 1000 {
+			if fail(t, g, "ada", fmt.Sprintf("198.51.%d.%d", i/250, i%250)) {
+				passed++
+			}
+		}
+		clock.Advance(time.Second)
+	}
+	if most := account.Burst + accountForNewcomers.Burst + 2*seconds/10; passed > most {
+		t.Errorf("%d guesses passed, want %d at most", passed, most)
+	}
+	if _, err := g.Password(t.Context(), "dev", "ada", "192.0.2.1"); err != nil {
+		t.Errorf("somebody new is locked out: %v", err)
+	}
+}
+
+func TestTenWrongPasswordsShutOutNobodyElseAtTheirAddress(t *testing.T) {
+	for name, attack := range map[string]func(g *Guard){
+		"in peace": func(*Guard) {},
+		"while the tenant is attacked": func(g *Guard) {
+			for i := range 1000 {
+				for j := range 25 {
+					fail(t, g, fmt.Sprintf("nobody%d-%d", i, j), fmt.Sprintf("203.0.%d.%d", i/250, i%250))
+				}
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := NewGuard(testclock.New().Now)
+			attack(g)
+			for range 10 {
+				if !fail(t, g, "ada", "192.0.2.1") {
+					t.Fatal("a wrong password was refused unseen")
+				}
+			}
+			if attempt, err := g.Password(t.Context(), "dev", "bob", "192.0.2.1"); err != nil {
+				t.Errorf("another account is shut out: %v", err)
+			} else {
+				attempt.Succeed()
+			}
+		})
+	}
+}
+
+func TestASprayingNetworkIsSlowWhateverItsAddresses(t *testing.T) {
+	for name, test := range map[string]struct {
+		from func(i int) string
+		most int
+	}{
+		"one address of IPv4":      {func(int) string { return "192.0.2.1" }, address.Burst},
+		"one subscriber of IPv6":   {func(i int) string { return fmt.Sprintf("2001:db8:1:2::%x", i) }, address.Burst},
+		"all subscribers of a /48": {func(i int) string { return fmt.Sprintf("2001:db8:1:%x::1", i) }, site.Burst},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := NewGuard(testclock.New().Now)
+			passed := 0
+			for i := range 2000 {
+				if fail(t, g, fmt.Sprint("nobody", i), test.from(i)) {
+					passed++
+				}
+			}
+			if passed != test.most {
+				t.Errorf("%d guesses passed, want %d", passed, test.most)
+			}
+		})
 	}
 }
 

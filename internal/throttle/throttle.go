@@ -16,6 +16,7 @@ type Rule struct {
 	Name     string        // keeps the keys of different rules apart and names the rule in a Refusal
 	Burst    int           // failures and attempts in flight that fit, at least 1
 	Interval time.Duration // time in which one failure is forgotten, above 0
+	NoLine   bool          // who finds only attempts in flight in the way is refused too
 }
 
 // Validate says what is wrong with r, if anything.
@@ -88,7 +89,7 @@ type target struct {
 // returns ctx's error when ctx ends first. A Rule that cannot work is
 // reported as its Validate does.
 func (l *Limiter) Acquire(ctx context.Context, charges ...Charge) (*Attempt, error) {
-	var room [4]target
+	var room [5]target
 	targets := room[:0]
 	for _, c := range charges {
 		if err := c.Rule.Validate(); err != nil {
@@ -149,6 +150,8 @@ func (l *Limiter) try(targets []target, place *waiter) (*Attempt, *waiter, error
 			if wait := b.regained(now); wait > refusal.RetryAfter {
 				refusal = Refusal{Rule: rule.Name, RetryAfter: wait}
 			}
+		case failures+taken >= b.burst && rule.NoLine:
+			refusal = Refusal{Rule: rule.Name, RetryAfter: max(refusal.RetryAfter, rule.Interval)}
 		case failures+taken >= b.burst && busy == nil:
 			busy = b
 		}
@@ -225,7 +228,7 @@ func (l *Limiter) clock() time.Duration { return l.now().Sub(l.epoch) }
 type Attempt struct {
 	limiter *Limiter
 	buckets []*bucket // nil once the outcome is known
-	room    [4]*bucket
+	room    [5]*bucket
 
 	succeeded func() // nil, or what a Guard does then
 }

@@ -1,6 +1,7 @@
 package deploy
 
 import (
+	"net/netip"
 	"path"
 	"slices"
 	"strings"
@@ -358,4 +359,15 @@ func TestTheIngressRoutesByPath(t *testing.T) {
 			}
 		}
 	})
+}
+
+func TestTheBaseBelievesTheIngressControllerAboutAddresses(t *testing.T) {
+	for _, file := range []string{"deploy/k8s/base/config/tenants.yaml", "deploy/k8s/base/config/authenticator.yaml"} {
+		var settings struct {
+			Proxies []netip.Prefix `json:"trusted_proxies"`
+		}
+		if err := yaml.Unmarshal([]byte(read(t, file)), &settings); err != nil || len(settings.Proxies) != 1 {
+			t.Errorf("%s trusts %v (%v)", file, settings.Proxies, err)
+		}
+	}
 }

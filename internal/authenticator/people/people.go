@@ -18,6 +18,7 @@ import (
 	"gatehouse/internal/authenticator/oauth2"
 	"gatehouse/internal/authenticator/people/directory"
 	"gatehouse/internal/authenticator/tenantconfig"
+	"gatehouse/internal/fair"
 	"gatehouse/internal/registryclient"
 	"gatehouse/internal/throttle"
 )
@@ -88,7 +89,8 @@ func (s *Service) Authenticate(ctx context.Context, tenant registryclient.Tenant
 		return Profile{}, err
 	}
 	defer attempt.Cancel()
-	person, err := d.Authenticate(ctx, username, password)
+	ctx = fair.With(ctx, throttle.Networks(address)...)
+	person, err := d.Authenticate(asking(ctx, tenant, username), username, password)
 	if err == nil {
 		err = s.named(ctx, tenant, person.Username)
 	}
@@ -123,7 +125,7 @@ func (s *Service) Find(ctx context.Context, tenant registryclient.Tenant, userna
 	if err != nil {
 		return Profile{}, err
 	}
-	person, err := d.Profile(ctx, username)
+	person, err := d.Profile(asking(ctx, tenant, username), username)
 	if errors.Is(err, directory.ErrNotFound) || errors.Is(err, directory.ErrRefused) {
 		err = ErrNotFound
 	}
@@ -136,7 +138,7 @@ func (s *Service) Groups(ctx context.Context, tenant registryclient.Tenant, user
 	if err != nil {
 		return nil, err
 	}
-	return d.Groups(ctx, username)
+	return d.Groups(asking(ctx, tenant, username), username)
 }
 
 // List returns at most limit people in the order of their names, after the
@@ -147,6 +149,12 @@ func (s *Service) List(ctx context.Context, tenant registryclient.Tenant, offset
 		return nil, err
 	}
 	return d.List(ctx, offset, limit)
+}
+
+// asking says for whom a directory is asked, which shares its connections
+// between networks of strangers and between people.
+func asking(ctx context.Context, tenant registryclient.Tenant, username string) context.Context {
+	return fair.With(ctx, tenant.ID+":"+strings.ToLower(username))
 }
 
 func (s *Service) directory(ctx context.Context, tenant registryclient.Tenant) (Directory, error) {

@@ -13,7 +13,7 @@ import (
 )
 
 const (
-	defaultPoolSize    = 8
+	defaultPoolSize    = 24
 	defaultDialTimeout = 5 * time.Second
 	defaultTimeout     = 10 * time.Second
 	// maxEntryTTL is both the default and the most that an entry may be kept:
@@ -46,7 +46,8 @@ type Config struct {
 	AllowPlaintext bool
 
 	// PoolSize is the most connections of each of the two kinds, for look-ups
-	// and for password checks. Zero means 8.
+	// and for password checks, which package fair shares between those who
+	// ask: one person alone has a third of them. Zero means 24.
 	PoolSize int
 	// DialTimeout bounds making a connection, its encryption included. Zero
 	// means 5 s.

@@ -11,6 +11,7 @@ import (
 	"github.com/go-ldap/ldap/v3"
 
 	"gatehouse/internal/apierr"
+	"gatehouse/internal/fair"
 )
 
 // dependency is what failures call the directory towards callers.
@@ -49,9 +50,9 @@ type Directory struct {
 	userDN     string
 	bindDN     string
 	timeout    time.Duration
-	service    *pool         // bound as the service account: look-ups only
-	people     *pool         // bound as people: password checks only
-	listing    chan struct{} // one element for each list being read
+	service    *pool       // bound as the service account: look-ups only
+	people     *pool       // bound as people: password checks only
+	listing    *fair.Slots // one is taken by each list being read
 	known      *cache
 	impossible string // the DN of nobody
 	log        *slog.Logger
@@ -83,7 +84,7 @@ func New(cfg Config, log *slog.Logger) (*Directory, error) {
 		timeout:    cfg.Timeout,
 		service:    newPool(cfg.PoolSize, cfg.Now, dial.openService),
 		people:     newPool(cfg.PoolSize, cfg.Now, dial.open),
-		listing:    make(chan struct{}, max(1, cfg.PoolSize/4)),
+		listing:    fair.New(max(1, cfg.PoolSize/4)),
 		known:      newCache(cfg.EntryTTL, cfg.Now),
 		impossible: names.attribute + "=" + rand.Text() + "," + names.base,
 		log:        log,

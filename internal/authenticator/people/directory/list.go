@@ -19,12 +19,11 @@ const pageSize = 500
 func (d *Directory) List(ctx context.Context, offset, limit int) ([]Profile, error) {
 	ctx, cancel := context.WithTimeout(ctx, d.timeout)
 	defer cancel()
-	select {
-	case d.listing <- struct{}{}: // Those who sign in must find connections free.
-		defer func() { <-d.listing }()
-	case <-ctx.Done():
-		return nil, apierr.Away(fmt.Errorf("wait to list people: %w", ctx.Err()), dependency)
+	release, err := d.listing.Take(ctx) // those who sign in must find connections free
+	if err != nil {
+		return nil, apierr.Away(fmt.Errorf("wait to list people: %w", err), dependency)
 	}
+	defer release()
 	admitted, err := d.members(ctx)
 	if err != nil {
 		return nil, err

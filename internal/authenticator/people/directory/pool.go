@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/go-ldap/ldap/v3"
+
+	"gatehouse/internal/fair"
 )
 
 // maxIdle is how long a connection may lie unused: shorter than the patience of
@@ -30,9 +32,10 @@ func (l *link) close() {
 	_ = l.ldap.Close()
 }
 
-// pool keeps connections of one kind and bounds their number.
+// pool keeps connections of one kind, bounds their number and shares them
+// between those who ask.
 type pool struct {
-	slots chan struct{} // one element for each operation under way
+	slots *fair.Slots // one is taken by each operation under way
 	dial  func(context.Context) (*link, error)
 	now   func() time.Time
 
@@ -42,21 +45,17 @@ type pool struct {
 }
 
 func newPool(size int, now func() time.Time, dial func(context.Context) (*link, error)) *pool {
-	return &pool{slots: make(chan struct{}, size), dial: dial, now: now}
+	return &pool{slots: fair.New(size), dial: dial, now: now}
 }
 
 // do carries out op on a connection. Where that turns out to be lost, which an
 // idle one can be without anybody's fault, it tries once more on a new one.
 func (p *pool) do(ctx context.Context, op func(*ldap.Conn) error) error {
-	select {
-	case p.slots <- struct{}{}:
-		defer func() { <-p.slots }()
-	case <-ctx.Done():
-		return fmt.Errorf("wait for a connection: %w", ctx.Err())
-	}
-	if err := ctx.Err(); err != nil { // A free slot and an ended context are both ready.
+	release, err := p.slots.Take(ctx)
+	if err != nil {
 		return fmt.Errorf("wait for a connection: %w", err)
 	}
+	defer release()
 	l, err := p.take()
 	if err == nil && l == nil {
 		l, err = p.dial(ctx)
