@@ -99,7 +99,7 @@ func TestAnUnchangedRegistryAnswersWithoutABody(t *testing.T) {
 		}
 		fetched := fmt.Sprintf("fetch_time=%d", f.clock.Now().UnixMicro())
 		if strings.Contains(testdb.Dump(t, f.db), fetched) || !strings.Contains(dump, "fetch_time=") {
-			t.Error("an unchanged view was stored again")
+			t.Error("an unchanged snapshot was stored again")
 		}
 		wantTenant(t, f.Client, "tacc.tapis.io", "tacc")
 		f.registry.Change("fresh", nil)
@@ -149,7 +149,7 @@ func TestWithoutEverSeeingTheRegistryNothingIsServed(t *testing.T) {
 		registry.Fail(http.StatusServiceUnavailable)
 		f := start(t, db, registry)
 		if f.Ready() == nil {
-			t.Error("ready without a view")
+			t.Error("ready without a snapshot")
 		}
 		if _, err := f.ForHost(t.Context(), "dev.tapis.io"); !apierr.Is(err, apierr.Unavailable) {
 			t.Errorf("got %v", err)

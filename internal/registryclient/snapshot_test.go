@@ -220,7 +220,7 @@ func TestATenantKnowsItsSiteAndItsAddresses(t *testing.T) {
 func TestARegistryWithoutOurSiteIsNotBelieved(t *testing.T) {
 	for _, sites := range [][]siteJSON{nil, {}, {{SiteID: "edge"}}, {{SiteID: "MAIN"}}, {{}}} {
 		if v, err := newSnapshot("main", sites, []tenantJSON{active("dev", "https://dev.tapis.io")}); err == nil {
-			t.Errorf("sites %+v made the view %+v", sites, v)
+			t.Errorf("sites %+v made the snapshot %+v", sites, v)
 		}
 	}
 }

@@ -21,10 +21,10 @@ func TestUpstreamBugAPersonMakesHimselfAService(t *testing.T) {
 	for tenant, name := range map[string]string{"dev": "ada", "admin": "files", "tacc": "tenants"} {
 		raw := f.User(tenant, name).Access.Value
 		for _, target := range []string{tenant, "admin"} {
-			f.send("POST", "/v3/tokens", tokenOfUser(raw), order(name, object{"token_tenant_id": target})).Want(403, "Only a service")
+			f.send("POST", "/v3/tokens", tokenOfUser(raw), forService(name, object{"token_tenant_id": target})).Want(403, "Only a service")
 		}
 		// A service's headers do not make it one.
-		f.send("POST", "/v3/tokens", bearing(name, raw), order(name, nil)).Want(401, "X-Tapis-Tenant")
+		f.send("POST", "/v3/tokens", bearing(name, raw), forService(name, nil)).Want(401, "X-Tapis-Tenant")
 	}
 }
 
@@ -63,7 +63,7 @@ func TestUpstreamBugAServicePasswordMakesTokensOfPeople(t *testing.T) {
 			{"account_type": "user", "token_tenant_id": "dev", "token_username": "ada"},
 			{"token_username": "tenants"},
 		} {
-			f.send("POST", "/v3/tokens", f.basic(service), order(service, body)).Want(403, "tokens of its own only")
+			f.send("POST", "/v3/tokens", f.basic(service), forService(service, body)).Want(403, "tokens of its own only")
 		}
 	}
 }
@@ -93,7 +93,10 @@ func TestAServiceOfAnotherSiteGetsNothingHere(t *testing.T) {
 	f.Grant("admin", "portal", "admin_token_generator")
 	foreign := f.Signed("edge-admin", object{"tapis/username": "portal", "sub": "portal@edge-admin"})
 	h := headers{"X-Tapis-Token": foreign, "X-Tapis-Tenant": "far", "X-Tapis-User": "ada"}
-	for _, body := range []object{forUser(nil), order("portal", nil), order("portal", object{"token_tenant_id": "edge-admin"})} {
+	for _, body := range []object{
+		forUser(nil), forService("portal", nil),
+		forService("portal", object{"token_tenant_id": "edge-admin"}),
+	} {
 		if got := f.send("POST", "/v3/tokens", h, body); got.Status/100 != 4 {
 			t.Errorf("got %d %s", got.Status, got.Raw)
 		}
@@ -106,8 +109,8 @@ func TestPeopleGetNoTokensInTheAdministrativeTenant(t *testing.T) {
 	portal := bearing("portal", f.service("portal"))
 	f.send("POST", "/v3/tokens", portal, forUser(object{"token_tenant_id": "admin"})).Want(403, "administers its site")
 	// The role is good for other services' tokens, of accounts that there are.
-	f.send("POST", "/v3/tokens", portal, order("files", nil)).Want(200, "")
-	f.send("POST", "/v3/tokens", portal, order("nobody", nil)).Want(400, "token_username")
+	f.send("POST", "/v3/tokens", portal, forService("files", nil)).Want(200, "")
+	f.send("POST", "/v3/tokens", portal, forService("nobody", nil)).Want(400, "token_username")
 	f.Grant("admin", "ada", kernel.SiteAdminUser) // which is not enough
 	f.send("POST", "/v3/tokens", portal, forUser(object{"token_tenant_id": "admin"})).Want(403, "administers its site")
 }
@@ -184,11 +187,11 @@ func TestForgedTokensMakeNone(t *testing.T) {
 		}),
 		"a service of a plain tenant": f.Signed("dev", nil),
 		"never recorded":              f.Signed("admin", nil),
-		"a refresh token":             f.send("POST", "/v3/tokens", f.basic("files"), order("files", nil)).Need(refreshToken...),
+		"a refresh token":             f.send("POST", "/v3/tokens", f.basic("files"), forService("files", nil)).Need(refreshToken...),
 		"cut":                         good[:len(good)-20],
 		"other signature":             parts[0] + "." + parts[1] + "." + strings.Split(f.service("portal"), ".")[2],
 	} {
-		if got := f.send("POST", "/v3/tokens", bearing("files", raw), order("files", nil)); got.Status != 401 {
+		if got := f.send("POST", "/v3/tokens", bearing("files", raw), forService("files", nil)); got.Status != 401 {
 			t.Errorf("%s: %d %s", name, got.Status, got.Raw)
 		}
 	}
@@ -199,17 +202,17 @@ func TestForgedTokensMakeNone(t *testing.T) {
 func TestAClockFiveMinutesOffGivesClearAnswers(t *testing.T) {
 	f := onSQLite(t)
 	short := object{"access_token_ttl": 60, "refresh_token_ttl": 120}
-	got := f.send("POST", "/v3/tokens", f.basic("files"), order("files", short))
+	got := f.send("POST", "/v3/tokens", f.basic("files"), forService("files", short))
 	access, refresh := got.Need(accessToken...), got.Need(refreshToken...)
 	f.Clock.Advance(5 * time.Minute)
-	f.send("POST", "/v3/tokens", bearing("files", access), order("files", nil)).Want(401, "expired")
+	f.send("POST", "/v3/tokens", bearing("files", access), forService("files", nil)).Want(401, "expired")
 	f.send("PUT", "/v3/tokens", nil, object{"refresh_token": refresh}).Want(401, "expired")
 	f.send("POST", "/v3/tokens/revoke", nil, object{"token": access}).Want(400, "expired")
 	f.Clock.Advance(-5 * time.Minute)
-	f.send("POST", "/v3/tokens", bearing("files", access), order("files", nil)).Want(200, "")
+	f.send("POST", "/v3/tokens", bearing("files", access), forService("files", nil)).Want(200, "")
 	f.send("PUT", "/v3/tokens", nil, object{"refresh_token": refresh}).Want(200, "")
 	f.Clock.Advance(-5 * time.Minute) // before it was issued
-	f.send("POST", "/v3/tokens", bearing("files", access), order("files", nil)).Want(200, "")
+	f.send("POST", "/v3/tokens", bearing("files", access), forService("files", nil)).Want(200, "")
 }
 
 func TestTheAccountTypeDecidesAndNotTheName(t *testing.T) {
@@ -224,7 +227,7 @@ func TestTheAccountTypeDecidesAndNotTheName(t *testing.T) {
 		t.Fatal(err)
 	}
 	f.send("POST", "/v3/tokens", tokenOfUser(pair.Access.Value), forUser(nil)).Want(403, "Only a service")
-	f.send("POST", "/v3/tokens", tokenOfUser(pair.Access.Value), order("portal", nil)).Want(403, "Only a service")
+	f.send("POST", "/v3/tokens", tokenOfUser(pair.Access.Value), forService("portal", nil)).Want(403, "Only a service")
 	f.send("PUT", "/v3/tokens", nil, object{"refresh_token": pair.Refresh.Value}).Want(401, "cannot have tokens")
 }
 

@@ -35,7 +35,7 @@ func golden(t testing.TB, a authtest.Reply) string {
 
 func TestAServiceGetsTokensWithItsPassword(t *testing.T) {
 	each(t, func(f *fixture) {
-		got := f.send("POST", "/v3/tokens", f.basic("files"), order("files", nil)).Want(200, "")
+		got := f.send("POST", "/v3/tokens", f.basic("files"), forService("files", nil)).Want(200, "")
 		raw := got.Raw
 		access, refresh := authtest.Claims(f.T, got.Need(accessToken...)), authtest.Claims(f.T, got.Need(refreshToken...))
 		want := `{"message":"Token generation successful.","metadata":{},"result":{` +
@@ -76,7 +76,7 @@ func same(t testing.TB, got, want object) {
 
 func TestARefreshTokenComesOnlyWhenItIsAskedFor(t *testing.T) {
 	f := onSQLite(t)
-	got := f.send("POST", "/v3/tokens", f.basic("files"), order("files", object{"generate_refresh_token": nil})).Want(200, "")
+	got := f.send("POST", "/v3/tokens", f.basic("files"), forService("files", object{"generate_refresh_token": nil})).Want(200, "")
 	if result := got.Body["result"].(object); len(result) != 1 || result["access_token"] == nil {
 		t.Errorf("got %v", result)
 	}
@@ -85,13 +85,13 @@ func TestARefreshTokenComesOnlyWhenItIsAskedFor(t *testing.T) {
 func TestAServiceGetsATokenForASecondSiteWithItsFirst(t *testing.T) {
 	each(t, func(f *fixture) {
 		first := f.service("files")
-		second := f.send("POST", "/v3/tokens", bearing("files", first), order("files", object{"target_site_id": "edge"})).Need(
+		second := f.send("POST", "/v3/tokens", bearing("files", first), forService("files", object{"target_site_id": "edge"})).Need(
 			accessToken...)
 		if c := authtest.Claims(f.T, second); c["tapis/target_site"] != "edge" || c["sub"] != "files@admin" {
 			f.T.Errorf("claims %v", c)
 		}
 		// One that is meant for another site is good for nothing here.
-		f.send("POST", "/v3/tokens", bearing("files", second), order("files", nil)).Want(401, "another site")
+		f.send("POST", "/v3/tokens", bearing("files", second), forService("files", nil)).Want(401, "another site")
 	})
 }
 
@@ -109,7 +109,7 @@ func TestAGeneratorMakesTokensOfPeople(t *testing.T) {
 		})
 		// In the tenant of its role and nowhere else.
 		f.send("POST", "/v3/tokens", portal, forUser(object{"token_tenant_id": "tacc"})).Want(403, "may not make tokens")
-		f.send("POST", "/v3/tokens", portal, order("files", nil)).Want(403, "may not make tokens")
+		f.send("POST", "/v3/tokens", portal, forService("files", nil)).Want(403, "may not make tokens")
 		// Taking the role away counts at once.
 		if _, err := f.Kernel().RevokeRole(f.T.Context(), "admin", "portal", "dev_token_generator"); err != nil {
 			f.T.Fatal(err)
@@ -138,7 +138,7 @@ func TestDelegationIsForGeneratorsAndPeopleOfTheSite(t *testing.T) {
 	f.send("POST", "/v3/tokens", portal, delegated(object{"delegation_sub_tenant_id": "far"})).Want(400, "delegation_sub_tenant_id")
 	f.send("POST", "/v3/tokens", portal, delegated(object{"token_tenant_id": "tacc"})).Want(403, "")
 	f.send("POST", "/v3/tokens", bearing("files", f.service("files")), delegated(nil)).Want(403, "")
-	own := order("files", object{"delegation_token": true, "delegation_sub_tenant_id": "dev", "delegation_sub_username": "ada"})
+	own := forService("files", object{"delegation_token": true, "delegation_sub_tenant_id": "dev", "delegation_sub_username": "ada"})
 	f.send("POST", "/v3/tokens", bearing("files", f.service("files")), own).Want(403, "")
 	f.send("POST", "/v3/tokens", f.basic("files"), own).Want(403, "")
 	f.Grant("admin", "files", "admin_token_generator")
@@ -148,7 +148,8 @@ func TestDelegationIsForGeneratorsAndPeopleOfTheSite(t *testing.T) {
 func TestLifetimesThatAreNotAskedForAreFiveAndTenMinutes(t *testing.T) {
 	f := onSQLite(t)
 	for _, ttl := range []any{nil, 0, -1, -1 << 62} {
-		got := f.send("POST", "/v3/tokens", f.basic("files"), order("files", object{"access_token_ttl": ttl, "refresh_token_ttl": ttl}))
+		got := f.send("POST", "/v3/tokens", f.basic("files"), forService("files",
+			object{"access_token_ttl": ttl, "refresh_token_ttl": ttl}))
 		wantTTL(t, got, 300, 600)
 	}
 }
@@ -173,7 +174,7 @@ func TestLifetimesAreGivenAsAskedAndCutToTheLongest(t *testing.T) {
 		{year + 1, 1<<63 - 1, year, year}, // no overflow
 		{1, 1, 1, 1},
 	} {
-		got := f.send("POST", "/v3/tokens", f.basic("files"), order("files",
+		got := f.send("POST", "/v3/tokens", f.basic("files"), forService("files",
 			object{"access_token_ttl": c.access, "refresh_token_ttl": c.refresh}))
 		wantTTL(t, got, float64(c.gotAccess), float64(c.gotRefresh))
 	}
@@ -185,7 +186,7 @@ func TestLifetimesAreGivenAsAskedAndCutToTheLongest(t *testing.T) {
 
 func TestWhoDoesNotShowWhoHeIsIsAskedFor(t *testing.T) {
 	f := onSQLite(t)
-	body := order("files", nil)
+	body := forService("files", nil)
 	for name, h := range map[string]headers{
 		"nothing":                {},
 		"only OBO headers":       {"X-Tapis-Tenant": "admin", "X-Tapis-User": "files"},
@@ -221,18 +222,18 @@ func TestGuessingTheServicePasswordIsThrottled(t *testing.T) {
 	f := onSQLite(t)
 	wrong := headers{"Authorization": basicAuth("files", "guess")}
 	for range 10 {
-		f.send("POST", "/v3/tokens", wrong, order("files", nil)).Want(401, "")
+		f.send("POST", "/v3/tokens", wrong, forService("files", nil)).Want(401, "")
 	}
-	refused := f.send("POST", "/v3/tokens", f.basic("files"), order("files", nil)).Want(429, "Too many")
+	refused := f.send("POST", "/v3/tokens", f.basic("files"), forService("files", nil)).Want(429, "Too many")
 	if refused.Header.Get("Retry-After") == "" || refused.Body["error"] != nil {
 		t.Errorf("got %s with %v", refused.Raw, refused.Header)
 	}
-	f.send("POST", "/v3/tokens", f.basic("portal"), order("portal", nil)).Want(200, "")
+	f.send("POST", "/v3/tokens", f.basic("portal"), forService("portal", nil)).Want(200, "")
 	f.Clock.Advance(time.Minute)
-	f.send("POST", "/v3/tokens", f.basic("files"), order("files", nil)).Want(200, "")
+	f.send("POST", "/v3/tokens", f.basic("files"), forService("files", nil)).Want(200, "")
 }
 
-func TestEveryBadOrderNamesItsField(t *testing.T) {
+func TestEveryBadRequestNamesItsField(t *testing.T) {
 	f := onSQLite(t)
 	portal, files := bearing("portal", f.service("portal")), f.basic("files")
 	for _, c := range []struct {
@@ -243,27 +244,27 @@ func TestEveryBadOrderNamesItsField(t *testing.T) {
 		{"body is empty", files, ""},
 		{"JSON", files, "{"},
 		{"JSON object", files, "[]"},
-		{"account_type", files, order("files", object{"account_type": nil})},
-		{"account_type", files, order("files", object{"account_type": "robot"})},
-		{"account_type", files, order("files", object{"account_type": 7})},
-		{"token_tenant_id", files, order("files", object{"token_tenant_id": nil})},
-		{"token_tenant_id", files, order("files", object{"token_tenant_id": "nowhere"})},
-		{"token_tenant_id", files, order("files", object{"token_tenant_id": "draft"})},
-		{"token_tenant_id", files, order("files", object{"token_tenant_id": "far"})},
-		{"token_tenant_id", portal, order("portal", object{"token_tenant_id": "dev"})},
-		{"token_username", files, order("files", object{"token_username": nil})},
+		{"account_type", files, forService("files", object{"account_type": nil})},
+		{"account_type", files, forService("files", object{"account_type": "robot"})},
+		{"account_type", files, forService("files", object{"account_type": 7})},
+		{"token_tenant_id", files, forService("files", object{"token_tenant_id": nil})},
+		{"token_tenant_id", files, forService("files", object{"token_tenant_id": "nowhere"})},
+		{"token_tenant_id", files, forService("files", object{"token_tenant_id": "draft"})},
+		{"token_tenant_id", files, forService("files", object{"token_tenant_id": "far"})},
+		{"token_tenant_id", portal, forService("portal", object{"token_tenant_id": "dev"})},
+		{"token_username", files, forService("files", object{"token_username": nil})},
 		{"token_username", portal, forUser(object{"token_username": "a\x00da"})},
 		{"token_username", portal, forUser(object{"token_username": " ada"})},
 		{"token_username", portal, forUser(object{"token_username": "a\nda"})},
 		{"token_username", portal, forUser(object{"token_username": strings.Repeat("a", 257)})},
-		{"target_site_id", files, order("files", object{"target_site_id": "mars"})},
+		{"target_site_id", files, forService("files", object{"target_site_id": "mars"})},
 		{"target_site_id", portal, forUser(object{"target_site_id": "mars"})},
-		{"target_site_id", files, order("files", object{"target_site_id": 1})},
-		{"access_token_ttl", files, order("files", object{"access_token_ttl": "3600"})},
-		{"access_token_ttl", files, order("files", object{"access_token_ttl": 1e30})},
-		{"refresh_token_ttl", files, order("files", object{"refresh_token_ttl": 1.5})},
-		{"generate_refresh_token", files, order("files", object{"generate_refresh_token": "true"})},
-		{"delegation_token", files, order("files", object{"delegation_token": 1})},
+		{"target_site_id", files, forService("files", object{"target_site_id": 1})},
+		{"access_token_ttl", files, forService("files", object{"access_token_ttl": "3600"})},
+		{"access_token_ttl", files, forService("files", object{"access_token_ttl": 1e30})},
+		{"refresh_token_ttl", files, forService("files", object{"refresh_token_ttl": 1.5})},
+		{"generate_refresh_token", files, forService("files", object{"generate_refresh_token": "true"})},
+		{"delegation_token", files, forService("files", object{"delegation_token": 1})},
 		{"claims", portal, forUser(object{"claims": []string{"email"}})},
 		{"claims", portal, forUser(object{"claims": "email"})},
 		{"claims", portal, forUser(object{"claims": object{"x": strings.Repeat("x", 5000)}})},
@@ -279,7 +280,7 @@ func TestEveryBadOrderNamesItsField(t *testing.T) {
 	}
 	h := f.basic("files")
 	h["Content-Type"] = "text/plain"
-	f.send("POST", "/v3/tokens", h, order("files", nil)).Want(415, "Content-Type")
+	f.send("POST", "/v3/tokens", h, forService("files", nil)).Want(415, "Content-Type")
 	f.send("POST", "/v3/tokens", f.basic("files"), `{"x":"`+strings.Repeat("x", 1<<20)+`"}`).Want(413, "")
 }
 
@@ -316,7 +317,7 @@ func TestWithoutADatabaseNoTokenIsIssued(t *testing.T) {
 	}
 	f.Clock.Advance(time.Minute)
 	for _, h := range []headers{f.basic("files"), files} {
-		if got := f.send("POST", "/v3/tokens", h, order("files", nil)).Want(
+		if got := f.send("POST", "/v3/tokens", h, forService("files", nil)).Want(
 			http.StatusServiceUnavailable, "database"); got.Header.Get("Retry-After") == "" {
 			t.Error("no Retry-After")
 		}

@@ -42,7 +42,7 @@ func TestARefreshKeepsClaimsAndLifetimes(t *testing.T) {
 // Service SDKs send what they have with every request.
 func TestARefreshIgnoresAStaleTokenInTheHeader(t *testing.T) {
 	f := onSQLite(t)
-	got := f.send("POST", "/v3/tokens", f.basic("files"), order("files", object{"access_token_ttl": 60}))
+	got := f.send("POST", "/v3/tokens", f.basic("files"), forService("files", object{"access_token_ttl": 60}))
 	access, refresh := got.Need(accessToken...), got.Need(refreshToken...)
 	f.Clock.Advance(time.Hour)
 	for _, h := range []headers{
@@ -56,7 +56,7 @@ func TestARefreshIgnoresAStaleTokenInTheHeader(t *testing.T) {
 
 func TestUpstreamBugARefreshWithTheWrongTokenIsAnInternalError(t *testing.T) {
 	f := onSQLite(t)
-	got := f.send("POST", "/v3/tokens", f.basic("files"), order("files", nil))
+	got := f.send("POST", "/v3/tokens", f.basic("files"), forService("files", nil))
 	access, refresh := got.Need(accessToken...), got.Need(refreshToken...)
 	for _, c := range []struct {
 		body   any
@@ -87,7 +87,7 @@ func TestUpstreamBugARefreshWithTheWrongTokenIsAnInternalError(t *testing.T) {
 
 func TestUpstreamBugARevokedRefreshTokenRefreshes(t *testing.T) {
 	each(t, func(f *fixture) {
-		got := f.send("POST", "/v3/tokens", f.basic("files"), order("files", nil))
+		got := f.send("POST", "/v3/tokens", f.basic("files"), forService("files", nil))
 		access, refresh := got.Need(accessToken...), got.Need(refreshToken...)
 		second := f.send("PUT", "/v3/tokens", nil, object{"refresh_token": refresh})
 		f.send("POST", "/v3/tokens/revoke", nil, object{"token": refresh}).Want(200, "")
@@ -95,9 +95,9 @@ func TestUpstreamBugARevokedRefreshTokenRefreshes(t *testing.T) {
 			f.send("PUT", "/v3/tokens", nil, object{"refresh_token": raw}).Want(401, "revoked")
 		}
 		for _, raw := range []string{access, second.Need(accessToken...)} {
-			f.send("POST", "/v3/tokens", bearing("files", raw), order("files", nil)).Want(401, "revoked")
+			f.send("POST", "/v3/tokens", bearing("files", raw), forService("files", nil)).Want(401, "revoked")
 		}
-		f.send("POST", "/v3/tokens", f.basic("files"), order("files", nil)).Want(200, "") // the service goes on
+		f.send("POST", "/v3/tokens", f.basic("files"), forService("files", nil)).Want(200, "") // the service goes on
 	})
 }
 
@@ -110,7 +110,7 @@ func TestARefreshTokenOfAnOAuthClientIsNotRefreshedWithoutTheClient(t *testing.T
 
 func TestARefreshAsksWhetherItsSubjectMayStillHaveTokens(t *testing.T) {
 	each(t, func(f *fixture) {
-		ofService := f.send("POST", "/v3/tokens", f.basic("files"), order("files", nil)).Need(refreshToken...)
+		ofService := f.send("POST", "/v3/tokens", f.basic("files"), forService("files", nil)).Need(refreshToken...)
 		portal := bearing("portal", f.service("portal"))
 		ofUser := f.send("POST", "/v3/tokens", portal, forUser(object{
 			"generate_refresh_token": true,
@@ -149,7 +149,7 @@ func TestUpstreamBugLifetimesRenewForEver(t *testing.T) {
 	const day = 86400
 	refresh := f.send("POST", "/v3/tokens", bearing("portal", f.service("portal")),
 		forUser(object{"generate_refresh_token": true, "refresh_token_ttl": 300 * day})).Need(refreshToken...)
-	service := f.send("POST", "/v3/tokens", f.basic("files"), order("files", nil)).Need(refreshToken...)
+	service := f.send("POST", "/v3/tokens", f.basic("files"), forService("files", nil)).Need(refreshToken...)
 	for range 2 {
 		f.Clock.Advance(290 * 24 * time.Hour)
 		refresh = f.send("PUT", "/v3/tokens", nil, object{"refresh_token": refresh}).Need(refreshToken...)

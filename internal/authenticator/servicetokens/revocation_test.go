@@ -110,7 +110,7 @@ func TestTheCheckSaysNothingAgainstWhatIsNotItsOwn(t *testing.T) {
 		"another scheme's header": {"Authorization": "Basic eDp5"},
 		"a good token":            tokenOfUser(pair.Access.Value),
 		"a service for elsewhere": tokenOfUser(f.send("POST", "/v3/tokens", f.basic("files"),
-			order("files", object{"target_site_id": "edge"})).Need(accessToken...)),
+			forService("files", object{"target_site_id": "edge"})).Need(accessToken...)),
 		"a token and OBO headers":  bearing("files", f.service("files")),
 		"a refresh token":          {"Authorization": "Bearer " + pair.Refresh.Value},
 		"one token by two headers": {"X-Tapis-Token": pair.Access.Value, "Authorization": "bearer " + pair.Access.Value},
@@ -159,7 +159,7 @@ func TestOnlyTokensAndTenantsRevokeAtTheSiteRouter(t *testing.T) {
 	f.send("POST", path, bearing("files", f.service("files")), body).Want(403, "Only the services")
 	f.send("POST", path, tokenOfUser(f.User("dev", "tokens").Access.Value), body).Want(403, "Only the services")
 	f.send("POST", path, bearing("tokens", f.service("tokens")), object{}).Want(400, "token is missing")
-	elsewhere := f.send("POST", "/v3/tokens", f.basic("tokens"), order("tokens", object{"target_site_id": "edge"})).Need(
+	elsewhere := f.send("POST", "/v3/tokens", f.basic("tokens"), forService("tokens", object{"target_site_id": "edge"})).Need(
 		accessToken...)
 	f.send("POST", path, bearing("tokens", elsewhere), body).Want(401, "another site")
 	foreign := f.Signed("edge-admin", object{"tapis/username": "tokens"})
@@ -188,8 +188,10 @@ func TestTheCheckTellsWhoseATokenIsThatStands(t *testing.T) {
 	each(t, func(f *fixture) {
 		pair, service := f.User("dev", "ada"), f.service("files")
 		identity := func(r authtest.Reply) string {
-			return strings.Join([]string{r.Header.Get("X-Tapis-Token-User"), r.Header.Get("X-Tapis-Token-Tenant"),
-				r.Header.Get("X-Tapis-Token-Account-Type"), r.Header.Get("X-Tapis-Token-Id")}, " ")
+			return strings.Join([]string{
+				r.Header.Get("X-Tapis-Token-User"), r.Header.Get("X-Tapis-Token-Tenant"),
+				r.Header.Get("X-Tapis-Token-Account-Type"), r.Header.Get("X-Tapis-Token-Id"),
+			}, " ")
 		}
 		known := map[string]headers{
 			"dev user " + pair.Access.ID: tokenOfUser(pair.Access.Value), "Bearer": {"Authorization": "Bearer " + pair.Access.Value},
@@ -202,7 +204,8 @@ func TestTheCheckTellsWhoseATokenIsThatStands(t *testing.T) {
 				}
 			}
 		}
-		if got := identity(f.send("GET", checkPath, bearing("files", service), nil).Want(200, "")); !strings.HasPrefix(got, "files admin service ") {
+		if got := identity(f.send("GET", checkPath, bearing("files", service), nil).Want(200, "")); !strings.HasPrefix(
+			got, "files admin service ") {
 			f.T.Errorf("a service: %s", got)
 		}
 		unknown := map[string]headers{

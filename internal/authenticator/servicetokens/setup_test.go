@@ -93,8 +93,8 @@ func bearing(service, token string) headers {
 	return headers{"X-Tapis-Token": token, "X-Tapis-Tenant": "admin", "X-Tapis-User": service}
 }
 
-// order is what the SDK sends for a service; changes with a nil value remove.
-func order(service string, changes object) object {
+// forService is what the SDK sends for a service; changes with a nil value remove.
+func forService(service string, changes object) object {
 	o := object{
 		"account_type": "service", "token_tenant_id": "admin", "token_username": service, "target_site_id": "main",
 		"access_token_ttl": 86400, "generate_refresh_token": true, "refresh_token_ttl": 3153600000,
@@ -108,7 +108,7 @@ func order(service string, changes object) object {
 	return o
 }
 
-// forUser orders tokens of a person of dev.
+// forUser asks for tokens of a person of dev.
 func forUser(changes object) object {
 	o := object{"account_type": "user", "token_tenant_id": "dev", "token_username": "ada"}
 	maps.Copy(o, changes)
@@ -118,5 +118,5 @@ func forUser(changes object) object {
 // service returns the access token that a service gets with its password.
 func (f *fixture) service(name string) string {
 	f.T.Helper()
-	return f.send("POST", "/v3/tokens", f.basic(name), order(name, nil)).Need(accessToken...)
+	return f.send("POST", "/v3/tokens", f.basic(name), forService(name, nil)).Need(accessToken...)
 }
