@@ -115,7 +115,7 @@ func TestOnlyTheHostSelectsTheTenant(t *testing.T) {
 	r := start(t)
 	for _, host := range []string{
 		"localhost", "localhost:1", "localhost:" + r.port + ".evil.example", "evil.localhost:" + r.port, "xlocalhost:" + r.port,
-		"lab.localhost.:" + r.port, "tapis.example.org",
+		"lab.localhost.:" + r.port, "tapis.example.org", "dev.localhost.example.org:" + r.port, "nowhere.localhost:" + r.port,
 	} {
 		r.tokens(host, nil, r.ada.grant()).want(t, 404, "not_found")
 	}
@@ -127,10 +127,13 @@ func TestOnlyTheHostSelectsTheTenant(t *testing.T) {
 			t.Errorf("%s selected %v", name, id)
 		}
 	}
-	for _, host := range []string{"LOCALHOST:" + r.port, "dev.localhost:" + r.port} { // the template's host names it, too
-		got := r.tokens(host, nil, r.ada.grant()).want(t, 200, "")
-		if id := claims(t, got.access())["tapis/tenant_id"]; id != "dev" {
-			t.Errorf("%s selected %v", host, id)
+	for host, base := range map[string]string{ // the template's host names a tenant, too
+		"localhost:": "localhost:", "LOCALHOST:": "localhost:", "dev.localhost:": "localhost:",
+		"127.0.0.1:": "127.0.0.1:", "admin.localhost:": "127.0.0.1:",
+	} {
+		metadata := r.get(host+r.port, "/v3/oauth2/.well-known/oauth-authorization-server", "").want(t, 200, "")
+		if issuer := metadata.body["issuer"]; issuer != "http://"+base+r.port+"/v3/oauth2" {
+			t.Errorf("the issuer at %s is %v", host, issuer)
 		}
 	}
 	// People of one tenant are unknown in another, whoever shares their name.
@@ -183,8 +186,10 @@ func TestForgedAndForeignAccessTokensAreRefused(t *testing.T) {
 		r.send(http.MethodGet, r.ada.host, "/v3/oauth2/userinfo", header{"Authorization": "Bearer " + good}, "").want(t, 200, "")
 	})
 	t.Run("on behalf of somebody", func(t *testing.T) {
-		h := header{"X-Tapis-Token": good, "X-Tapis-User": "bob"}
-		r.send(http.MethodGet, r.ada.host, "/v3/oauth2/userinfo", h, "").want(t, 401, "invalid_token")
+		for name, value := range map[string]string{"X-Tapis-User": "bob", "X-Tapis-Tenant": "admin"} {
+			h := header{"X-Tapis-Token": good, name: value}
+			r.send(http.MethodGet, r.ada.host, "/v3/oauth2/userinfo", h, "").want(t, 401, "invalid_token")
+		}
 	})
 	t.Run("expired", func(t *testing.T) {
 		r.clock.Advance(4*time.Hour + time.Second)

@@ -135,31 +135,6 @@ func TestWhoeverIsOutsideTheFilterIsRefusedAsWithAWrongPassword(t *testing.T) {
 	r.tokens(r.bob.host, nil, r.bob.grant()).want(t, 200, "")
 }
 
-func TestOnlyAdministratorsOfTheTenantConfigureIt(t *testing.T) {
-	r := start(t)
-	admin := r.adminToken()
-	for name, c := range map[string]struct {
-		host, token string
-		status      int
-		code        string
-	}{
-		"who administers it":       {r.ada.host, admin, 200, ""},
-		"somebody else":            {r.bob.host, r.login(r.bob), 403, "access_denied"},
-		"of another tenant":        {r.ada.host, r.login(r.labAda), 403, "access_denied"},
-		"at another tenant's host": {r.labAda.host, admin, 403, "access_denied"},
-		"nobody":                   {r.ada.host, "", 401, "invalid_token"},
-		"a token that is tampered": {r.ada.host, tamper(admin), 401, "invalid_token"},
-		"at no tenant's host":      {"localhost:1", admin, 404, "not_found"},
-	} {
-		for _, method := range []string{http.MethodGet, http.MethodPut} {
-			got := r.send(method, c.host, "/v3/oauth2/admin/config", withJSON(c.token), `{}`)
-			if code, _ := got.body["error"].(string); got.status != c.status || code != c.code {
-				t.Errorf("%s, %s: got %d %s", name, method, got.status, got.raw)
-			}
-		}
-	}
-}
-
 func TestServicesActForATenantAsFarAsTheyMay(t *testing.T) {
 	r := start(t)
 	r.adminToken()

@@ -14,28 +14,10 @@ import (
 )
 
 func TestADataDirectoryIsItsOwnersAlone(t *testing.T) {
-	d := dataDir(filepath.Join(t.TempDir(), "made", "with parents"))
-	if err := d.prepare(); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := d.masterKey(); err != nil {
-		t.Fatal(err)
-	}
-	if _, _, err := d.servicePassword(); err != nil {
-		t.Fatal(err)
-	}
-	for _, service := range []string{"tenants", "authenticator"} {
-		db, err := database.Open(t.Context(), d.dsn(service), slog.New(slog.DiscardHandler))
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer db.Close()
-		if err := db.Conn(t.Context()).Exec("CREATE TABLE t (x INTEGER)").Error; err != nil {
-			t.Fatal(err)
-		}
-	}
+	r := startIn(t, filepath.Join(t.TempDir(), "made", "with parents"), nil)
+	r.login(r.ada)
 	var names []string
-	err := filepath.WalkDir(string(d), func(path string, entry fs.DirEntry, err error) error {
+	err := filepath.WalkDir(r.dataDir, func(path string, entry fs.DirEntry, err error) error {
 		if err != nil {
 			return err
 		}
@@ -54,7 +36,7 @@ func TestADataDirectoryIsItsOwnersAlone(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := "authenticator.db authenticator.db-shm authenticator.db-wal master-key service-password " +
+	want := "authenticator.db authenticator.db-shm authenticator.db-wal directory-address lock master-key service-password " +
 		"tenants.db tenants.db-shm tenants.db-wal"
 	if got := strings.Join(names, " "); got != want {
 		t.Errorf("the files are %s, want %s", got, want)

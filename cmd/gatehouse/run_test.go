@@ -25,6 +25,8 @@ func TestCommandsAnswerAsTheyShould(t *testing.T) {
 		"unknown command":     {args: "serv", status: 2, stderr: "serve"},
 		"too many arguments":  {args: "serve now", status: 2, stderr: "no arguments"},
 		"public address":      {args: "serve", settings: "LISTEN=0.0.0.0:0", status: 1, stderr: "loopback"},
+		"every IPv6 address":  {settings: "LISTEN=[::]:0", status: 1, stderr: "loopback"},
+		"somebody else's":     {settings: "LISTEN=192.0.2.1:0", status: 1, stderr: "loopback"},
 		"every address":       {settings: "LISTEN=:0", status: 1, stderr: "must name a loopback address"},
 		"no port":             {settings: "LISTEN=127.0.0.1", status: 1, stderr: "an address and a port"},
 		"impossible port":     {settings: "LISTEN=127.0.0.1:99999", status: 1, stderr: "from 0 to 65535"},

@@ -61,7 +61,8 @@ func openSite(ctx context.Context, dir dataDir, p plan, log *slog.Logger, now fu
 	if err != nil {
 		return nil, err
 	}
-	if s.engine, err = httpapi.New(httpapi.Options{Version: version, Log: log, IsPage: func(path string) bool { return s.authenticator.IsPage(path) }}); err != nil {
+	isPage := func(path string) bool { return s.authenticator.IsPage(path) }
+	if s.engine, err = httpapi.New(httpapi.Options{Version: version, Log: log, IsPage: isPage}); err != nil {
 		return nil, err
 	}
 	password, isNew, err := dir.servicePassword()
