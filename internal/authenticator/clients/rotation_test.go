@@ -192,7 +192,11 @@ func TestServicesOwnClients(t *testing.T) {
 	}
 	for _, name := range []string{"jobs as ada", "jobs as files"} {
 		for _, ask := range [][3]string{
-			{"GET", "", ""}, {"POST", "", "{}"}, {"GET", "/adas", ""}, {"PUT", "/adas", "{}"}, {"DELETE", "/adas", ""},
+			{"GET", "", ""},
+			{"POST", "", "{}"},
+			{"GET", "/adas", ""},
+			{"PUT", "/adas", "{}"},
+			{"DELETE", "/adas", ""},
 			{"POST", "/adas/secret", ""},
 		} {
 			call(name, ask[0], ask[1], ask[2]).Want(403)
@@ -201,7 +205,9 @@ func TestServicesOwnClients(t *testing.T) {
 	call("jobs", http.MethodGet, "/adas", "").Want(403)
 	call("jobs, a person", http.MethodGet, "/of.jobs", "").Want(403)
 	for _, ask := range [][3]string{
-		{"GET", "/of.jobs", ""}, {"PUT", "/of.jobs", `{"display_name":"Jobs"}`}, {"POST", "/of.jobs/secret", ""},
+		{"GET", "/of.jobs", ""},
+		{"PUT", "/of.jobs", `{"display_name":"Jobs"}`},
+		{"POST", "/of.jobs/secret", ""},
 		{"DELETE", "/of.jobs", ""},
 	} {
 		call("jobs", ask[0], ask[1], ask[2]).Want(200)

@@ -7,15 +7,11 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"gatehouse/internal/apierr"
+	"gatehouse/internal/authenticator/kernel"
 	"gatehouse/internal/authenticator/tenancy"
 	"gatehouse/internal/authn"
 	"gatehouse/internal/httpapi"
 )
-
-// Admins knows who administers a tenant.
-type Admins interface {
-	IsAdmin(ctx context.Context, tenantID, username string) (bool, error)
-}
 
 // Own reports whether a service account is the authenticator's own.
 type Own func(caller authn.Caller) (bool, error)
@@ -24,13 +20,13 @@ type Own func(caller authn.Caller) (bool, error)
 // the authenticator itself.
 type Handler struct {
 	service *Service
-	admins  Admins
+	kernel  *kernel.Service // knows who administers a tenant
 	own     Own
 }
 
 // NewHandler returns a Handler.
-func NewHandler(s *Service, a Admins, own Own) *Handler {
-	return &Handler{service: s, admins: a, own: own}
+func NewHandler(s *Service, k *kernel.Service, own Own) *Handler {
+	return &Handler{service: s, kernel: k, own: own}
 }
 
 // Mount registers the routes on r, below which the caller and the tenant that
@@ -112,7 +108,7 @@ func (h *Handler) allowed(ctx context.Context) (tenantID, by string, err error) 
 	if caller.TenantID != tenant.ID {
 		return "", "", apierr.New(apierr.Forbidden, "The token belongs to another tenant than the host of this request.")
 	}
-	admin, err := h.admins.IsAdmin(ctx, tenant.ID, caller.Username)
+	admin, err := h.kernel.IsAdmin(ctx, tenant.ID, caller.Username)
 	if err != nil {
 		return "", "", apierr.Away(err, "The security kernel") // never taken for a yes
 	}

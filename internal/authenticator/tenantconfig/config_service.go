@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"log/slog"
 	"maps"
@@ -16,13 +15,16 @@ import (
 
 	"gatehouse/internal/apierr"
 	"gatehouse/internal/database"
+	"gatehouse/internal/recent"
 	"gatehouse/internal/seal"
 )
 
 const (
-	// freshFor is how long settings are kept in memory, and so how late a change
-	// by another replica is noticed.
+	// freshFor is how long settings are believed, and so how late a change by
+	// another replica is noticed.
 	freshFor = 2 * time.Second
+	// maxTenants bounds of how many tenants settings are remembered.
+	maxTenants = 10_000
 	// maxMember is the longest that one setting may be, in bytes of JSON.
 	maxMember = 16 << 10
 )
@@ -44,50 +46,37 @@ type Service struct {
 	now    func() time.Time
 	log    *slog.Logger
 
-	changing sync.Mutex // what is kept follows the order in which changes are stored
-	mu       sync.RWMutex
-	kept     map[string]kept
-}
-
-type kept struct {
-	text     string // that settings were decoded from
-	settings Settings
-	until    time.Time
+	changing sync.Mutex                    // what is remembered follows the order in which changes are stored
+	fresh    *recent.Map[string, Settings] // by tenant
+	decoded  *recent.Map[string, Settings] // by the text that they are stored as
 }
 
 // New returns a Service.
 func New(d Deps) *Service {
 	return &Service{
-		store: store{d.DB}, vault: vault{d.Box}, now: d.Now, log: d.Log, kept: map[string]kept{},
-		schema: sync.OnceValues(func() (*jsonschema.Schema, error) { return compile(d.GrantTypes) }),
+		store: store{d.DB}, vault: vault{d.Box}, now: d.Now, log: d.Log,
+		fresh:   recent.New[string, Settings](maxTenants, freshFor),
+		decoded: recent.New[string, Settings](maxTenants, recent.Unlimited),
+		schema:  sync.OnceValues(func() (*jsonschema.Schema, error) { return compile(d.GrantTypes) }),
 	}
 }
 
 // For returns the settings of a tenant.
 func (s *Service) For(ctx context.Context, tenantID string) (Settings, error) {
 	now := s.now()
-	s.mu.RLock()
-	k, ok := s.kept[tenantID]
-	s.mu.RUnlock()
-	if ok && now.Before(k.until) {
-		return k.settings, nil
+	if settings, found := s.fresh.Find(tenantID, now); found {
+		return settings, nil
 	}
+	turn := s.fresh.Turn()
 	r, err := s.store.load(ctx, tenantID)
 	if err != nil {
-		return Settings{}, apierr.Away(err, "The database")
+		return Settings{}, apierr.DatabaseAway(err)
 	}
-	settings := k.settings
-	if !ok || r.Settings != k.text {
-		if settings, err = r.settings(); err != nil {
-			return Settings{}, err
-		}
+	settings, err := s.settings(r)
+	if err == nil {
+		s.fresh.Keep(tenantID, settings, now, turn)
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.kept[tenantID].until.Equal(k.until) { // else somebody was faster, perhaps with newer settings
-		s.kept[tenantID] = kept{text: r.Settings, settings: settings, until: now.Add(freshFor)}
-	}
-	return settings, nil
+	return settings, err
 }
 
 // Config is the whole configuration of a tenant, with masks for its secrets.
@@ -103,7 +92,7 @@ type Config struct {
 func (s *Service) Get(ctx context.Context, tenantID string) (Config, error) {
 	r, err := s.store.load(ctx, tenantID)
 	if err != nil {
-		return Config{}, apierr.Away(err, "The database")
+		return Config{}, apierr.DatabaseAway(err)
 	}
 	return s.config(r)
 }
@@ -138,33 +127,24 @@ func (s *Service) Update(ctx context.Context, tenantID, by string, change Change
 		after.LastUpdateTime, after.LastUpdateBy = database.At(s.now()), by
 		return s.store.save(ctx, after)
 	})
-	var known *apierr.Error
-	switch {
-	case errors.As(err, &known):
-		return Config{}, err
-	case err != nil:
-		return Config{}, apierr.Away(err, "The database")
+	if err != nil {
+		return Config{}, apierr.DatabaseAway(err)
 	}
 	config, err := s.config(after)
 	if err != nil {
 		return Config{}, err
 	}
 	if len(names) > 0 {
-		s.log.InfoContext(ctx, "tenant configuration changed", slog.String("tenant", tenantID), slog.String("by", by), slog.Any("fields", names))
+		s.log.InfoContext(ctx, "tenant configuration changed",
+			slog.String("tenant", tenantID), slog.String("by", by), slog.Any("fields", names))
 	}
-	return config, s.keep(after)
-}
-
-// keep remembers what was just stored, which is what others will read.
-func (s *Service) keep(r row) error {
-	settings, err := r.settings()
+	settings, err := s.settings(after)
 	if err != nil {
-		return err
+		return Config{}, err
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.kept[r.TenantID] = kept{text: r.Settings, settings: settings, until: s.now().Add(freshFor)}
-	return nil
+	s.fresh.Forget()
+	s.fresh.Keep(tenantID, settings, s.now(), s.fresh.Turn())
+	return config, nil
 }
 
 // check validates what is sent by itself.
@@ -304,7 +284,7 @@ func (s *Service) config(r row) (Config, error) {
 func (s *Service) Secret(ctx context.Context, tenantID, name string) (json.RawMessage, error) {
 	r, err := s.store.load(ctx, tenantID)
 	if err != nil {
-		return nil, apierr.Away(err, "The database")
+		return nil, apierr.DatabaseAway(err)
 	}
 	doc, err := r.document()
 	if err != nil {
@@ -328,18 +308,23 @@ func (r row) document() (document, error) {
 	return doc, nil
 }
 
-func (r row) settings() (Settings, error) {
+// settings returns what a row means, decoded when its text is a new one.
+func (s *Service) settings(r row) (Settings, error) {
+	settings, found := s.decoded.Find(r.Settings, time.Time{})
+	if found {
+		return settings, nil
+	}
 	doc, err := r.document()
 	if err != nil {
 		return Settings{}, err
 	}
 	v, err := doc.values()
+	if err == nil {
+		settings, err = v.settings()
+	}
 	if err != nil {
 		return Settings{}, apierr.Wrap(err, "decode settings of tenant "+r.TenantID)
 	}
-	settings, err := v.settings()
-	if err != nil {
-		return Settings{}, apierr.Wrap(err, "decode settings of tenant "+r.TenantID)
-	}
+	s.decoded.Keep(r.Settings, settings, time.Time{}, 0)
 	return settings, nil
 }

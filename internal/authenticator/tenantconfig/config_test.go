@@ -5,59 +5,49 @@ import (
 	"fmt"
 	"reflect"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
 	"gatehouse/internal/apierr"
+	"gatehouse/internal/authenticator/authtest"
 	"gatehouse/internal/authenticator/grants"
 	"gatehouse/internal/authenticator/oauth2"
 	"gatehouse/internal/authenticator/tenantconfig"
-	"gatehouse/internal/database"
-	"gatehouse/internal/seal"
-	"gatehouse/internal/testdb"
-	"gatehouse/internal/testlog"
-	"gatehouse/migrations"
 )
 
-// clock is a time that only tests move.
-type clock struct{ micros atomic.Int64 }
+type fixture struct{ *authtest.Fixture }
 
-func (c *clock) now() time.Time          { return time.UnixMicro(c.micros.Load()).UTC() }
-func (c *clock) advance(d time.Duration) { c.micros.Add(d.Microseconds()) }
-
-func newClock() *clock {
-	c := &clock{}
-	c.micros.Store(time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC).UnixMicro())
-	return c
+// each runs test on every database.
+func each(t *testing.T, test func(t *testing.T, f fixture)) {
+	t.Helper()
+	authtest.Each(t, func(t *testing.T, f *authtest.Fixture) { test(t, fixture{f}) })
 }
 
-func each(t *testing.T, test func(t *testing.T, db *database.DB)) {
+// onSQLite is for tests in which the database does not matter.
+func onSQLite(t *testing.T) *tenantconfig.Service {
 	t.Helper()
-	testdb.Each(t, migrations.Authenticator, test)
+	return authtest.OnSQLite(t).Settings()
 }
 
-// newService returns a service with a fresh master key.
-func newService(t *testing.T, db *database.DB, c *clock) *tenantconfig.Service {
-	t.Helper()
-	return tenantconfig.New(deps(t, db, c, newBox(t)))
+// replica is another process on the same database.
+func (f fixture) replica() *tenantconfig.Service {
+	return tenantconfig.New(tenantconfig.Deps{
+		DB: f.DB, Box: f.Box, GrantTypes: grants.Types(), Now: f.Clock.Now, Log: f.Log,
+	})
 }
 
-func deps(t *testing.T, db *database.DB, c *clock, box *seal.Box) tenantconfig.Deps {
-	t.Helper()
-	return tenantconfig.Deps{
-		DB: db, Box: box, Now: c.now, Log: testlog.New(t),
-		GrantTypes: grants.Types(),
+// exec changes the database as another program could.
+func (f fixture) exec(sql string, args ...any) {
+	f.T.Helper()
+	if err := f.DB.Conn(f.T.Context()).Exec(sql, args...).Error; err != nil {
+		f.T.Fatal(err)
 	}
 }
 
-func newBox(t *testing.T) *seal.Box {
-	t.Helper()
-	box, err := seal.New(seal.NewKey())
-	if err != nil {
-		t.Fatal(err)
-	}
-	return box
+// insert stores the settings of a tenant.
+func (f fixture) insert(tenantID, settings string) {
+	f.T.Helper()
+	f.exec(`INSERT INTO tenant_configs (tenant_id, settings, last_update_time) VALUES (?, ?, 1)`, tenantID, settings)
 }
 
 // update changes settings, which must succeed.
@@ -87,16 +77,6 @@ func wantSettings(t *testing.T, s *tenantconfig.Service, tenantID string, want t
 	}
 }
 
-// insert writes a row as another program could.
-func insert(t *testing.T, db *database.DB, tenantID, settings string) {
-	t.Helper()
-	err := db.Conn(t.Context()).Exec(
-		`INSERT INTO tenant_configs (tenant_id, settings, last_update_time) VALUES (?, ?, 1)`, tenantID, settings).Error
-	if err != nil {
-		t.Fatal(err)
-	}
-}
-
 const day = 24 * time.Hour
 
 // ours differs from the defaults in much.
@@ -115,8 +95,8 @@ const (
 )
 
 func TestATenantWithoutSettingsHasTheDefaults(t *testing.T) {
-	each(t, func(t *testing.T, db *database.DB) {
-		s := newService(t, db, newClock())
+	each(t, func(t *testing.T, f fixture) {
+		s := f.Settings()
 		got, err := s.For(t.Context(), "dev")
 		want := tenantconfig.Settings{
 			GrantTypes: []string{"password", "authorization_code", "refresh_token", "device_code"},
@@ -140,26 +120,24 @@ func TestATenantWithoutSettingsHasTheDefaults(t *testing.T) {
 }
 
 func TestSettingsAreKept(t *testing.T) {
-	each(t, func(t *testing.T, db *database.DB) {
-		c := newClock()
-		s := newService(t, db, c)
+	each(t, func(t *testing.T, f fixture) {
+		s := f.Settings()
 		update(t, s, "dev", oursSent)
 		wantSettings(t, s, "dev", ours())
-		wantSettings(t, newService(t, db, c), "dev", ours())
+		wantSettings(t, f.replica(), "dev", ours())
 		update(t, s, "dev", defaultsSent) // and replaced
-		wantSettings(t, newService(t, db, c), "dev", tenantconfig.Defaults())
+		wantSettings(t, f.replica(), "dev", tenantconfig.Defaults())
 	})
 }
 
 func TestSettingsOfOneTenantAreNotThoseOfAnother(t *testing.T) {
-	each(t, func(t *testing.T, db *database.DB) {
-		c := newClock()
-		s := newService(t, db, c)
+	each(t, func(t *testing.T, f fixture) {
+		s := f.Settings()
 		two := tenantconfig.Defaults()
 		two.GrantTypes = []string{oauth2.DeviceCode}
 		update(t, s, "one", oursSent)
 		update(t, s, "two", `{"allowable_grant_types":["device_code"]}`)
-		for _, service := range []*tenantconfig.Service{s, newService(t, db, c)} {
+		for _, service := range []*tenantconfig.Service{s, f.replica()} {
 			wantSettings(t, service, "one", ours())
 			wantSettings(t, service, "two", two)
 			for _, other := range []string{"ONE", "one ", "", "three"} {
@@ -170,21 +148,27 @@ func TestSettingsOfOneTenantAreNotThoseOfAnother(t *testing.T) {
 }
 
 func TestAStoredMemberOverridesItsDefaultAlone(t *testing.T) {
-	each(t, func(t *testing.T, db *database.DB) {
+	each(t, func(t *testing.T, f fixture) {
 		for tenantID, c := range map[string]struct {
 			stored string
 			change func(s *tenantconfig.Settings)
 		}{
-			"nothing":     {`{}`, func(*tenantconfig.Settings) {}},
-			"null":        {`{"allowable_grant_types":null,"default_access_token_ttl":null}`, func(*tenantconfig.Settings) {}},
-			"unknown":     {`{"of the future":true}`, func(*tenantconfig.Settings) {}},
-			"grants":      {`{"allowable_grant_types":["implicit"]}`, func(s *tenantconfig.Settings) { s.GrantTypes = []string{"implicit"} }},
-			"no-grants":   {`{"allowable_grant_types":[]}`, func(s *tenantconfig.Settings) { s.GrantTypes = []string{} }},
-			"access":      {`{"default_access_token_ttl":60}`, func(s *tenantconfig.Settings) { s.AccessTTL = time.Minute }},
-			"refresh":     {`{"default_refresh_token_ttl":86400}`, func(s *tenantconfig.Settings) { s.RefreshTTL = day }},
-			"max-refresh": {`{"max_refresh_token_ttl":86400}`, func(s *tenantconfig.Settings) { s.MaxRefreshTTL, s.RefreshTTL = day, day }},
-			"max-access":  {`{"max_access_token_ttl":60}`, func(s *tenantconfig.Settings) { s.MaxAccessTTL, s.AccessTTL = time.Minute, time.Minute }},
-			"rotation":    {`{"rotate_refresh_tokens":true}`, func(s *tenantconfig.Settings) { s.RotateRefresh = true }},
+			"nothing": {`{}`, func(*tenantconfig.Settings) {}},
+			"null":    {`{"allowable_grant_types":null,"default_access_token_ttl":null}`, func(*tenantconfig.Settings) {}},
+			"unknown": {`{"of the future":true}`, func(*tenantconfig.Settings) {}},
+			"grants": {`{"allowable_grant_types":["implicit"]}`, func(s *tenantconfig.Settings) {
+				s.GrantTypes = []string{"implicit"}
+			}},
+			"no-grants": {`{"allowable_grant_types":[]}`, func(s *tenantconfig.Settings) { s.GrantTypes = []string{} }},
+			"access":    {`{"default_access_token_ttl":60}`, func(s *tenantconfig.Settings) { s.AccessTTL = time.Minute }},
+			"refresh":   {`{"default_refresh_token_ttl":86400}`, func(s *tenantconfig.Settings) { s.RefreshTTL = day }},
+			"max-refresh": {`{"max_refresh_token_ttl":86400}`, func(s *tenantconfig.Settings) {
+				s.MaxRefreshTTL, s.RefreshTTL = day, day
+			}},
+			"max-access": {`{"max_access_token_ttl":60}`, func(s *tenantconfig.Settings) {
+				s.MaxAccessTTL, s.AccessTTL = time.Minute, time.Minute
+			}},
+			"rotation": {`{"rotate_refresh_tokens":true}`, func(s *tenantconfig.Settings) { s.RotateRefresh = true }},
 			"too-much": {`{"default_access_token_ttl":31536001,"default_refresh_token_ttl":63072001}`, func(s *tenantconfig.Settings) {
 				s.AccessTTL, s.RefreshTTL = s.MaxAccessTTL, s.MaxRefreshTTL
 			}},
@@ -192,34 +176,32 @@ func TestAStoredMemberOverridesItsDefaultAlone(t *testing.T) {
 				s.MaxRefreshTTL, s.RefreshTTL = 36500*day, 36500*day
 			}},
 		} {
-			insert(t, db, tenantID, c.stored)
+			f.insert(tenantID, c.stored)
 			want := tenantconfig.Defaults()
 			c.change(&want)
-			wantSettings(t, newService(t, db, newClock()), tenantID, want)
+			wantSettings(t, f.replica(), tenantID, want)
 		}
 	})
 }
 
 func TestAChangeIsSeenHereAtOnceAndElsewhereAfterTwoSeconds(t *testing.T) {
-	each(t, func(t *testing.T, db *database.DB) {
-		c := newClock()
-		here, there := newService(t, db, c), newService(t, db, c)
+	each(t, func(t *testing.T, f fixture) {
+		here, there := f.Settings(), f.replica()
 		wantSettings(t, here, "dev", tenantconfig.Defaults())
 		wantSettings(t, there, "dev", tenantconfig.Defaults())
 		update(t, here, "dev", oursSent)
 		wantSettings(t, here, "dev", ours())
-		c.advance(2*time.Second - time.Microsecond)
+		f.Clock.Advance(2*time.Second - time.Microsecond)
 		wantSettings(t, there, "dev", tenantconfig.Defaults()) // it asked a moment ago
-		c.advance(time.Microsecond)
+		f.Clock.Advance(time.Microsecond)
 		wantSettings(t, there, "dev", ours())
 		wantSettings(t, here, "dev", ours())
 	})
 }
 
 func TestAReaderThatWasSlowDoesNotBringOldSettingsBack(t *testing.T) {
-	each(t, func(t *testing.T, db *database.DB) {
-		c := newClock()
-		s := newService(t, db, c)
+	each(t, func(t *testing.T, f fixture) {
+		s := f.Settings()
 		var readers sync.WaitGroup
 		stop := make(chan struct{})
 		for range 4 {
@@ -238,7 +220,7 @@ func TestAReaderThatWasSlowDoesNotBringOldSettingsBack(t *testing.T) {
 			})
 		}
 		for i := range 100 {
-			c.advance(2 * time.Second) // so that all of them ask the database
+			f.Clock.Advance(2 * time.Second) // so that all of them ask the database
 			ttl := time.Duration(60+i) * time.Second
 			update(t, s, "dev", fmt.Sprintf(`{"default_access_token_ttl": %d}`, int(ttl.Seconds())))
 			for range 20 {
@@ -253,14 +235,15 @@ func TestAReaderThatWasSlowDoesNotBringOldSettingsBack(t *testing.T) {
 }
 
 func TestSettingsThatCannotBeReadAreNotTheDefaults(t *testing.T) {
-	each(t, func(t *testing.T, db *database.DB) {
+	each(t, func(t *testing.T, f fixture) {
 		for tenantID, stored := range map[string]string{
 			"half": `{"allowable_grant_types":[`, "text": `x`, "nothing": ``, "list": `[]`, "type": `{"default_access_token_ttl":"4h"}`,
-			"mfa": `{"mfa_config":[]}`, "source": `{"custom_idp_configuration":"x"}`, "sources": `{"custom_idp_configuration":{"github":{},"ldap":{}}}`,
-			"people": `{"custom_idp_configuration":{"ldap":[]}}`,
+			"mfa": `{"mfa_config":[]}`, "source": `{"custom_idp_configuration":"x"}`,
+			"sources": `{"custom_idp_configuration":{"github":{},"ldap":{}}}`,
+			"people":  `{"custom_idp_configuration":{"ldap":[]}}`,
 		} {
-			insert(t, db, tenantID, stored)
-			got, err := newService(t, db, newClock()).For(t.Context(), tenantID)
+			f.insert(tenantID, stored)
+			got, err := f.replica().For(t.Context(), tenantID)
 			if !apierr.Is(err, apierr.Internal) || !reflect.DeepEqual(got, tenantconfig.Settings{}) {
 				t.Errorf("%s: got %+v, %v", tenantID, got, err)
 			}
@@ -269,11 +252,10 @@ func TestSettingsThatCannotBeReadAreNotTheDefaults(t *testing.T) {
 }
 
 func TestWithoutADatabaseSettingsAreNotAvailable(t *testing.T) {
-	each(t, func(t *testing.T, db *database.DB) {
-		c := newClock()
-		s := newService(t, db, c)
+	each(t, func(t *testing.T, f fixture) {
+		s := f.Settings()
 		update(t, s, "dev", oursSent)
-		if err := db.Close(); err != nil {
+		if err := f.DB.Close(); err != nil {
 			t.Fatal(err)
 		}
 		wantSettings(t, s, "dev", ours()) // for as long as they are fresh
@@ -281,7 +263,7 @@ func TestWithoutADatabaseSettingsAreNotAvailable(t *testing.T) {
 			t.Errorf("update: %v", err)
 		}
 		wantSettings(t, s, "dev", ours())
-		c.advance(2 * time.Second)
+		f.Clock.Advance(2 * time.Second)
 		if _, err := s.For(t.Context(), "dev"); !apierr.Is(err, apierr.Unavailable) {
 			t.Errorf("read: %v", err)
 		}
@@ -289,9 +271,8 @@ func TestWithoutADatabaseSettingsAreNotAvailable(t *testing.T) {
 }
 
 func TestReadersAndWritersMayMeet(t *testing.T) {
-	each(t, func(t *testing.T, db *database.DB) {
-		c := newClock()
-		s := newService(t, db, c)
+	each(t, func(t *testing.T, f fixture) {
+		s := f.Settings()
 		var all sync.WaitGroup
 		for range 4 {
 			all.Go(func() {
@@ -299,7 +280,7 @@ func TestReadersAndWritersMayMeet(t *testing.T) {
 					if got, err := s.For(t.Context(), "dev"); err != nil || !got.Allows(oauth2.Password) {
 						t.Errorf("got %+v, %v", got, err)
 					}
-					c.advance(time.Second)
+					f.Clock.Advance(time.Second)
 				}
 			})
 			all.Go(func() {

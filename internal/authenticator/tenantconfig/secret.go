@@ -110,7 +110,8 @@ func (v vault) seal(tenantID, name string, sent, stored json.RawMessage) (json.R
 		kept, ok := old[s.at]
 		switch {
 		case !ok:
-			return nil, apierr.Invalidf("The field %s is %s, but none is stored that this could stand for; send the value.", dotted(s.at), mask)
+			return nil, apierr.Invalidf(
+				"The field %s is %s, but none is stored that this could stand for; send the value.", dotted(s.at), mask)
 		case !sameAddresses(s.owner, kept.owner):
 			// Else who may change settings could have the secret sent to himself.
 			return nil, apierr.Invalidf("The field %s must be sent again, because an address beside it changes.", dotted(s.at))

@@ -3,7 +3,6 @@ package tenantconfig_test
 import (
 	"bytes"
 	"encoding/json"
-	"fmt"
 	"io/fs"
 	"log/slog"
 	"os"
@@ -15,18 +14,12 @@ import (
 	"time"
 
 	"gatehouse/internal/apierr"
+	"gatehouse/internal/authenticator/authtest"
 	"gatehouse/internal/authenticator/tenantconfig"
-	"gatehouse/internal/database"
 	"gatehouse/internal/seal"
 	"gatehouse/internal/testdb"
 	"gatehouse/internal/testlog"
-	"gatehouse/migrations"
 )
-
-func onSQLite(t *testing.T) *tenantconfig.Service {
-	t.Helper()
-	return newService(t, testdb.New(t, migrations.Authenticator), newClock())
-}
 
 // refused fails unless a change is refused with an error that names a path.
 func refused(t *testing.T, s *tenantconfig.Service, change, path string) {
@@ -39,7 +32,19 @@ func refused(t *testing.T, s *tenantconfig.Service, change, path string) {
 
 func idp(content string) string { return `{"custom_idp_configuration":` + content + `}` }
 
-const keycloak = `{"client_id":"c","client_secret":"s","identity_redirect_url":"https://a.example/auth","oauth2_token_url":"https://a.example/token","user_info_url":"https://a.example/user"}`
+// multi is a source that is several, each an object of idps.
+func multi(idps ...string) string { return `{"multi_idps":{"idps":[` + strings.Join(idps, ",") + `]}}` }
+
+func one(id, description string) string {
+	return `{"idp_id":"` + id + `","idp_name":"A","idp_description":` + description + `}`
+}
+
+func mfa(content string) string {
+	return `{"mfa_config":{"tacc":{"privacy_idea_url":"https://a.example",` + content + `}}}`
+}
+
+const keycloak = `{"client_id":"c","client_secret":"s","identity_redirect_url":"https://a.example/auth",` +
+	`"oauth2_token_url":"https://a.example/token","user_info_url":"https://a.example/user"}`
 
 func TestWhatBreaksASchemaIsRefusedWithItsPath(t *testing.T) {
 	s := onSQLite(t)
@@ -75,42 +80,50 @@ func TestWhatBreaksASchemaIsRefusedWithItsPath(t *testing.T) {
 		{`{"mfa_config":{"tacc":{}}}`, "mfa_config.tacc"},
 		{`{"mfa_config":{"tacc":{"privacy_idea_url":"https://a.example"}}}`, "mfa_config.tacc"},
 		{`{"mfa_config":{"tacc":{"privacy_idea_url":"ftp://a.example","privacy_idea_jwt":"x"}}}`, "mfa_config.tacc.privacy_idea_url"},
-		{`{"mfa_config":{"tacc":{"privacy_idea_url":"https://a.example","privacy_idea_jwt":"x","expire":true}}}`, "mfa_config.tacc"},
-		{`{"mfa_config":{"tacc":{"privacy_idea_url":"https://a.example","privacy_idea_jwt":"x","max_attempts":0}}}`, "mfa_config.tacc.max_attempts"},
-		{idp(`"ldap"`), "custom_idp_configuration"},
-		{idp(`{"saml":{}}`), "custom_idp_configuration"},
-		{idp(`{"ldap":{},"github":{"client_id":"a","client_secret":"b"}}`), "custom_idp_configuration"},
-		{idp(`{"ldap":{"default_page_limit":1001}}`), "custom_idp_configuration.ldap.default_page_limit"},
-		{idp(`{"ldap":{"user_search_prefix":"(cn=x)"}}`), "custom_idp_configuration.ldap.user_search_prefix"},
-		{idp(`{"ldap":{"user_search_prefix":"cn=*"}}`), "custom_idp_configuration.ldap.user_search_prefix"},
-		{idp(`{"ldap":{"user_search_prefix":"(cn=*))(cn=*)"}}`), "custom_idp_configuration.ldap.user_search_prefix"},
-		{idp(`{"ldap":{"user_search_supplemental_filter":"(a=b"}}`), "custom_idp_configuration.ldap.user_search_supplemental_filter"},
-		{idp(`{"ldap":{"user_search_supplemental_filter":"(a=b)(c=d)"}}`), "custom_idp_configuration.ldap.user_search_supplemental_filter"},
-		{idp(`{"ldap":{"user_search_filter":"(a=b)","user_search_prefix":"(cn=*)"}}`), "custom_idp_configuration.ldap.user_search_prefix"},
-		{idp(`{"ldap":{"posix_groups":["a"]}}`), "custom_idp_configuration.ldap"},
-		{idp(`{"ldap":{"posix_group_base_dn":"nowhere","posix_groups":["a"]}}`), "custom_idp_configuration.ldap.posix_group_base_dn"},
-		{idp(`{"ldap":{"posix_group_base_dn":"dc=x","posix_groups":["a)(b"]}}`), "custom_idp_configuration.ldap.posix_groups[0]"},
-		{idp(`{"github":{"client_id":"a"}}`), "custom_idp_configuration.github"},
-		{idp(`{"github":{"client_id":"a","client_key":"b"}}`), "custom_idp_configuration.github"},
-		{idp(`{"globus":{"client_id":"a","client_secret":"b"}}`), "custom_idp_configuration.globus"},
-		{idp(`{"multi_keycloak":` + strings.Replace(keycloak, "https://a.example/token", "http://a.example/token", 1) + `}`), "custom_idp_configuration.multi_keycloak.oauth2_token_url"},
-		{idp(`{"cii":{"login_url":"https://a.example"}}`), "custom_idp_configuration.cii"},
-		{idp(`{"multi_idps":{}}`), "custom_idp_configuration.multi_idps"},
-		{idp(`{"multi_idps":{"idps":[]}}`), "custom_idp_configuration.multi_idps.idps"},
-		{idp(`{"multi_idps":{"idps":[{"idp_id":"a b","idp_name":"A","idp_description":{"ldap":{}}}]}}`), "custom_idp_configuration.multi_idps.idps[0].idp_id"},
-		{idp(`{"multi_idps":{"idps":[{"idp_id":"a","idp_name":"A","idp_description":{}}]}}`), "custom_idp_configuration.multi_idps.idps[0].idp_description"},
-		{idp(`{"multi_idps":{"idps":[{"idp_id":"a","idp_name":"A","idp_description":{"multi_idps":{}}}]}}`), "custom_idp_configuration.multi_idps.idps[0].idp_description"},
-		{idp(`{"multi_idps":{"idps":[{"idp_id":"a","idp_name":"A","idp_description":{"ldap":{}}},{"idp_id":"a","idp_name":"B","idp_description":{"ldap":{}}}]}}`), "custom_idp_configuration.multi_idps.idps[1].idp_id"},
-		{idp(`{"ldap":{"user_search_filter":"(cn=` + long + `)"}}`), "custom_idp_configuration.ldap.user_search_filter"},
-		{idp(`{"ldap":{}` + strings.Repeat(" ", 17<<10) + `}`), "custom_idp_configuration"},
+		{mfa(`"privacy_idea_jwt":"x","expire":true`), "mfa_config.tacc"},
+		{mfa(`"privacy_idea_jwt":"x","max_attempts":0`), "mfa_config.tacc.max_attempts"},
 	} {
 		refused(t, s, c.change, c.path)
+	}
+	for _, c := range []struct{ content, path string }{
+		{`"ldap"`, ""},
+		{`{"saml":{}}`, ""},
+		{`{"ldap":{},"github":{"client_id":"a","client_secret":"b"}}`, ""},
+		{`{"ldap":{"default_page_limit":1001}}`, "ldap.default_page_limit"},
+		{`{"ldap":{"user_search_prefix":"(cn=x)"}}`, "ldap.user_search_prefix"},
+		{`{"ldap":{"user_search_prefix":"cn=*"}}`, "ldap.user_search_prefix"},
+		{`{"ldap":{"user_search_prefix":"(cn=*))(cn=*)"}}`, "ldap.user_search_prefix"},
+		{`{"ldap":{"user_search_supplemental_filter":"(a=b"}}`, "ldap.user_search_supplemental_filter"},
+		{`{"ldap":{"user_search_supplemental_filter":"(a=b)(c=d)"}}`, "ldap.user_search_supplemental_filter"},
+		{`{"ldap":{"user_search_filter":"(a=b)","user_search_prefix":"(cn=*)"}}`, "ldap.user_search_prefix"},
+		{`{"ldap":{"posix_groups":["a"]}}`, "ldap"},
+		{`{"ldap":{"posix_group_base_dn":"nowhere","posix_groups":["a"]}}`, "ldap.posix_group_base_dn"},
+		{`{"ldap":{"posix_group_base_dn":"dc=x","posix_groups":["a)(b"]}}`, "ldap.posix_groups[0]"},
+		{`{"github":{"client_id":"a"}}`, "github"},
+		{`{"github":{"client_id":"a","client_key":"b"}}`, "github"},
+		{`{"globus":{"client_id":"a","client_secret":"b"}}`, "globus"},
+		{
+			`{"multi_keycloak":` + strings.Replace(keycloak, "https://a.example/token", "http://a.example", 1) + `}`,
+			"multi_keycloak.oauth2_token_url",
+		},
+		{`{"cii":{"login_url":"https://a.example"}}`, "cii"},
+		{`{"multi_idps":{}}`, "multi_idps"},
+		{multi(), "multi_idps.idps"},
+		{multi(one("a b", `{"ldap":{}}`)), "multi_idps.idps[0].idp_id"},
+		{multi(one("a", `{}`)), "multi_idps.idps[0].idp_description"},
+		{multi(one("a", `{"multi_idps":{}}`)), "multi_idps.idps[0].idp_description"},
+		{multi(one("a", `{"ldap":{}}`), one("a", `{"ldap":{}}`)), "multi_idps.idps[1].idp_id"},
+		{`{"ldap":{"user_search_filter":"(cn=` + long + `)"}}`, "ldap.user_search_filter"},
+		{`{"ldap":{}` + strings.Repeat(" ", 17<<10) + `}`, ""},
+	} {
+		refused(t, s, idp(c.content), strings.TrimSuffix("custom_idp_configuration."+c.path, "."))
 	}
 	wantSettings(t, s, "dev", tenantconfig.Defaults()) // nothing of it was stored
 }
 
 func TestALifetimeMustBeWrittenAsAnInteger(t *testing.T) {
-	if _, err := onSQLite(t).Update(t.Context(), "dev", "ada", parse(t, `{"default_access_token_ttl":600.0}`)); !apierr.Is(err, apierr.Invalid) {
+	_, err := onSQLite(t).Update(t.Context(), "dev", "ada", parse(t, `{"default_access_token_ttl":600.0}`))
+	if !apierr.Is(err, apierr.Invalid) {
 		t.Errorf("got %v", err)
 	}
 }
@@ -122,8 +135,8 @@ func TestAnErrorRepeatsNoValue(t *testing.T) {
 	for _, change := range []string{
 		`{"token_url":"` + value + `"}`, `{"use_ldap":"` + value + `"}`, `{"profile_visibility":"` + value + `"}`,
 		`{"mfa_config":{"tacc":"` + value + `"}}`, idp(`{"ldap":{"user_search_filter":"` + value + `"}}`),
-		idp(`{"multi_idps":{"idps":[{"idp_id":"/` + value + `"}]}}`), idp(`{"github":{"client_secret":["` + value + `"]}}`),
-		`{"mfa_config":{"tacc":{"privacy_idea_url":"https://a.example","privacy_idea_jwt":"` + strings.Repeat(value, 200) + `"}}}`,
+		idp(multi(`{"idp_id":"/` + value + `"}`)), idp(`{"github":{"client_secret":["` + value + `"]}}`),
+		mfa(`"privacy_idea_jwt":"` + strings.Repeat(value, 200) + `"`),
 	} {
 		_, err := s.Update(t.Context(), "dev", "ada", parse(t, change))
 		if err == nil || strings.Contains(err.Error(), value) {
@@ -136,9 +149,11 @@ func TestEveryKindOfIdentitySourceIsTakenAndNamed(t *testing.T) {
 	s := onSQLite(t)
 	for source, content := range map[string]string{
 		"ldap": `{"ldap":{}}`, "github": `{"github":{"client_id":"a","client_secret":"b"}}`,
-		"tacc_keycloak": `{"tacc_keycloak":{"client_id":"a","client_secret":"b"}}`, "multi_keycloak": `{"multi_keycloak":` + keycloak + `}`,
-		"globus": `{"globus":` + keycloak + `}`, "cii": `{"cii":{"login_url":"https://a.example","jwt_decode_key":"k"}}`,
-		"multi_idps": `{"multi_idps":{"idps":[{"idp_id":"a","idp_name":"A","idp_description":{"github":{"client_id":"a","client_secret":"b"}},"append_idp_to_username":true},{"idp_id":"b","idp_name":"B","idp_description":{"ldap":{}}}]}}`,
+		"tacc_keycloak":  `{"tacc_keycloak":{"client_id":"a","client_secret":"b"}}`,
+		"multi_keycloak": `{"multi_keycloak":` + keycloak + `}`,
+		"globus":         `{"globus":` + keycloak + `}`, "cii": `{"cii":{"login_url":"https://a.example","jwt_decode_key":"k"}}`,
+		"multi_idps": multi(`{"append_idp_to_username":true,`+one("a", `{"github":{"client_id":"a","client_secret":"b"}}`)[1:],
+			one("b", `{"ldap":{}}`)),
 	} {
 		update(t, s, "dev", idp(content))
 		if got, err := s.For(t.Context(), "dev"); err != nil || got.IdentitySource != source {
@@ -154,10 +169,12 @@ func TestTheFiltersOfATenantBecomeOne(t *testing.T) {
 	for sent, want := range map[string]tenantconfig.People{
 		`{}`:                               {PageLimit: 100},
 		`{"user_search_prefix":"(uid=*)"}`: {PageLimit: 100, Filter: "(uid=*)"},
-		`{"user_search_supplemental_filter":"(mail=*@a.example)"}`:                                {PageLimit: 100, Filter: "(mail=*@a.example)"},
-		`{"user_search_prefix":"(cn=*)","user_search_supplemental_filter":"(a=*)"}`:               {PageLimit: 100, Filter: "(&(cn=*)(a=*))"},
-		`{"user_search_filter":"(|(a=b)(c=d))","default_page_limit":7}`:                           {PageLimit: 7, Filter: "(|(a=b)(c=d))"},
-		`{"posix_group_base_dn":"ou=g,dc=x","posix_groups":["one","two"],"default_page_limit":1}`: {PageLimit: 1, GroupBaseDN: "ou=g,dc=x", Groups: []string{"one", "two"}},
+		`{"user_search_supplemental_filter":"(mail=*@a.example)"}`:                  {PageLimit: 100, Filter: "(mail=*@a.example)"},
+		`{"user_search_prefix":"(cn=*)","user_search_supplemental_filter":"(a=*)"}`: {PageLimit: 100, Filter: "(&(cn=*)(a=*))"},
+		`{"user_search_filter":"(|(a=b)(c=d))","default_page_limit":7}`:             {PageLimit: 7, Filter: "(|(a=b)(c=d))"},
+		`{"posix_group_base_dn":"ou=g,dc=x","posix_groups":["one","two"],"default_page_limit":1}`: {
+			PageLimit: 1, GroupBaseDN: "ou=g,dc=x", Groups: []string{"one", "two"},
+		},
 	} {
 		update(t, s, "dev", idp(`{"ldap":`+sent+`}`))
 		settings, err := s.For(t.Context(), "dev")
@@ -169,8 +186,8 @@ func TestTheFiltersOfATenantBecomeOne(t *testing.T) {
 
 // A-B21: grants can be listed, each identity source set, and objects cleared.
 func TestOnlyWhatIsSentChangesAndNullBringsTheDefaultBack(t *testing.T) {
-	each(t, func(t *testing.T, db *database.DB) {
-		s := newService(t, db, newClock())
+	each(t, func(t *testing.T, f fixture) {
+		s := f.Settings()
 		update(t, s, "dev", oursSent)
 		want := ours()
 		wantSettings(t, s, "dev", want)
@@ -181,7 +198,7 @@ func TestOnlyWhatIsSentChangesAndNullBringsTheDefaultBack(t *testing.T) {
 		want.ProfileVisibility, want.ImplicitResponseMode, want.UseTokenWebapp = tenantconfig.FullProfiles, tenantconfig.InQuery, false
 		wantSettings(t, s, "dev", want)
 
-		update(t, s, "dev", `{"mfa_config":{"tacc":{"privacy_idea_url":"https://a.example","privacy_idea_jwt":"x"}}}`)
+		update(t, s, "dev", mfa(`"privacy_idea_jwt":"x"`))
 		if got, err := s.For(t.Context(), "dev"); err != nil || !got.MFA() || !got.PasswordNeedsMFA() {
 			t.Errorf("got %+v, %v with MFA", got, err)
 		}
@@ -194,27 +211,26 @@ func TestOnlyWhatIsSentChangesAndNullBringsTheDefaultBack(t *testing.T) {
 			wantSettings(t, s, "dev", want)
 		}
 		update(t, s, "dev", `{}`)
-		wantSettings(t, newService(t, db, newClock()), "dev", want)
+		wantSettings(t, f.replica(), "dev", want)
 	})
 }
 
 func TestWhoChangedSettingsAndWhenIsRecorded(t *testing.T) {
-	each(t, func(t *testing.T, db *database.DB) {
-		c := newClock()
-		d := deps(t, db, c, newBox(t))
+	each(t, func(t *testing.T, f fixture) {
 		var logged bytes.Buffer
-		d.Log = slog.New(slog.NewTextHandler(&logged, nil))
-		s := tenantconfig.New(d)
+		f.Log = slog.New(slog.NewTextHandler(&logged, nil))
+		s := f.replica()
 		fresh, err := s.Get(t.Context(), "dev")
 		if err != nil || !fresh.Updated.IsZero() || fresh.UpdatedBy != "" || fresh.TokenURL != nil || string(fresh.MFA) != "{}" {
 			t.Errorf("got %+v, %v before any change", fresh, err)
 		}
 		value := seal.NewSecret()
-		if _, err := s.Update(t.Context(), "dev", "bob", parse(t, `{"impersadmin_password":"`+value+`","use_ldap":false}`)); err != nil {
+		sent := parse(t, `{"impersadmin_password":"`+value+`","use_ldap":false}`)
+		if _, err := s.Update(t.Context(), "dev", "bob", sent); err != nil {
 			t.Fatal(err)
 		}
-		first := c.now()
-		c.advance(time.Hour)
+		first := f.Clock.Now()
+		f.Clock.Advance(time.Hour)
 		for _, nothing := range []string{`{}`, `{"use_ldap":false}`, `{"impersadmin_password":"********"}`, `{"unknown":1}`} {
 			if got := update(t, s, "dev", nothing); !got.Updated.Equal(first) || got.UpdatedBy != "bob" {
 				t.Errorf("%s: got %+v, %s", nothing, got.Updated, got.UpdatedBy)
@@ -231,7 +247,7 @@ func TestWhoChangedSettingsAndWhenIsRecorded(t *testing.T) {
 }
 
 func TestSecretsAreSealedMaskedAndOpenedForUse(t *testing.T) {
-	each(t, func(t *testing.T, db *database.DB) {
+	each(t, func(t *testing.T, f fixture) {
 		var values []string
 		secret := func() string {
 			v := seal.NewSecret()
@@ -239,12 +255,14 @@ func TestSecretsAreSealedMaskedAndOpenedForUse(t *testing.T) {
 			values = append(values, v)
 			return v
 		}
-		s := newService(t, db, newClock())
+		s := f.Settings()
 		shown := []tenantconfig.Config{
-			update(t, s, "dev", `{"impers_oauth_client_id":"`+secret()+`","impers_oauth_client_secret":"`+secret()+`","impersadmin_username":"`+secret()+`","impersadmin_password":"`+secret()+`"}`),
-			update(t, s, "dev", `{"mfa_config":{"tacc":{"privacy_idea_url":"https://a.example","privacy_idea_client_id":"c","privacy_idea_client_key":"`+secret()+`","privacy_idea_jwt":"`+secret()+`"}}}`),
+			update(t, s, "dev", `{"impers_oauth_client_id":"`+secret()+`","impers_oauth_client_secret":"`+secret()+
+				`","impersadmin_username":"`+secret()+`","impersadmin_password":"`+secret()+`"}`),
+			update(t, s, "dev", mfa(`"privacy_idea_client_id":"c","privacy_idea_client_key":"`+secret()+
+				`","privacy_idea_jwt":"`+secret()+`"`)),
 			update(t, s, "dev", idp(`{"cii":{"login_url":"https://a.example","jwt_decode_key":"`+secret()+`"}}`)),
-			update(t, s, "dev", idp(`{"multi_idps":{"idps":[{"idp_id":"a","idp_name":"A","idp_description":{"github":{"client_id":"a","client_secret":"`+secret()+`"}}}]}}`)),
+			update(t, s, "dev", idp(multi(one("a", `{"github":{"client_id":"a","client_secret":"`+secret()+`"}}`)))),
 		}
 		again, err := s.Get(t.Context(), "dev")
 		if err != nil {
@@ -254,16 +272,19 @@ func TestSecretsAreSealedMaskedAndOpenedForUse(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		dump := testdb.Dump(t, db)
+		dump := testdb.Dump(t, f.DB)
 		for _, v := range values {
 			if bytes.Contains(text, []byte(v)) || strings.Contains(dump, v) {
 				t.Error("a secret is shown, or stands in the database")
 			}
 		}
-		if again.ImpersPassword == nil || *again.ImpersPassword != "********" || !strings.Contains(string(again.MFA), `"privacy_idea_client_key":"********"`) {
+		if again.ImpersPassword == nil || *again.ImpersPassword != "********" ||
+			!strings.Contains(string(again.MFA), `"privacy_idea_client_key":"********"`) {
 			t.Errorf("no masks: %s", text)
 		}
-		for name, want := range map[string][]string{"mfa_config": values[4:6], "custom_idp_configuration": values[7:8], "impersadmin_password": values[3:4]} {
+		for name, want := range map[string][]string{
+			"mfa_config": values[4:6], "custom_idp_configuration": values[7:8], "impersadmin_password": values[3:4],
+		} {
 			opened, err := s.Secret(t.Context(), "dev", name)
 			for _, v := range want {
 				if err != nil || !strings.Contains(string(opened), v) {
@@ -275,38 +296,35 @@ func TestSecretsAreSealedMaskedAndOpenedForUse(t *testing.T) {
 			t.Errorf("got %s, %v for another tenant", none, err)
 		}
 		// What was sealed for one tenant opens for no other.
-		exec(t, db, `INSERT INTO tenant_configs (tenant_id, settings, last_update_time) SELECT 'lab', settings, 1 FROM tenant_configs WHERE tenant_id = 'dev'`)
+		f.exec(`INSERT INTO tenant_configs (tenant_id, settings, last_update_time)
+			SELECT 'lab', settings, 1 FROM tenant_configs WHERE tenant_id = 'dev'`)
 		if _, err := s.Secret(t.Context(), "lab", "mfa_config"); !apierr.Is(err, apierr.Internal) {
 			t.Errorf("another tenant's: %v", err)
 		}
 	})
 }
 
-func exec(t *testing.T, db *database.DB, sql string) {
-	t.Helper()
-	if err := db.Conn(t.Context()).Exec(sql).Error; err != nil {
-		t.Fatal(err)
-	}
-}
-
 func TestTheMaskLeavesASecretAsItIs(t *testing.T) {
 	s := onSQLite(t)
 	value := seal.NewSecret()
 	testlog.Secret(t, value)
-	one := func(id, secret, url string) string {
-		return `{"idp_id":"` + id + `","idp_name":"N","idp_description":{"multi_keycloak":{"client_id":"c","client_secret":"` + secret +
-			`","identity_redirect_url":"https://a.example","oauth2_token_url":"` + url + `","user_info_url":"https://a.example"}}}`
+	from := func(id, secret, url string) string {
+		return one(id, `{"multi_keycloak":{"client_id":"c","client_secret":"`+secret+`","identity_redirect_url":"https://a.example",`+
+			`"oauth2_token_url":"`+url+`","user_info_url":"https://a.example"}}`)
 	}
-	several := func(idps ...string) string { return idp(`{"multi_idps":{"idps":[` + strings.Join(idps, ",") + `]}}`) }
-	const url, path = "https://a.example/token", "custom_idp_configuration.multi_idps.idps.%s.idp_description.multi_keycloak.client_secret"
-
-	refused(t, s, several(one("a", "********", url)), fmt.Sprintf(path, "a"))
-	update(t, s, "dev", several(one("a", "other", url), one("b", value, url)))
-	update(t, s, "dev", several(one("b", "********", url), one("a", "********", url))) // in another order
-	refused(t, s, several(one("c", "********", url)), fmt.Sprintf(path, "c"))
-	refused(t, s, several(one("b", "********", "https://evil.example/token")), fmt.Sprintf(path, "b"))
-	refused(t, s, several(strings.Replace(one("b", "********", url), `"client_id"`, `"issuer":"https://evil.example","client_id"`, 1)), fmt.Sprintf(path, "b"))
-	update(t, s, "dev", several(strings.Replace(one("b", "********", url), `"client_id":"c"`, `"client_id":"d"`, 1)))
+	several := func(idps ...string) string { return idp(multi(idps...)) }
+	const url = "https://a.example/token"
+	path := func(id string) string {
+		return "custom_idp_configuration.multi_idps.idps." + id + ".idp_description.multi_keycloak.client_secret"
+	}
+	refused(t, s, several(from("a", "********", url)), path("a"))
+	update(t, s, "dev", several(from("a", "other", url), from("b", value, url)))
+	update(t, s, "dev", several(from("b", "********", url), from("a", "********", url))) // in another order
+	refused(t, s, several(from("c", "********", url)), path("c"))
+	refused(t, s, several(from("b", "********", "https://evil.example/token")), path("b"))
+	issuer := strings.Replace(from("b", "********", url), `"client_id"`, `"issuer":"https://evil.example","client_id"`, 1)
+	refused(t, s, several(issuer), path("b"))
+	update(t, s, "dev", several(strings.Replace(from("b", "********", url), `"client_id":"c"`, `"client_id":"d"`, 1)))
 	opened, err := s.Secret(t.Context(), "dev", "custom_idp_configuration")
 	if err != nil || !strings.Contains(string(opened), value) || strings.Contains(string(opened), "other") {
 		t.Errorf("the secret is not what it was: %v", err)
@@ -321,9 +339,8 @@ func TestTheMaskLeavesASecretAsItIs(t *testing.T) {
 }
 
 func TestParallelChangesAreAllKept(t *testing.T) {
-	each(t, func(t *testing.T, db *database.DB) {
-		c, box := newClock(), newBox(t)
-		replicas := []*tenantconfig.Service{tenantconfig.New(deps(t, db, c, box)), tenantconfig.New(deps(t, db, c, box))}
+	each(t, func(t *testing.T, f fixture) {
+		replicas := []*tenantconfig.Service{f.replica(), f.replica()}
 		changes := []string{
 			`{"allowable_grant_types":["password","implicit"]}`, `{"rotate_refresh_tokens":true}`, `{"default_access_token_ttl":3600}`,
 			`{"profile_visibility":"basic"}`, `{"implicit_response_mode":"query"}`, `{"default_refresh_token_ttl":172800}`,
@@ -337,7 +354,7 @@ func TestParallelChangesAreAllKept(t *testing.T) {
 		want := tenantconfig.Defaults()
 		want.GrantTypes, want.RotateRefresh, want.AccessTTL, want.RefreshTTL = []string{"password", "implicit"}, true, time.Hour, 2*day
 		want.ProfileVisibility, want.ImplicitResponseMode, want.UseTokenWebapp, want.People.Filter = "basic", "query", false, "(a=b)"
-		c.advance(2 * time.Second)
+		f.Clock.Advance(2 * time.Second)
 		for _, s := range replicas {
 			wantSettings(t, s, "dev", want)
 		}
@@ -357,6 +374,10 @@ func TestTheSchemasTheCodeAndThePageNameTheSameSettings(t *testing.T) {
 	page, err := os.ReadFile("../../../docs/tenant-configuration.md")
 	if err != nil {
 		t.Fatal(err)
+	}
+	secretNames := []string{
+		"client_secret", "jwt_decode_key", "privacy_idea_client_key", "privacy_idea_jwt", "impers_oauth_client_id",
+		"impers_oauth_client_secret", "impersadmin_username", "impersadmin_password",
 	}
 	settings, secrets := 0, 0
 	err = fs.WalkDir(os.DirFS("schemas"), ".", func(file string, entry fs.DirEntry, err error) error {
@@ -389,7 +410,7 @@ func TestTheSchemasTheCodeAndThePageNameTheSameSettings(t *testing.T) {
 			}
 			if s["writeOnly"] == true {
 				secrets++
-				if !slices.Contains(strings.Fields("client_secret jwt_decode_key privacy_idea_client_key privacy_idea_jwt impers_oauth_client_id impers_oauth_client_secret impersadmin_username impersadmin_password"), name) {
+				if !slices.Contains(secretNames, name) {
 					t.Errorf("%s is a secret for the schema alone", name)
 				}
 			}
@@ -427,23 +448,20 @@ func properties(v any, f func(name string, s map[string]any)) {
 func FuzzWhatIsTakenCanBeReadAndShown(f *testing.F) {
 	for _, s := range []string{
 		oursSent, defaultsSent, `{}`, idp(`{}`), idp(`{"ldap":{"user_search_prefix":"(cn=*)"}}`), idp(`{"globus":` + keycloak + `}`),
-		`{"mfa_config":{"tacc":{"privacy_idea_url":"https://a.example","privacy_idea_jwt":"********"}}}`, `{"token_url":"https://a.example/é"}`,
+		`{"mfa_config":{"tacc":{"privacy_idea_url":"https://a.example","privacy_idea_jwt":"********"}}}`,
+		`{"token_url":"https://a.example/é"}`,
 		idp(`{"multi_idps":{"idps":[{"idp_id":"a","idp_name":"A","idp_description":{"ldap":{}}}]}}`), `{"impersadmin_password":"x"}`,
 		`{"default_access_token_ttl":6e2}`, `{"default_access_token_ttl":-0}`, `{"mfa_config":{"tacc":{"tacc":{}}}}`,
 	} {
 		f.Add(s)
 	}
-	box, err := seal.New(seal.NewKey())
-	if err != nil {
-		f.Fatal(err)
-	}
-	db := testdb.New(f, migrations.Authenticator)
+	stand := fixture{authtest.OnSQLite(f)}
 	f.Fuzz(func(t *testing.T, text string) {
 		var change tenantconfig.Change
 		if json.Unmarshal([]byte(text), &change) != nil {
 			return
 		}
-		s := tenantconfig.New(deps(t, db, newClock(), box))
+		s := stand.replica()
 		_, err := s.Update(t.Context(), "dev", "ada", change)
 		if err != nil && !apierr.Is(err, apierr.Invalid) {
 			t.Fatalf("%q: %v", text, err)
@@ -451,7 +469,7 @@ func FuzzWhatIsTakenCanBeReadAndShown(f *testing.F) {
 		if _, err := s.Get(t.Context(), "dev"); err != nil {
 			t.Fatalf("after %q: %v", text, err)
 		}
-		if _, err := tenantconfig.New(deps(t, db, newClock(), box)).For(t.Context(), "dev"); err != nil {
+		if _, err := stand.replica().For(t.Context(), "dev"); err != nil {
 			t.Fatalf("after %q: %v", text, err)
 		}
 		if _, err := s.Secret(t.Context(), "dev", "custom_idp_configuration"); err != nil {
