@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -17,6 +19,7 @@ import (
 type taker struct {
 	t     *testing.T
 	slots *fair.Slots
+	mu    sync.Mutex
 	got   []string
 	give  map[string][]func()
 }
@@ -27,6 +30,8 @@ func (k *taker) want(who string, path ...string) {
 		if err != nil {
 			return // the test has ended
 		}
+		k.mu.Lock()
+		defer k.mu.Unlock()
 		k.got = append(k.got, who)
 		k.give[who] = append(k.give[who], release)
 	}()
@@ -124,7 +129,7 @@ func TestSlotsAreNeverMoreNorLost(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		slots := fair.New(5)
 		random := rand.New(rand.NewPCG(1, 2))
-		held, served := 0, 0
+		var held, served atomic.Int64
 		for range 2000 {
 			time.Sleep(time.Duration(random.IntN(3)) * time.Millisecond)
 			path := []string{fmt.Sprint(random.IntN(4)), fmt.Sprint(random.IntN(4))}[:random.IntN(3)]
@@ -138,20 +143,19 @@ func TestSlotsAreNeverMoreNorLost(t *testing.T) {
 					return
 				}
 				defer release()
-				served++
-				held++
-				if held > 5 {
-					t.Errorf("%d slots are held", held)
+				served.Add(1)
+				if n := held.Add(1); n > 5 {
+					t.Errorf("%d slots are held", n)
 				}
 				time.Sleep(holds)
-				held--
+				held.Add(-1)
 			}()
 			synctest.Wait()
 		}
 		time.Sleep(time.Second)
 		synctest.Wait()
-		if held != 0 || served < 100 || slots.Known() != 0 || slots.Free() != 5 {
-			t.Errorf("%d held, %d served, %d groups, %d free", held, served, slots.Known(), slots.Free())
+		if held.Load() != 0 || served.Load() < 100 || slots.Known() != 0 || slots.Free() != 5 {
+			t.Errorf("%d held, %d served, %d groups, %d free", held.Load(), served.Load(), slots.Known(), slots.Free())
 		}
 	})
 }

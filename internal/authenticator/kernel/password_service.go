@@ -11,6 +11,7 @@ import (
 
 	"gatehouse/internal/apierr"
 	"gatehouse/internal/database"
+	"gatehouse/internal/fair"
 	"gatehouse/internal/recent"
 	"gatehouse/internal/seal"
 )
@@ -28,14 +29,14 @@ type Service struct {
 	now   func() time.Time
 
 	ensured    *recent.Map[string, [sha256.Size]byte] // by site, what was last found in order
-	generating chan struct{}                          // holds one while a key pair is generated
+	generating *fair.Slots                            // one, taken while a key pair is generated
 }
 
 // New returns a Service on db.
 func New(db *database.DB, box *seal.Box, now func() time.Time) *Service {
 	return &Service{
 		store: store{db}, box: box, now: now, ensured: recent.New[string, [sha256.Size]byte](maxSites, checkEvery),
-		generating: make(chan struct{}, 1),
+		generating: fair.New(1),
 	}
 }
 

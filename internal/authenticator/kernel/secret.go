@@ -14,6 +14,7 @@ import (
 	"unicode/utf8"
 
 	"gatehouse/internal/apierr"
+	"gatehouse/internal/fair"
 	"gatehouse/internal/seal"
 )
 
@@ -99,8 +100,8 @@ const (
 )
 
 // generated returns content with every value that asks for it generated: a
-// password, or under privateKey an RSA key pair.
-func (s *Service) generated(ctx context.Context, content map[string]string) (map[string]string, error) {
+// password, or under privateKey an RSA key pair. The owner is who waits for it.
+func (s *Service) generated(ctx context.Context, owner string, content map[string]string) (map[string]string, error) {
 	full := maps.Clone(content)
 	for name, value := range content {
 		if value != generate || name == privateHalf {
@@ -111,13 +112,13 @@ func (s *Service) generated(ctx context.Context, content map[string]string) (map
 	if content[privateHalf] != generate {
 		return full, nil
 	}
-	// A pair costs a good part of a second of a core: one at a time.
-	select {
-	case s.generating <- struct{}{}:
-		defer func() { <-s.generating }()
-	case <-ctx.Done():
-		return nil, apierr.Away(ctx.Err(), "The generation of keys")
+	// A pair costs a good part of a second of a core: one at a time, in turn
+	// for the accounts that want one.
+	release, err := s.generating.Take(fair.With(ctx, owner))
+	if err != nil {
+		return nil, apierr.Away(err, "The generation of keys")
 	}
+	defer release()
 	key, err := rsa.GenerateKey(rand.Reader, 2048)
 	if err != nil {
 		return nil, apierr.Wrap(err, "generate key pair")

@@ -256,7 +256,7 @@ func (h *Handler) writeSecret(c *gin.Context) error {
 		return err
 	}
 	ctx := c.Request.Context()
-	content, err := h.Service.generated(ctx, body.Data)
+	content, err := h.Service.generated(ctx, to.TenantID+":"+to.Type+":"+to.Account, body.Data)
 	if err != nil {
 		return err
 	}

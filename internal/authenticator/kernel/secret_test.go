@@ -4,6 +4,8 @@ import (
 	"maps"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"gatehouse/internal/apierr"
 	"gatehouse/internal/authenticator/authtest"
@@ -70,4 +72,35 @@ func TestNamesThatCannotBeAreRefused(t *testing.T) {
 			t.Errorf("%q: %v", name, err)
 		}
 	}
+}
+
+func TestSomebodyWhoWantsManyKeyPairsDelaysOthersByOne(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		k := kernel.New(nil, nil, time.Now)
+		release, err := k.HoldGeneration(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		made := make(chan string, 5)
+		want := func(owner string) {
+			go func() {
+				if err := k.Generate(t.Context(), owner); err != nil {
+					t.Error(err)
+				}
+				made <- owner
+			}()
+			synctest.Wait()
+		}
+		for range 4 {
+			want("ada")
+		}
+		want("bob")
+		release()
+		if first, second := <-made, <-made; first == second {
+			t.Errorf("%s had two before bob had one", first)
+		}
+		for range 3 {
+			<-made
+		}
+	})
 }
