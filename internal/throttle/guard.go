@@ -5,6 +5,7 @@ import (
 	"errors"
 	"math"
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 
@@ -21,7 +22,6 @@ var (
 	accountAtAddress = Rule{Name: "account at address", Burst: 10, Interval: 30 * time.Second}
 	account          = Rule{Name: "account", Burst: 100, Interval: 10 * time.Second}
 	address          = Rule{Name: "address", Burst: 100, Interval: 5 * time.Second}
-	site             = Rule{Name: "network", Burst: 400, Interval: 1250 * time.Millisecond} // of 65,536 IPv6 addresses, as above
 	wholeTenant      = Rule{Name: "tenant", Burst: 10_000, Interval: 5 * time.Millisecond, NoLine: true}
 
 	// In the place of wholeTenant when that is full: room for the failures of a
@@ -39,7 +39,18 @@ var (
 	userCodesAtAddress = Rule{Name: "user codes at address", Burst: 25, Interval: 24 * time.Second}
 	// So do browsers; what each is in the middle of is stored for ten minutes.
 	visitsAtAddress = Rule{Name: "visits at address", Burst: 300, Interval: 200 * time.Millisecond}
+
+	// What all strangers of a tenant may have stored, and when that is reached,
+	// those of one network.
+	devices        = Rule{Name: "devices", Burst: 2000, Interval: 250 * time.Millisecond, NoLine: true}
+	shareOfDevices = Rule{Name: "share of devices", Burst: 3, Interval: time.Minute}
+	visits         = Rule{Name: "visits", Burst: 20_000, Interval: 10 * time.Millisecond, NoLine: true}
+	shareOfVisits  = Rule{Name: "share of visits", Burst: 10, Interval: 10 * time.Second}
 )
+
+// bySite is how many times the subscribers of one site may do together what
+// one of them may.
+const bySite = 4
 
 const (
 	// maxBuckets bounds the memory of throttling.
@@ -86,26 +97,45 @@ func (g *Guard) Service(ctx context.Context, tenantID, service, from string) (*A
 // UserCode is Password for the user code of a device, which a person who is
 // signed in types. Here it is the person who must not guess.
 func (g *Guard) UserCode(ctx context.Context, tenantID, username, from string) (*Attempt, error) {
-	return g.begin(ctx, failures,
-		Charge{Rule: userCodes, Key: tenantID + sep + username},
-		Charge{Rule: userCodesAtAddress, Key: tenantID + sep + network(from)})
+	charges := append(at(userCodesAtAddress, tenantID+sep, Networks(from)), Charge{Rule: userCodes, Key: tenantID + sep + username})
+	return g.begin(ctx, failures, charges)
 }
 
 // Device begins a request for a device code from an address, which fails with
 // an error of kind apierr.TooMany when there were too many. Each one that is
 // to count ends with Fail.
 func (g *Guard) Device(ctx context.Context, tenantID, from string) (*Attempt, error) {
-	return g.begin(ctx, "requests", Charge{Rule: devicesAtAddress, Key: tenantID + sep + network(from)})
+	return g.store(ctx, "requests", tenantID, from, devicesAtAddress, devices, shareOfDevices)
 }
 
 // Visit counts a browser in which nobody is signed in, and which begins
 // something that is to be remembered. It fails as Password does.
 func (g *Guard) Visit(ctx context.Context, tenantID, from string) error {
-	attempt, err := g.begin(ctx, "visits", Charge{Rule: visitsAtAddress, Key: tenantID + sep + network(from)})
+	attempt, err := g.store(ctx, "visits", tenantID, from, visitsAtAddress, visits, shareOfVisits)
 	if err == nil {
 		attempt.Fail()
 	}
 	return err
+}
+
+// store begins what a stranger has stored.
+func (g *Guard) store(ctx context.Context, counted, tenantID, from string, atAddress, inTenant, share Rule) (*Attempt, error) {
+	networks := Networks(from)
+	charges := append(at(atAddress, tenantID+sep, networks), Charge{Rule: inTenant, Key: tenantID})
+	return g.begin(ctx, counted, charges,
+		standIn{full: inTenant, charges: []Charge{{Rule: share, Key: tenantID + sep + networks[0]}}})
+}
+
+// at applies a rule to an address, and more widely to the site that it is of.
+func at(rule Rule, prefix string, networks []string) []Charge {
+	widest, narrowest := networks[0], networks[len(networks)-1]
+	charges := []Charge{{Rule: rule, Key: prefix + narrowest}}
+	if widest != narrowest {
+		charges = append(charges, Charge{
+			Rule: Rule{Name: rule.Name + ", site", Burst: bySite * rule.Burst, Interval: rule.Interval / bySite}, Key: prefix + widest,
+		})
+	}
+	return charges
 }
 
 // sep stands in no name.
@@ -113,34 +143,21 @@ const sep = "\x00"
 
 func (g *Guard) acquire(ctx context.Context, kind, tenantID, name, from string) (*Attempt, error) {
 	networks := Networks(from)
-	widest, from := networks[0], networks[len(networks)-1]
 	prefix := kind + sep + tenantID + sep
-	key := prefix + name + sep + from
+	key := prefix + name + sep + networks[len(networks)-1]
 	charges := []Charge{{Rule: accountAtAddress, Key: key}}
+	isNew := Charge{Rule: newcomer, Key: prefix + networks[0]}
 	if _, familiar := g.familiar.Find(key, time.Time{}); !familiar {
-		charges = append(charges, Charge{Rule: address, Key: prefix + from},
-			Charge{Rule: account, Key: prefix + name}, Charge{Rule: wholeTenant, Key: prefix})
-		if widest != from {
-			charges = append(charges, Charge{Rule: site, Key: prefix + widest})
-		}
+		charges = append(charges, at(address, prefix, networks)...)
+		charges = append(charges, Charge{Rule: account, Key: prefix + name}, Charge{Rule: wholeTenant, Key: prefix})
 	}
-	attempt, err := g.begin(ctx, failures, charges...)
-	for refusedBy(err, account) || refusedBy(err, wholeTenant) {
-		for i, c := range charges {
-			switch {
-			case refusedBy(err, account) && c.Rule == account:
-				charges[i].Rule = accountForNewcomers
-				charges = append(charges, Charge{Rule: newcomer, Key: prefix + widest})
-			case refusedBy(err, wholeTenant) && c.Rule == wholeTenant:
-				charges[i] = Charge{Rule: shareOfTenant, Key: prefix + widest}
-			}
-		}
-		attempt, err = g.begin(ctx, failures, charges...)
-	}
+	attempt, err := g.begin(ctx, failures, charges,
+		standIn{full: account, charges: []Charge{{Rule: accountForNewcomers, Key: prefix + name}, isNew}},
+		standIn{full: wholeTenant, charges: []Charge{{Rule: shareOfTenant, Key: prefix + networks[0]}}})
 	if refusedBy(err, accountForNewcomers) {
 		// Whoever knocks again and again is no newcomer, so that those who
 		// are find what leaks out.
-		if knock, err := g.limiter.Acquire(ctx, Charge{Rule: newcomer, Key: prefix + widest}); err == nil {
+		if knock, err := g.limiter.Acquire(ctx, isNew); err == nil {
 			knock.Fail()
 		}
 	}
@@ -159,8 +176,24 @@ func refusedBy(err error, rule Rule) bool {
 // failures are what most rules count.
 const failures = "failed attempts"
 
-func (g *Guard) begin(ctx context.Context, counted string, charges ...Charge) (*Attempt, error) {
+// standIn are the charges in the place of one whose bucket is full.
+type standIn struct {
+	full    Rule
+	charges []Charge
+}
+
+func (g *Guard) begin(ctx context.Context, counted string, charges []Charge, standIns ...standIn) (*Attempt, error) {
 	attempt, err := g.limiter.Acquire(ctx, charges...)
+	for len(standIns) > 0 {
+		i := slices.IndexFunc(standIns, func(s standIn) bool { return refusedBy(err, s.full) })
+		if i < 0 {
+			break
+		}
+		charges = slices.DeleteFunc(charges, func(c Charge) bool { return c.Rule == standIns[i].full })
+		charges = append(charges, standIns[i].charges...)
+		standIns = slices.Delete(standIns, i, i+1)
+		attempt, err = g.limiter.Acquire(ctx, charges...)
+	}
 	var refused Refusal
 	if errors.As(err, &refused) {
 		e := apierr.OAuth(apierr.TooMany, "temporarily_unavailable", "Too many %s; please try again in %d seconds.",
@@ -169,13 +202,6 @@ func (g *Guard) begin(ctx context.Context, counted string, charges ...Charge) (*
 		return nil, e
 	}
 	return attempt, err
-}
-
-// network is what counts as one address: all of IPv4's, and of IPv6's the 64
-// bits that a single subscriber has to himself.
-func network(address string) string {
-	networks := Networks(address)
-	return networks[len(networks)-1]
 }
 
 // Networks are what an address belongs to, the widest first: an address of IPv4

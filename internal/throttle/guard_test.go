@@ -2,6 +2,7 @@ package throttle
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -9,17 +10,17 @@ import (
 	"gatehouse/internal/testclock"
 )
 
-func TestAnAddressIsOneSubscriber(t *testing.T) {
+func TestAnAddressIsOneSubscriberOfASite(t *testing.T) {
 	for from, want := range map[string]string{
 		"192.0.2.7":            "192.0.2.7",
 		"::ffff:192.0.2.7":     "192.0.2.7",
-		"2001:db8:1:2:3:4:5:6": "2001:db8:1:2::/64",
-		"2001:db8:1:2::1":      "2001:db8:1:2::/64",
-		"fe80::1%eth0":         "fe80::/64",
+		"2001:db8:1:2:3:4:5:6": "2001:db8:1::/48 2001:db8:1:2::/64",
+		"2001:db8:1:2::1":      "2001:db8:1::/48 2001:db8:1:2::/64",
+		"fe80::1%eth0":         "fe80::/48 fe80::/64",
 		"":                     "",
 	} {
-		if got := network(from); got != want {
-			t.Errorf("network(%q) = %q, want %q", from, got, want)
+		if got := strings.Join(Networks(from), " "); got != want {
+			t.Errorf("Networks(%q) = %q, want %q", from, got, want)
 		}
 	}
 }
@@ -127,7 +128,7 @@ func TestASprayingNetworkIsSlowWhateverItsAddresses(t *testing.T) {
 	}{
 		"one address of IPv4":      {func(int) string { return "192.0.2.1" }, address.Burst},
 		"one subscriber of IPv6":   {func(i int) string { return fmt.Sprintf("2001:db8:1:2::%x", i) }, address.Burst},
-		"all subscribers of a /48": {func(i int) string { return fmt.Sprintf("2001:db8:1:%x::1", i) }, site.Burst},
+		"all subscribers of a /48": {func(i int) string { return fmt.Sprintf("2001:db8:1:%x::1", i) }, bySite * address.Burst},
 	} {
 		t.Run(name, func(t *testing.T) {
 			g := NewGuard(testclock.New().Now)
@@ -205,5 +206,37 @@ func TestAnAddressDoesNotTryManyUserCodesUnderManyNames(t *testing.T) {
 	}
 	if passed != userCodesAtAddress.Burst {
 		t.Errorf("%d wrong codes passed", passed)
+	}
+}
+
+func TestWhatStrangersHaveStoredIsBoundedPerNetworkAndTenant(t *testing.T) {
+	g := NewGuard(testclock.New().Now)
+	ask := func(tenant, from string) bool {
+		attempt, err := g.Device(t.Context(), tenant, from)
+		if err == nil {
+			attempt.Fail()
+		}
+		return err == nil
+	}
+	passed, visited := 0, 0
+	for i := range 80 {
+		for j := range 500 {
+			from := fmt.Sprintf("2001:db8:%x:%x::1", i, j)
+			if j < 100 && ask("dev", from) {
+				passed++
+			}
+			if g.Visit(t.Context(), "dev", from) == nil {
+				visited++
+			}
+		}
+	}
+	if most := devices.Burst + 80*shareOfDevices.Burst; passed > most {
+		t.Errorf("%d of 8000 device codes are stored, want %d at most", passed, most)
+	}
+	if most := visits.Burst + 80*shareOfVisits.Burst; visited > most {
+		t.Errorf("%d of 40000 visits are stored, want %d at most", visited, most)
+	}
+	if !ask("dev", "192.0.2.1") || !ask("lab", "2001:db8:1:1::1") || g.Visit(t.Context(), "dev", "192.0.2.1") != nil {
+		t.Error("others are refused")
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
@@ -21,7 +22,12 @@ const (
 	// comes too early adds as much again.
 	Interval = 5 * time.Second
 	// kept is how long a device code is remembered, to say that it expired.
-	kept = 24 * time.Hour
+	kept = 5 * time.Minute
+	// maxWaiting is about how many codes of a tenant may wait for somebody to
+	// type them; the oldest give way, which nobody typed.
+	maxWaiting = 10_000
+	// trimEvery is after how many new codes that is looked after.
+	trimEvery = 100
 )
 
 // What a device code is.
@@ -87,13 +93,15 @@ var (
 
 // Service keeps the device codes of all tenants.
 type Service struct {
-	store store
-	now   func() time.Time
+	store      store
+	now        func() time.Time
+	maxWaiting int
+	made       atomic.Int64 // since the program started
 }
 
 // New returns a Service on db.
 func New(db *database.DB, now func() time.Time) *Service {
-	return &Service{store: store{db}, now: now}
+	return &Service{store: store{db}, now: now, maxWaiting: maxWaiting}
 }
 
 // draws is how often a user code is drawn, until one is not taken.
@@ -119,6 +127,9 @@ func (s *Service) Request(ctx context.Context, tenantID string, a Asked) (Issued
 			Scope: a.Scope, Address: a.Address, Proved: a.Proved, Status: Created, PollInterval: Interval.Microseconds(),
 			CreateTime: database.At(now), ExpiryTime: database.At(issued.ExpiryTime),
 		})
+		if err == nil && s.made.Add(1)%trimEvery == 0 {
+			err = s.store.trim(ctx, tenantID, s.maxWaiting)
+		}
 		if !database.IsDuplicate(err) {
 			return issued, apierr.DatabaseAway(err)
 		}

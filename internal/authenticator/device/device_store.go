@@ -121,3 +121,12 @@ func (s store) poll(ctx context.Context, tenantID, id string, now database.Micro
 func (s store) sweep(ctx context.Context, before database.Micros) error {
 	return database.Done("sweep device codes", s.db.Conn(ctx).Delete(&row{}, "expiry_time < ?", before))
 }
+
+// trim deletes the codes of a tenant that nobody typed, but the newest.
+func (s store) trim(ctx context.Context, tenantID string, newest int) error {
+	const waiting = "tenant_id = ? AND status = ?"
+	last := s.db.Conn(ctx).Model(&row{}).Select("expiry_time").Where(waiting, tenantID, Created).
+		Order("expiry_time DESC").Offset(newest).Limit(1)
+	return database.Done("trim device codes",
+		s.db.Conn(ctx).Delete(&row{}, waiting+" AND expiry_time <= (?)", tenantID, Created, last))
+}

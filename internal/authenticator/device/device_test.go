@@ -223,16 +223,52 @@ func TestACodeExpires(t *testing.T) {
 		if _, err := f.Get(ctx, "dev", code.ID); !errors.Is(err, device.ErrUnknown) {
 			t.Errorf("found by id: %v", err)
 		}
-		f.Clock.Advance(24 * time.Hour)
+		f.Clock.Advance(5 * time.Minute)
 		if err := f.Sweep(ctx); err != nil {
 			t.Fatal(err)
 		}
-		f.poll(raw, device.ErrExpired) // exactly a day ago is kept
+		f.poll(raw, device.ErrExpired) // exactly so long ago is kept
 		f.Clock.Advance(time.Microsecond)
 		if err := f.Sweep(ctx); err != nil {
 			t.Fatal(err)
 		}
 		f.poll(raw, device.ErrUnknown)
+	})
+}
+
+func TestCodesThatNobodyTypedAreBoundedPerTenant(t *testing.T) {
+	each(t, func(t *testing.T, f *fixture) {
+		ctx := t.Context()
+		f.SetMaxWaiting(20)
+		ask := func(tenantID string) device.Issued {
+			issued, err := f.Request(ctx, tenantID, device.Asked{ClientID: "app", Address: "192.0.2.1"})
+			if err != nil {
+				t.Fatal(err)
+			}
+			f.Clock.Advance(time.Microsecond)
+			return issued
+		}
+		_, typed := f.entered()
+		elsewhere := ask("lab")
+		var issued []device.Issued
+		for range 300 {
+			issued = append(issued, ask("dev"))
+		}
+		if _, err := f.Get(ctx, "dev", typed.ID); err != nil {
+			t.Errorf("a code that somebody typed: %v", err)
+		}
+		if _, err := f.Find(ctx, "lab", elsewhere.UserCode); err != nil {
+			t.Errorf("a code of another tenant: %v", err)
+		}
+		found := 0
+		for _, i := range issued {
+			if _, err := f.Find(ctx, "dev", i.UserCode); err == nil {
+				found++
+			}
+		}
+		if _, err := f.Find(ctx, "dev", issued[299].UserCode); err != nil || found < 20 || found > 120 {
+			t.Errorf("%d codes are kept, the newest: %v", found, err)
+		}
 	})
 }
 
