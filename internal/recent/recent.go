@@ -75,6 +75,14 @@ func (m *Map[K, V]) Keep(key K, value V, at time.Time, turn uint64) {
 	m.current[key] = entry[V]{value: value, at: at}
 }
 
+// Drop forgets one value.
+func (m *Map[K, V]) Drop(key K) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	delete(m.current, key)
+	delete(m.previous, key)
+}
+
 // Forget forgets everything, because something may not be true any more.
 func (m *Map[K, V]) Forget() {
 	m.mu.Lock()

@@ -79,6 +79,20 @@ func TestWhatWasLookedUpBeforeAForgettingIsNotKept(t *testing.T) {
 	}
 }
 
+func TestADroppedValueIsForgottenAlone(t *testing.T) {
+	m := recent.New[string, int](4, time.Second)
+	for i, key := range []string{"a", "b", "c"} { // the first two are of the generation before
+		m.Keep(key, i, start, m.Turn())
+	}
+	m.Drop("a")
+	m.Drop("c")
+	for key, want := range map[string]bool{"a": false, "b": true, "c": false} {
+		if _, found := m.Find(key, start); found != want {
+			t.Errorf("%s is found: %t", key, found)
+		}
+	}
+}
+
 func TestManyMayUseItAtOnce(t *testing.T) {
 	m := recent.New[string, int](50, time.Second)
 	var all sync.WaitGroup

@@ -8,7 +8,6 @@ import (
 	"net"
 	"net/http/httptest"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 
@@ -33,23 +32,8 @@ type answering struct {
 
 func (a *answering) start(t *testing.T) directory.Config {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var open sync.WaitGroup
-	t.Cleanup(func() { _ = l.Close(); open.Wait() })
-	open.Go(func() {
-		for {
-			socket, err := l.Accept()
-			if err != nil {
-				return
-			}
-			open.Go(func() { a.serve(socket) })
-		}
-	})
 	return directory.Config{
-		URL: "ldap://" + l.Addr().String(), AllowPlaintext: true, UserDN: "uid=${username},dc=x",
+		URL: listen(t, a.serve), AllowPlaintext: true, UserDN: "uid=${username},dc=x",
 		BindDN: "cn=service,dc=x", BindPassword: randomPassword(),
 	}
 }

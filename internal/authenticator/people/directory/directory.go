@@ -12,7 +12,11 @@ import (
 
 	"gatehouse/internal/apierr"
 	"gatehouse/internal/fair"
+	"gatehouse/internal/recent"
 )
+
+// maxKnown bounds how many people are remembered.
+const maxKnown = 4096
 
 // dependency is what failures call the directory towards callers.
 const dependency = "The directory"
@@ -50,10 +54,12 @@ type Directory struct {
 	userDN     string
 	bindDN     string
 	timeout    time.Duration
-	service    *pool       // bound as the service account: look-ups only
-	people     *pool       // bound as people: password checks only
-	listing    *fair.Slots // one is taken by each list being read
-	known      *cache
+	service    *pool                        // bound as the service account: look-ups only
+	people     *pool                        // bound as people: password checks only
+	listing    *fair.Slots                  // one is taken by each list being read
+	known      *recent.Map[string, Profile] // by names exactly as typed; strangers are not in it
+	ttl        time.Duration                // how long anybody is known
+	now        func() time.Time
 	impossible string // the DN of nobody
 	log        *slog.Logger
 }
@@ -85,7 +91,9 @@ func New(cfg Config, log *slog.Logger) (*Directory, error) {
 		service:    newPool(cfg.PoolSize, cfg.Now, dial.openService),
 		people:     newPool(cfg.PoolSize, cfg.Now, dial.open),
 		listing:    fair.New(max(1, cfg.PoolSize/4)),
-		known:      newCache(cfg.EntryTTL, cfg.Now),
+		known:      recent.New[string, Profile](maxKnown, cfg.EntryTTL),
+		ttl:        cfg.EntryTTL,
+		now:        cfg.Now,
 		impossible: names.attribute + "=" + rand.Text() + "," + names.base,
 		log:        log,
 	}, nil
@@ -152,7 +160,7 @@ func (d *Directory) searchThenBind(ctx context.Context, username, password strin
 	if refused := d.bind(ctx, dn, password); refused != nil {
 		if cached && errors.Is(refused, ErrRefused) {
 			// As many round trips as for anyone else; and the entry may have moved.
-			d.known.drop(username)
+			d.known.Drop(username)
 			_, _ = d.search(ctx, username)
 		}
 		return Profile{}, refused
@@ -170,12 +178,13 @@ func refuseStrangers(err error) error {
 // lookup returns the profile of whom the filter admits, from memory if it was
 // looked up a moment ago.
 func (d *Directory) lookup(ctx context.Context, username string) (p Profile, cached bool, err error) {
-	if p, ok := d.known.get(username); ok {
+	now := d.now()
+	if p, ok := d.known.Find(username, now); ok {
 		return p, true, nil
 	}
-	p, err = d.search(ctx, username)
-	if err == nil {
-		d.known.put(username, p)
+	turn := d.known.Turn()
+	if p, err = d.search(ctx, username); err == nil {
+		d.known.Keep(username, p, now, turn)
 	}
 	return p, false, err
 }

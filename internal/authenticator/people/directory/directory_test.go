@@ -10,6 +10,7 @@ import (
 	"gatehouse/internal/authenticator/people/directory"
 	"gatehouse/internal/devldap"
 	"gatehouse/internal/slapdtest"
+	"gatehouse/internal/testclock"
 )
 
 // refused fails the test unless signing in is refused, and in the one way.
@@ -156,7 +157,8 @@ func TestCaseVariantsAreOneSubject(t *testing.T) {
 func TestMetacharactersAreTakenLiterally(t *testing.T) {
 	password := randomPassword()
 	names := []string{
-		"a*", "(b)", `c\d`, "e,f", "g=h", "i+j", "k<l>", "m;n", `o"p`, "#q", "r/s", "t&u", "v|w", "x!y", "z~", "ä ö", "=1", "a,ou=dev", `\2a`,
+		"a*", "(b)", `c\d`, "e,f", "g=h", "i+j", "k<l>", "m;n", `o"p`, "#q", "r/s", "t&u", "v|w", "x!y", "z~", "ä ö", "=1",
+		"a,ou=dev", `\2a`,
 	}
 	var people []devldap.Person
 	for _, n := range names {
@@ -203,7 +205,8 @@ func TestLookalikesAreOtherNames(t *testing.T) {
 		admitted(t, d, "kim", password, "kim")
 		admitted(t, d, "Tess B", password, "tess b")
 		for _, n := range []string{
-			fullwidth, kelvin, longS, "ki\u00ADm", "ki\u200Bm", "tess\u00A0b", "tess\u2003b", "tess  b", "tess b ", "kım", "kïm", "ki\u0301m", "кim",
+			fullwidth, kelvin, longS, "ki\u00ADm", "ki\u200Bm", "tess\u00A0b", "tess\u2003b", "tess  b", "tess b ", "kım", "kïm",
+			"ki\u0301m", "кim",
 		} {
 			refused(t, d, n, password)
 		}
@@ -244,7 +247,8 @@ func TestReferralsAreNotFollowed(t *testing.T) {
 	base := "ou=Elsewhere,ou=People,dc=example,dc=org"
 	s := slapdtest.Start(t, slapdtest.Options{
 		People: []slapdtest.Person{{Username: "ann", Password: password}},
-		LDIF:   "dn: " + base + "\nobjectClass: referral\nobjectClass: extensibleObject\nou: Elsewhere\nref: ldap://127.0.0.1:9/" + base + "\n\n",
+		LDIF: "dn: " + base + "\nobjectClass: referral\nobjectClass: extensibleObject\nou: Elsewhere\n" +
+			"ref: ldap://127.0.0.1:9/" + base + "\n\n",
 	})
 	refused(t, open(t, searching(slapdConfig(s))), "ann", password)
 	cfg := slapdConfig(s)
@@ -254,14 +258,9 @@ func TestReferralsAreNotFollowed(t *testing.T) {
 
 func TestPeopleOfOneUnitAreUnknownInAnother(t *testing.T) {
 	password := randomPassword()
-	s, err := devldap.Start(devldap.Config{
-		BaseDN: "dc=tapis", BindDN: developmentBindDN, BindPassword: developmentPassword,
-		People: map[string][]devldap.Person{"one": {{Username: "ann", Password: password}}, "two": {{Username: "ben", Password: password}}},
+	s := startUnits(t, map[string][]devldap.Person{
+		"one": {{Username: "ann", Password: password}}, "two": {{Username: "ben", Password: password}},
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = s.Close() })
 	cfg := developmentConfig(s)
 	cfg.UserDN = s.UserDN("one")
 	for _, cfg := range []directory.Config{cfg, searching(cfg)} {
@@ -300,16 +299,16 @@ func TestWhoWasFoundIsRememberedForTheConfiguredTimeOnly(t *testing.T) {
 	password := randomPassword()
 	s := startDevelopment(t, devldap.Person{Username: "ann", Password: password})
 	c := count(t, s.URL())
-	now := time.Now()
+	clock := testclock.New()
 	cfg := developmentConfig(s)
-	cfg.URL, cfg.EntryTTL, cfg.Now = c.url, 30*time.Second, func() time.Time { return now }
+	cfg.URL, cfg.EntryTTL, cfg.Now = c.url, 30*time.Second, clock.Now
 	d := open(t, cfg)
 	admitted(t, d, "ann", password, "ann")
 	for _, step := range []struct {
 		later    time.Duration
 		requests int64
 	}{{29 * time.Second, 1}, {2 * time.Second, 2}, {0, 1}} {
-		now = now.Add(step.later)
+		clock.Advance(step.later)
 		if got := c.during(func() { admitted(t, d, "ann", password, "ann") }); got != step.requests {
 			t.Errorf("got %d requests after %s, want %d", got, step.later, step.requests)
 		}

@@ -39,7 +39,8 @@ func (d *Directory) Groups(ctx context.Context, username string) ([]string, erro
 		return names, nil
 	}
 	found, err := d.ask(ctx, &ldap.SearchRequest{
-		BaseDN: d.naming.groupBase, Scope: ldap.ScopeWholeSubtree, Filter: "(&(objectClass=posixGroup)" + memberFilter(person.Username, number) + ")",
+		BaseDN: d.naming.groupBase, Scope: ldap.ScopeWholeSubtree,
+		Filter:       "(&(objectClass=posixGroup)" + memberFilter(person.Username, number) + ")",
 		DerefAliases: ldap.NeverDerefAliases, SizeLimit: maxGroups, Attributes: []string{"cn"},
 	})
 	code, answered := resultCode(err)

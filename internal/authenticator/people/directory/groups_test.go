@@ -16,7 +16,7 @@ func TestTheGroupsOfAPersonAreThoseThatNameThemOrHaveTheirNumber(t *testing.T) {
 			{Username: "ben", Password: randomPassword(), UIDNumber: "71"},
 			{Username: "mem*", Password: randomPassword()},
 		},
-		LDIF: groupsUnit + group(groupBase, "users", "70", "Ann", "ben") + group(groupBase, "staff", "71") + group(groupBase, "admins", "72", "Ann"),
+		LDIF: groupsUnit + group("users", "70", "Ann", "ben") + group("staff", "71") + group("admins", "72", "Ann"),
 	})
 	cfg := slapdConfig(s)
 	cfg.Rules = directory.Rules{GroupBaseDN: s.BaseDN}

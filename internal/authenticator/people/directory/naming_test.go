@@ -90,7 +90,8 @@ func TestGeneralizedTimesAreRead(t *testing.T) {
 
 func FuzzNothingTypedChangesTheStructure(f *testing.F) {
 	for _, s := range []string{
-		"ann", "*", "(", ")", `\`, ",", "=", "+", "<", ">", ";", "\"", "#", "#04022a", " a", "a ", "a,ou=b", "a)(uid=*", `a\2a`, "\x00", "ä",
+		"ann", "*", "(", ")", `\`, ",", "=", "+", "<", ">", ";", "\"", "#", "#04022a", " a", "a ", "a,ou=b", "a)(uid=*", `a\2a`, "\x00",
+		"ä",
 		"\u212A", "\uFF4B", "a\u00A0", "\xff", "${username}", `\,`, "a\\ ", "()", "&", "|", "!", ":dn:=", strings.Repeat("é", 127),
 	} {
 		f.Add(s)

@@ -11,6 +11,7 @@ import (
 	"github.com/go-ldap/ldap/v3"
 
 	"gatehouse/internal/apierr"
+	"gatehouse/internal/recent"
 )
 
 // Rules narrow the entries of a directory to the people of one tenant.
@@ -60,7 +61,7 @@ func (d *Directory) Under(r Rules) (*Directory, error) {
 		return nil, err
 	}
 	seen := *d
-	seen.naming, seen.known = names, newCache(d.known.ttl, d.known.now)
+	seen.naming, seen.known = names, recent.New[string, Profile](maxKnown, d.ttl)
 	return &seen, nil
 }
 

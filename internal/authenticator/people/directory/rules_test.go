@@ -17,8 +17,9 @@ import (
 const groupsUnit = "dn: ou=Groups," + groupBase + "\nobjectClass: organizationalUnit\nou: Groups\n\n"
 
 // group returns a POSIX group in LDIF.
-func group(base, name, number string, members ...string) string {
-	ldif := fmt.Sprintf("dn: cn=%[1]s,ou=Groups,%[2]s\nobjectClass: posixGroup\ncn: %[1]s\ngidNumber: %[3]s\n", name, base, number)
+func group(name, number string, members ...string) string {
+	ldif := fmt.Sprintf("dn: cn=%[1]s,ou=Groups,%[2]s\nobjectClass: posixGroup\ncn: %[1]s\ngidNumber: %[3]s\n",
+		name, groupBase, number)
 	for _, m := range members {
 		ldif += "memberUid: " + m + "\n"
 	}
@@ -37,7 +38,7 @@ func TestOnlyMembersOfTheGroupsSignInAndAreFound(t *testing.T) {
 			{Username: "dora", Password: password}, // in two groups
 			{Username: "mem*", Password: password},
 		},
-		LDIF: groupsUnit + group(groupBase, "users", "70", "Ann", "dora") + group(groupBase, "staff", "71", "dora") + group(groupBase, "others", "72", "carl"),
+		LDIF: groupsUnit + group("users", "70", "Ann", "dora") + group("staff", "71", "dora") + group("others", "72", "carl"),
 	})
 	cfg := slapdConfig(s)
 	for _, cfg := range []directory.Config{cfg, searching(cfg)} {
@@ -70,7 +71,7 @@ func TestGroupsDoNotTellWhoIsKnown(t *testing.T) {
 	inside, outside := randomPassword(), randomPassword()
 	s := slapdtest.Start(t, slapdtest.Options{
 		People: []slapdtest.Person{{Username: "ann", Password: inside}, {Username: "ben", Password: outside}},
-		LDIF:   groupsUnit + group(groupBase, "users", "70", "ann"),
+		LDIF:   groupsUnit + group("users", "70", "ann"),
 	})
 	c := count(t, s.URL())
 	cfg := slapdConfig(s)
@@ -90,7 +91,9 @@ func TestGroupsDoNotTellWhoIsKnown(t *testing.T) {
 
 func TestRulesOfOneTenantLeaveAnothersAlone(t *testing.T) {
 	password := randomPassword()
-	people := []devldap.Person{{Username: "ann", Password: password, Email: "ann@example.org"}, {Username: "ben", Password: password}}
+	people := []devldap.Person{
+		{Username: "ann", Password: password, Email: "ann@example.org"}, {Username: "ben", Password: password},
+	}
 	each(t, people, func(t *testing.T, cfg directory.Config) {
 		all := open(t, cfg)
 		some, err := all.Under(directory.Rules{Filter: "(mail=*@example.org)"})
@@ -157,7 +160,9 @@ func TestPeopleAreListedInPages(t *testing.T) {
 	s := slapdtest.Start(t, slapdtest.Options{People: people, Limits: "unlimited"})
 	for _, cfg := range []directory.Config{slapdConfig(s), searching(slapdConfig(s))} {
 		d := open(t, cfg)
-		for _, w := range []struct{ offset, limit int }{{0, 1}, {0, 100}, {99, 3}, {498, 4}, {500, 500}, {999, 204}, {1000, 1000}, {1202, 1}} {
+		for _, w := range []struct {
+			offset, limit int
+		}{{0, 1}, {0, 100}, {99, 3}, {498, 4}, {500, 500}, {999, 204}, {1000, 1000}, {1202, 1}} {
 			wantList(t, d, w.offset, w.limit, names[w.offset:min(w.offset+w.limit, n)]...)
 		}
 		wantList(t, d, n, 10)
@@ -201,7 +206,8 @@ func TestListsLeaveConnectionsForThoseWhoSignIn(t *testing.T) {
 
 func FuzzFiltersThatAreTakenStayWhole(f *testing.F) {
 	for _, s := range []string{
-		"(uid=*)", "(&(a=b)(!(c=d)))", "(|(a=b*c*)(d>=e))", `(cn=\2a)`, "(a:dn:2.4:=x)", "()", "(", "(a=b))", "(a=b)(c=d)", "(&)", "(a=\x00)", `(a=\)`,
+		"(uid=*)", "(&(a=b)(!(c=d)))", "(|(a=b*c*)(d>=e))", `(cn=\2a)`, "(a:dn:2.4:=x)", "()", "(", "(a=b))", "(a=b)(c=d)", "(&)",
+		"(a=\x00)", `(a=\)`,
 		"(a=b)garbage", " (a=b)", "(a=(b)", strings.Repeat("(!", 200) + "(a=b)" + strings.Repeat(")", 200), "(ä=ö)", "(a=\xff)",
 	} {
 		f.Add(s)

@@ -39,9 +39,13 @@ func open(t testing.TB, cfg directory.Config) *directory.Directory {
 // startDevelopment runs devldap with people.
 func startDevelopment(t testing.TB, people ...devldap.Person) *devldap.Server {
 	t.Helper()
+	return startUnits(t, map[string][]devldap.Person{developmentUnit: people})
+}
+
+func startUnits(t testing.TB, people map[string][]devldap.Person) *devldap.Server {
+	t.Helper()
 	s, err := devldap.Start(devldap.Config{
-		BaseDN: "dc=tapis", BindDN: developmentBindDN, BindPassword: developmentPassword,
-		People: map[string][]devldap.Person{developmentUnit: people},
+		BaseDN: "dc=tapis", BindDN: developmentBindDN, BindPassword: developmentPassword, People: people,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -109,11 +113,19 @@ type counter struct {
 // read at once, which is a request where the client waits for each answer.
 func count(t *testing.T, url string) *counter {
 	t.Helper()
+	c := &counter{}
+	c.url = listen(t, func(client net.Conn) { c.forward(client, strings.TrimPrefix(url, "ldap://")) })
+	return c
+}
+
+// listen serves connections until the test ends, at the ldap:// URL that it
+// returns.
+func listen(t *testing.T, serve func(net.Conn)) (url string) {
+	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := &counter{url: "ldap://" + l.Addr().String()}
 	var open sync.WaitGroup
 	t.Cleanup(func() { _ = l.Close(); open.Wait() })
 	open.Go(func() {
@@ -122,10 +134,10 @@ func count(t *testing.T, url string) *counter {
 			if err != nil {
 				return
 			}
-			open.Go(func() { c.forward(client, strings.TrimPrefix(url, "ldap://")) })
+			open.Go(func() { serve(client) })
 		}
 	})
-	return c
+	return "ldap://" + l.Addr().String()
 }
 
 func (c *counter) forward(client net.Conn, addr string) {
