@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"gatehouse/internal/authenticator"
+	"gatehouse/internal/authenticator/keys"
 	"gatehouse/internal/authenticator/serviceaccount"
 	"gatehouse/internal/authenticator/servicetokens"
 	"gatehouse/internal/command"
@@ -98,6 +99,13 @@ func open(ctx context.Context, std command.IO) (*opened, error) {
 	})
 	if err != nil {
 		return nil, errors.Join(err, o.db.Close())
+	}
+	if err := o.Keys.CheckMasterKey(ctx); err != nil {
+		if errors.Is(err, keys.ErrMasterKey) {
+			err = fmt.Errorf("master_key (GATEHOUSE_MASTER_KEY or GATEHOUSE_MASTER_KEY_FILE): %w", err)
+		}
+		o.close()
+		return nil, err
 	}
 	return o, nil
 }

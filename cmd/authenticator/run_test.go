@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -161,6 +162,22 @@ func TestSigningKeysAreListedRotatedAndRetired(t *testing.T) {
 	} {
 		call(t, env, 2, "", args...)
 	}
-	env = append(env, "GATEHOUSE_MASTER_KEY="+hex.EncodeToString(seal.NewKey()))
-	call(t, env, 0, "does not open with this master key", "keys", "list", "dev")
+}
+
+func TestAWrongMasterKeyStartsNothing(t *testing.T) {
+	env := environ("sqlite:" + filepath.Join(t.TempDir(), "a.db"))
+	call(t, env, 0, "schema version", "migrate")
+	call(t, env, 0, "-----BEGIN PUBLIC KEY-----", "keys", "init", "dev")
+	wrong := append(slices.Clone(env), "GATEHOUSE_MASTER_KEY="+hex.EncodeToString(seal.NewKey()))
+	file := filepath.Join(t.TempDir(), "password")
+	if err := os.WriteFile(file, []byte(strings.Repeat("x", 30)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, args := range [][]string{
+		{"serve"}, {"keys", "init", "lab"}, {"keys", "list"}, {"keys", "rotate", "dev"}, {"secret", "set", "ldap", file},
+		{"service-password", "set", "files", file}, {"tokens", "revoke-user", "dev", "ada"}, {"role", "list", "dev"},
+	} {
+		call(t, wrong, 1, "GATEHOUSE_MASTER_KEY", args...)
+	}
+	call(t, env, 0, "TENANT", "keys", "list")
 }

@@ -2,14 +2,19 @@ package main
 
 import (
 	"bytes"
+	"encoding/hex"
+	"errors"
 	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
+	"gatehouse/internal/authenticator/keys"
 	"gatehouse/internal/database"
+	"gatehouse/internal/seal"
 	"gatehouse/internal/server"
 )
 
@@ -202,5 +207,20 @@ func TestTheDirectoryGoesWhereItWasUnlessSomebodyElseIsThere(t *testing.T) {
 		if got := d.directoryAddress(t.Context()); got != "" {
 			t.Errorf("%q: %q", text, got)
 		}
+	}
+}
+
+func TestAnotherMasterKeyStartsNothing(t *testing.T) {
+	r := start(t)
+	r.halt()
+	path := dataDir(r.dataDir).path("master-key")
+	if err := os.WriteFile(path, []byte(hex.EncodeToString(seal.NewKey())), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if site, err := openSite(t.Context(), dataDir(r.dataDir), r.plan, slog.New(slog.DiscardHandler), time.Now); err == nil {
+		site.close()
+		t.Error("the site starts with another master key")
+	} else if !errors.Is(err, keys.ErrMasterKey) || !strings.Contains(err.Error(), path) {
+		t.Errorf("refused with %v", err)
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"gatehouse/internal/authenticator"
+	"gatehouse/internal/authenticator/keys"
 	"gatehouse/internal/authenticator/serviceaccount"
 	"gatehouse/internal/database"
 	"gatehouse/internal/devldap"
@@ -84,6 +85,11 @@ func openSite(ctx context.Context, dir dataDir, p plan, log *slog.Logger, now fu
 		LDAPPlaintext: true, SessionIdle: 15 * time.Minute, SessionLifetime: 8 * time.Hour,
 	})
 	if err != nil {
+		return nil, err
+	}
+	if err := s.authenticator.Keys.CheckMasterKey(ctx); errors.Is(err, keys.ErrMasterKey) {
+		return nil, fmt.Errorf("%s: %w", dir.path("master-key"), err)
+	} else if err != nil {
 		return nil, err
 	}
 	bindPassword := seal.NewSecret() // a new one at each start: the directory lives no longer

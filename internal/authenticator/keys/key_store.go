@@ -137,3 +137,26 @@ func (s store) change(ctx context.Context, tenantID string, decide func(rows []r
 	}
 	return nil
 }
+
+const proofTable = "master_key_proof"
+
+type proofRow struct {
+	ID     int
+	Sealed string
+}
+
+// TableName names the table for GORM.
+func (proofRow) TableName() string { return proofTable }
+
+// proof returns what the master key has sealed; false when there is nothing yet.
+func (s store) proof(ctx context.Context) (sealed string, found bool, err error) {
+	var r proofRow
+	found, err = database.One("read proof of the master key", s.db.Conn(ctx).Limit(1).Find(&r))
+	return r.Sealed, found, err
+}
+
+// insertProof writes the proof unless there is one.
+func (s store) insertProof(ctx context.Context, sealed string) error {
+	return database.Done("write proof of the master key",
+		s.db.Conn(ctx).Clauses(clause.OnConflict{DoNothing: true}).Create(&proofRow{ID: 1, Sealed: sealed}))
+}
