@@ -87,6 +87,20 @@ func Box(t testing.TB) *seal.Box {
 	return box
 }
 
+// Must ends the test at an error of what only prepares it.
+func (f *Fixture) Must(err error) {
+	f.T.Helper()
+	if err != nil {
+		f.T.Fatal(err)
+	}
+}
+
+// Exec changes the database as another program could.
+func (f *Fixture) Exec(query string, args ...any) {
+	f.T.Helper()
+	f.Must(f.DB.Conn(f.T.Context()).Exec(query, args...).Error)
+}
+
 // Registry is the registry, which publishes the keys of all its tenants.
 func (f *Fixture) Registry() *registrytest.Registry {
 	return f.registry.get(func() *registrytest.Registry {

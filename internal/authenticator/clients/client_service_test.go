@@ -31,9 +31,7 @@ func TestTheSameClientIDInTwoTenantsIsTwoClients(t *testing.T) {
 		if _, err := f.Update(ctx, "tacc", "apitest", "portal", clients.Change{DisplayName: ptr("changed")}, false); err != nil {
 			t.Fatal(err)
 		}
-		if err := f.Deactivate(ctx, "tacc", "apitest", "portal"); err != nil {
-			t.Fatal(err)
-		}
+		f.Must(f.Deactivate(ctx, "tacc", "apitest", "portal"))
 		f.wantClient(two)
 		if _, err := f.Authenticate(ctx, "dev", "portal", two.Key); err != nil {
 			t.Errorf("the other tenant's client went with it: %v", err)
@@ -252,7 +250,7 @@ func TestAChangeOfAClientIsKnownHereAtOnceAndToOtherReplicasASecondLater(t *test
 func TestAClientWhoseTokensCannotBeRevokedStaysActive(t *testing.T) {
 	each(t, func(t *testing.T, f *fixture) {
 		c := f.register("tacc", "ada", clients.Registration{ID: "portal"})
-		f.exec(`DROP TABLE revocation_marks`)
+		f.Exec(`DROP TABLE revocation_marks`)
 		if err := f.Deactivate(t.Context(), "tacc", "ada", "portal"); err == nil {
 			t.Error("no failure was seen")
 		}
@@ -269,7 +267,7 @@ func TestOnlyTheRightSecretOfAnActiveClientAuthenticates(t *testing.T) {
 		gone := f.register("tacc", "ada", clients.Registration{ID: "gone"})
 		f.register("tacc", "ada", clients.Registration{ID: "app", AuthMethod: "none"})
 		f.register("tacc", "ada", clients.Registration{ID: "broken"})
-		f.exec(`UPDATE clients SET key_hash = '' WHERE client_id = 'broken'`)
+		f.Exec(`UPDATE clients SET key_hash = '' WHERE client_id = 'broken'`)
 		f.register("tacc", "ada", clients.Registration{ID: "goneapp", AuthMethod: "none"})
 		for _, id := range []string{"gone", "goneapp"} {
 			f.deactivate(id)
@@ -313,9 +311,7 @@ func TestOnlyTheRightSecretOfAnActiveClientAuthenticates(t *testing.T) {
 
 func TestIDsThatCannotExistNeverReachTheDatabase(t *testing.T) {
 	each(t, func(t *testing.T, f *fixture) {
-		if err := f.DB.Close(); err != nil {
-			t.Fatal(err)
-		}
+		f.Must(f.DB.Close())
 		for _, id := range []string{
 			"", "\x00", "portal\x00", "\xff\xfe", "a b", "a/b", "a'b", "\u202e", "a\n", strings.Repeat("x", 81),
 			strings.Repeat("x", 1<<20),
@@ -334,9 +330,7 @@ func TestWithoutADatabaseClientsAreNotAvailable(t *testing.T) {
 	each(t, func(t *testing.T, f *fixture) {
 		ctx := t.Context()
 		c := f.register("tacc", "ada", clients.Registration{ID: "portal"})
-		if err := f.DB.Close(); err != nil {
-			t.Fatal(err)
-		}
+		f.Must(f.DB.Close())
 		_, register := f.Register(ctx, "tacc", "ada", clients.Registration{})
 		_, _, list := f.List(ctx, "tacc", "ada", false, false, -1, 0)
 		_, get := f.Get(ctx, "tacc", "ada", "portal", false)
@@ -374,9 +368,7 @@ func TestNoKeyStandsInTheDatabase(t *testing.T) {
 			}
 		}
 		var hashes []string
-		if err := f.DB.Conn(t.Context()).Raw(`SELECT DISTINCT key_hash FROM clients`).Scan(&hashes).Error; err != nil {
-			t.Fatal(err)
-		}
+		f.Must(f.DB.Conn(t.Context()).Raw(`SELECT DISTINCT key_hash FROM clients`).Scan(&hashes).Error)
 		if len(hashes) != 3 {
 			t.Errorf("%d different hashes: equal keys look equal", len(hashes))
 		}
@@ -389,14 +381,14 @@ func TestAKeyMovedToAnotherRowOpensNothing(t *testing.T) {
 		mine := f.register("tacc", "mallory", clients.Registration{ID: "mine"})
 		f.register("tacc", "ada", clients.Registration{ID: "portal"})
 		f.register("dev", "ada", clients.Registration{ID: "mine"})
-		f.exec(`UPDATE clients SET key_hash = (SELECT key_hash FROM clients WHERE tenant_id = 'tacc' AND client_id = 'mine')
+		f.Exec(`UPDATE clients SET key_hash = (SELECT key_hash FROM clients WHERE tenant_id = 'tacc' AND client_id = 'mine')
 		            WHERE tenant_id = 'dev' OR client_id = 'portal'`)
 		for _, c := range [][2]string{{"tacc", "portal"}, {"dev", "mine"}} {
 			if _, err := f.Authenticate(ctx, c[0], c[1], mine.Key); !errors.Is(err, clients.ErrCredentials) {
 				t.Errorf("a moved hash opens %s in %s: %v", c[1], c[0], err)
 			}
 		}
-		f.exec(`UPDATE clients SET key_sealed = (SELECT key_sealed FROM clients WHERE tenant_id = 'tacc' AND client_id = 'portal')
+		f.Exec(`UPDATE clients SET key_sealed = (SELECT key_sealed FROM clients WHERE tenant_id = 'tacc' AND client_id = 'portal')
 		            WHERE client_id = 'mine'`)
 		for _, c := range [][2]string{{"tacc", "mallory"}, {"dev", "ada"}} {
 			if got, err := f.Get(ctx, c[0], c[1], "mine", true); !apierr.Is(err, apierr.Internal) || got.Key != "" {

@@ -162,7 +162,8 @@ func TestTheWebApplicationIsAClientThatNobodyRegistered(t *testing.T) {
 		want := clients.Client{
 			TenantID: "tacc", ID: "tacc.CIC.tokenapp", AuthMethod: clients.AuthNone, AuthChosen: true,
 			RedirectURIs: []string{"https://tacc.example.org/v3/oauth2/webapp/callback"},
-			GrantTypes:   []string{"authorization_code", "refresh_token"}, DisplayName: "Tapis Token Webapp", FirstParty: true, Active: true,
+			GrantTypes:   []string{"authorization_code", "refresh_token"}, DisplayName: "Tapis Token Webapp",
+			FirstParty: true, Active: true,
 		}
 		if err != nil || !reflect.DeepEqual(c, want) {
 			t.Errorf("%s: %+v, %v", name, c, err)

@@ -61,9 +61,7 @@ func (f *fixture) register(tenantID, owner string, r clients.Registration) clien
 // deactivate switches a client of ada in tacc off.
 func (f *fixture) deactivate(id string) {
 	f.T.Helper()
-	if err := f.Deactivate(f.T.Context(), "tacc", "ada", id); err != nil {
-		f.T.Fatal(err)
-	}
+	f.Must(f.Deactivate(f.T.Context(), "tacc", "ada", id))
 }
 
 // wantClient fails unless a client is as its owner sees it, its key included.
@@ -80,13 +78,6 @@ func (f *fixture) wantStored(want int) {
 	var n int
 	if err := f.DB.Conn(f.T.Context()).Raw(`SELECT COUNT(*) FROM clients`).Scan(&n).Error; err != nil || n != want {
 		f.T.Errorf("%d clients are stored, %v; want %d", n, err, want)
-	}
-}
-
-func (f *fixture) exec(sql string, args ...any) {
-	f.T.Helper()
-	if err := f.DB.Conn(f.T.Context()).Exec(sql, args...).Error; err != nil {
-		f.T.Fatal(err)
 	}
 }
 

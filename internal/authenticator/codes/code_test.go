@@ -127,9 +127,7 @@ func TestWhileNothingCanBeRevokedTheAnswerIsNotThatItWas(t *testing.T) {
 	each(t, func(f *fixture) {
 		code := f.code(f.approval())
 		f.redeem(code)
-		if err := f.DB.Conn(f.T.Context()).Exec(`DROP TABLE revocation_marks`).Error; err != nil {
-			f.T.Fatal(err)
-		}
+		f.Exec(`DROP TABLE revocation_marks`)
 		if _, err := f.codes.Redeem(f.T.Context(), "dev", "app", code); !apierr.Is(err, apierr.Unavailable) {
 			f.T.Errorf("got %v", err)
 		}
@@ -162,9 +160,7 @@ func TestReuseIsNoticedForADay(t *testing.T) {
 			want  error
 		}{{24*time.Hour + codes.Lifetime, codes.ErrReused}, {time.Microsecond, codes.ErrRefused}} {
 			f.Clock.Advance(test.after)
-			if err := f.codes.Sweep(f.T.Context()); err != nil {
-				f.T.Fatal(err)
-			}
+			f.Must(f.codes.Sweep(f.T.Context()))
 			f.refused("dev", "app", code, test.want)
 		}
 	})

@@ -43,9 +43,7 @@ var portal = consents.Client{ID: "portal", Fingerprint: "as it is"}
 
 func (f *fixture) record(tenantID, username string, always bool, scopes ...string) {
 	f.T.Helper()
-	if err := f.Record(f.T.Context(), tenantID, username, portal, scopes, always); err != nil {
-		f.T.Fatal(err)
-	}
+	f.Must(f.Record(f.T.Context(), tenantID, username, portal, scopes, always))
 }
 
 func (f *fixture) want(what string, want bool, tenantID, username string, c consents.Client, scopes ...string) {
@@ -92,9 +90,7 @@ func TestScopesOfAClientThatHasChangedSinceAreForgotten(t *testing.T) {
 	each(t, func(t *testing.T, f *fixture) {
 		f.record("dev", "ada", true, "email")
 		changed := consents.Client{ID: "portal", Fingerprint: "changed"}
-		if err := f.Record(t.Context(), "dev", "ada", changed, []string{"profile"}, true); err != nil {
-			t.Fatal(err)
-		}
+		f.Must(f.Record(t.Context(), "dev", "ada", changed, []string{"profile"}, true))
 		f.want("the new", true, "dev", "ada", changed, "profile")
 		f.want("the old", false, "dev", "ada", changed, "email")
 	})
@@ -109,9 +105,7 @@ func TestPeopleSeeAndWithdrawTheirOwnConsents(t *testing.T) {
 		if c.ClientID != "portal" || !c.Always || strings.Join(c.Scopes, " ") != "email" || !c.GrantTime.Equal(f.Clock.Now()) {
 			t.Errorf("got %+v", c)
 		}
-		if err := f.Revoke(t.Context(), "dev", "ada", "portal"); err != nil {
-			t.Fatal(err)
-		}
+		f.Must(f.Revoke(t.Context(), "dev", "ada", "portal"))
 		f.want("withdrawn", false, "dev", "ada", portal, "email")
 		if strings.Join(f.revoked.names, ",") != "dev ada portal" {
 			t.Errorf("revoked %v", f.revoked.names)
@@ -138,9 +132,7 @@ func TestOldConsentsAreSwept(t *testing.T) {
 		f.record("dev", "ada", true)
 		for _, left := range []int{1, 0} {
 			f.Clock.Advance(365 * 24 * time.Hour)
-			if err := f.Sweep(t.Context()); err != nil {
-				t.Fatal(err)
-			}
+			f.Must(f.Sweep(t.Context()))
 			f.list("dev", "ada", left)
 		}
 	})
@@ -151,9 +143,7 @@ func TestWithdrawingWhatWasNeverAllowedLeavesNoTrace(t *testing.T) {
 		f.record("dev", "bob", true)
 		f.record("lab", "ada", true)
 		for _, clientID := range []string{"portal", "", strings.Repeat("x", 1<<20)} {
-			if err := f.Revoke(t.Context(), "dev", "ada", clientID); err != nil {
-				t.Fatal(err)
-			}
+			f.Must(f.Revoke(t.Context(), "dev", "ada", clientID))
 		}
 		if len(f.revoked.names) > 0 {
 			t.Errorf("%d were revoked", len(f.revoked.names))

@@ -47,9 +47,7 @@ func (f *fixture) request() (string, device.Code) {
 func (f *fixture) entered() (string, device.Code) {
 	f.T.Helper()
 	raw, code := f.request()
-	if err := f.Enter(f.T.Context(), "dev", code.ID, "ada"); err != nil {
-		f.T.Fatal(err)
-	}
+	f.Must(f.Enter(f.T.Context(), "dev", code.ID, "ada"))
 	return raw, code
 }
 
@@ -57,9 +55,7 @@ func (f *fixture) entered() (string, device.Code) {
 func (f *fixture) approved() (string, device.Code) {
 	f.T.Helper()
 	raw, code := f.entered()
-	if err := f.Approve(f.T.Context(), "dev", code.ID, ada); err != nil {
-		f.T.Fatal(err)
-	}
+	f.Must(f.Approve(f.T.Context(), "dev", code.ID, ada))
 	return raw, code
 }
 
@@ -106,9 +102,7 @@ func TestACodeIsApprovedByWhomEnteredItAndRedeemedOnce(t *testing.T) {
 		// entering it gives nothing yet.
 		f.wantNoStep("before it was entered", "dev", code.ID, "ada", "enter")
 		for range 2 { // the page may be loaded again
-			if err := f.Enter(ctx, "dev", code.ID, "ada"); err != nil {
-				t.Fatal(err)
-			}
+			f.Must(f.Enter(ctx, "dev", code.ID, "ada"))
 		}
 		f.Clock.Advance(device.Interval)
 		f.poll(raw, device.ErrPending)
@@ -117,9 +111,7 @@ func TestACodeIsApprovedByWhomEnteredItAndRedeemedOnce(t *testing.T) {
 		by := device.Approver{
 			Username: "ada", AuthTime: f.Clock.Now().Add(-time.Minute), AMR: []string{"pwd", "otp"}, IDPID: "campus", TTL: time.Hour,
 		}
-		if err := f.Approve(ctx, "dev", code.ID, by); err != nil {
-			t.Fatal(err)
-		}
+		f.Must(f.Approve(ctx, "dev", code.ID, by))
 		if found, err := f.Get(ctx, "dev", code.ID); err != nil || found.Status != device.Approved || found.Username != "ada" {
 			t.Errorf("%+v, %v", found, err)
 		}
@@ -134,9 +126,7 @@ func TestACodeIsApprovedByWhomEnteredItAndRedeemedOnce(t *testing.T) {
 func TestADeniedCodeStaysDenied(t *testing.T) {
 	each(t, func(t *testing.T, f *fixture) {
 		raw, code := f.entered()
-		if err := f.Deny(t.Context(), "dev", code.ID, "ada"); err != nil {
-			t.Fatal(err)
-		}
+		f.Must(f.Deny(t.Context(), "dev", code.ID, "ada"))
 		if err := f.Approve(t.Context(), "dev", code.ID, ada); !errors.Is(err, device.ErrState) {
 			t.Errorf("approved: %v", err)
 		}
@@ -224,14 +214,10 @@ func TestACodeExpires(t *testing.T) {
 			t.Errorf("found by id: %v", err)
 		}
 		f.Clock.Advance(5 * time.Minute)
-		if err := f.Sweep(ctx); err != nil {
-			t.Fatal(err)
-		}
+		f.Must(f.Sweep(ctx))
 		f.poll(raw, device.ErrExpired) // exactly so long ago is kept
 		f.Clock.Advance(time.Microsecond)
-		if err := f.Sweep(ctx); err != nil {
-			t.Fatal(err)
-		}
+		f.Must(f.Sweep(ctx))
 		f.poll(raw, device.ErrUnknown)
 	})
 }
@@ -288,9 +274,7 @@ func TestNothingCrossesTenantsOrClients(t *testing.T) {
 			}
 		}
 		f.wantNoStep("in another tenant", "lab", code.ID, "ada")
-		if err := f.Approve(ctx, "dev", code.ID, ada); err != nil {
-			t.Fatal(err)
-		}
+		f.Must(f.Approve(ctx, "dev", code.ID, ada))
 		if _, err := f.Redeem(ctx, "dev", "other", raw); !errors.Is(err, device.ErrUnknown) {
 			t.Errorf("another client: %v", err)
 		}

@@ -91,9 +91,7 @@ func (f *fixture) wantFlow(s sessions.Session, id string, want bool) {
 
 func (f *fixture) keep(s sessions.Session, value []byte) {
 	f.T.Helper()
-	if err := f.Keep(f.T.Context(), s, value); err != nil {
-		f.T.Fatal(err)
-	}
+	f.Must(f.Keep(f.T.Context(), s, value))
 }
 
 // wantKept fails unless a session keeps a value; empty: nothing.
@@ -107,9 +105,7 @@ func (f *fixture) wantKept(s sessions.Session, value string) {
 // column returns the one value of a query.
 func column[T any](f *fixture, query string) (value T) {
 	f.T.Helper()
-	if err := f.DB.Conn(f.T.Context()).Raw(query).Scan(&value).Error; err != nil {
-		f.T.Fatal(err)
-	}
+	f.Must(f.DB.Conn(f.T.Context()).Raw(query).Scan(&value).Error)
 	return value
 }
 
@@ -313,9 +309,7 @@ func TestAFlowBelongsToItsBrowserAndGoesAlongWhenSomebodySignsIn(t *testing.T) {
 		if err := f.Change(t.Context(), other, "signin", id, 7); !apierr.Is(err, apierr.Invalid) {
 			t.Errorf("another browser changed it: %v", err)
 		}
-		if err := f.Change(t.Context(), mine, "signin", id, 2); err != nil {
-			t.Fatal(err)
-		}
+		f.Must(f.Change(t.Context(), mine, "signin", id, 2))
 		in := f.signIn(mine, "ada")
 		if found, err := f.Flow(t.Context(), in, "signin", id, &content); !found || err != nil || content != 2 {
 			t.Errorf("after signing in: %v, %v, %d", found, err, content)
@@ -372,17 +366,13 @@ func TestWhatHasEndedIsSwept(t *testing.T) {
 		live := f.signedIn("bob")
 		f.begin(live, "x")
 		f.Clock.Advance(idle / 2)
-		if err := f.Sweep(t.Context()); err != nil {
-			t.Fatal(err)
-		}
+		f.Must(f.Sweep(t.Context()))
 		f.wantRows(1, 1)
 		if !f.again(live).SignedIn() {
 			t.Error("the live session was swept")
 		}
 		f.Clock.Advance(idle)
-		if err := f.Sweep(t.Context()); err != nil {
-			t.Fatal(err)
-		}
+		f.Must(f.Sweep(t.Context()))
 		f.wantRows(0, 0)
 	})
 }

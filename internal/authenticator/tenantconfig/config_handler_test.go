@@ -68,7 +68,7 @@ func TestOnlyAdministratorsAndTheServiceItselfMaySeeAndChangeAConfiguration(t *t
 			}
 		}
 	}
-	f.exec(`DROP TABLE role_grants`)
+	f.Exec(`DROP TABLE role_grants`)
 	for _, method := range []string{http.MethodGet, http.MethodPut} {
 		got := call(s, "ada", method, `{"use_ldap":false}`).Want(503, "The security kernel")
 		if strings.Contains(got.Raw, "role_grants") {

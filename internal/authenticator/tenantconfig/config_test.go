@@ -36,18 +36,10 @@ func (f fixture) replica() *tenantconfig.Service {
 	})
 }
 
-// exec changes the database as another program could.
-func (f fixture) exec(sql string, args ...any) {
-	f.T.Helper()
-	if err := f.DB.Conn(f.T.Context()).Exec(sql, args...).Error; err != nil {
-		f.T.Fatal(err)
-	}
-}
-
 // insert stores the settings of a tenant.
 func (f fixture) insert(tenantID, settings string) {
 	f.T.Helper()
-	f.exec(`INSERT INTO tenant_configs (tenant_id, settings, last_update_time) VALUES (?, ?, 1)`, tenantID, settings)
+	f.Exec(`INSERT INTO tenant_configs (tenant_id, settings, last_update_time) VALUES (?, ?, 1)`, tenantID, settings)
 }
 
 // update changes settings, which must succeed.
@@ -255,9 +247,7 @@ func TestWithoutADatabaseSettingsAreNotAvailable(t *testing.T) {
 	each(t, func(t *testing.T, f fixture) {
 		s := f.Settings()
 		update(t, s, "dev", oursSent)
-		if err := f.DB.Close(); err != nil {
-			t.Fatal(err)
-		}
+		f.Must(f.DB.Close())
 		wantSettings(t, s, "dev", ours()) // for as long as they are fresh
 		if _, err := s.Update(t.Context(), "dev", "ada", parse(t, defaultsSent)); !apierr.Is(err, apierr.Unavailable) {
 			t.Errorf("update: %v", err)

@@ -296,7 +296,7 @@ func TestSecretsAreSealedMaskedAndOpenedForUse(t *testing.T) {
 			t.Errorf("got %s, %v for another tenant", none, err)
 		}
 		// What was sealed for one tenant opens for no other.
-		f.exec(`INSERT INTO tenant_configs (tenant_id, settings, last_update_time)
+		f.Exec(`INSERT INTO tenant_configs (tenant_id, settings, last_update_time)
 			SELECT 'lab', settings, 1 FROM tenant_configs WHERE tenant_id = 'dev'`)
 		if _, err := s.Secret(t.Context(), "lab", "mfa_config"); !apierr.Is(err, apierr.Internal) {
 			t.Errorf("another tenant's: %v", err)

@@ -125,11 +125,7 @@ func TestATokenOfOneTypeDoesNotPassForTheOther(t *testing.T) {
 	f.wantRefresh(tacc, "portal", pair.Access.Value, authn.ErrTokenType)
 	f.wantRefresh(tacc, "portal", pair.Access.Value, tokens.ErrRefused)
 	// Not even when the record says so.
-	err := f.DB.Conn(t.Context()).Exec(
-		`UPDATE issued_tokens SET token_type = CASE token_type WHEN 'access' THEN 'refresh' ELSE 'access' END`).Error
-	if err != nil {
-		t.Fatal(err)
-	}
+	f.Exec(`UPDATE issued_tokens SET token_type = CASE token_type WHEN 'access' THEN 'refresh' ELSE 'access' END`)
 	f.wantVoid(tacc, "portal", pair)
 }
 
@@ -153,9 +149,7 @@ func TestRevokingAClientVoidsAllItsTokensAndNobodyElses(t *testing.T) {
 		inFlight := f.mint(request(tacc, "portal"))
 		other, elsewhere, own := f.issue(request(tacc, "notebook")), f.issue(request(dev, "portal")), f.issue(request(tacc, ""))
 		for range 2 { // repeating it is no error
-			if err := f.RevokeClient(t.Context(), tacc.ID, "portal"); err != nil {
-				t.Fatal(err)
-			}
+			f.Must(f.RevokeClient(t.Context(), tacc.ID, "portal"))
 		}
 		// A request that began before the client was switched off ends after.
 		f.Clock.Advance(time.Minute)
@@ -172,12 +166,8 @@ func TestAUserMarkVoidsWhatWasIssuedBeforeIt(t *testing.T) {
 	each(t, func(t *testing.T, f *fixture) {
 		before := f.issue(request(tacc, "portal"))
 		f.Clock.Advance(time.Second)
-		err := f.DB.Conn(t.Context()).Exec(
-			`INSERT INTO revocation_marks (tenant_id, kind, name, issued_before) VALUES ('tacc', 'user', 'apitest', ?)`,
-			f.Clock.Now().UnixMicro()).Error
-		if err != nil {
-			t.Fatal(err)
-		}
+		f.Exec(`INSERT INTO revocation_marks (tenant_id, kind, name, issued_before) VALUES ('tacc', 'user', 'apitest', ?)`,
+			f.Clock.Now().UnixMicro())
 		after := f.issue(request(tacc, "portal"))
 		f.wantVoid(tacc, "portal", before)
 		f.wantGood(tacc, "portal", after)
@@ -189,9 +179,7 @@ func TestWithoutADatabaseNothingIsSaidAboutATokenAndNoneIsRecorded(t *testing.T)
 		pair := f.issue(request(tacc, "portal"))
 		r := f.present(tacc, "portal", pair.Refresh.Value)
 		first, second := f.mint(request(tacc, "portal")), f.mint(next(tacc, "portal", r))
-		if err := f.DB.Close(); err != nil {
-			t.Fatal(err)
-		}
+		f.Must(f.DB.Close())
 		ctx := t.Context()
 		_, access := f.Access(ctx, tacc, pair.Access.Value)
 		_, present := f.Present(ctx, tacc, "portal", pair.Refresh.Value)

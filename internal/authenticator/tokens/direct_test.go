@@ -100,9 +100,7 @@ func TestARenewalIsTheSameButForIDsAndTimes(t *testing.T) {
 			second := f.issue(renewed)
 			var before, after map[string]any
 			for raw, into := range map[string]*map[string]any{first.Access.Value: &before, second.Access.Value: &after} {
-				if err := json.Unmarshal([]byte(authtest.Part(t, raw, 1)), into); err != nil {
-					t.Fatal(err)
-				}
+				f.Must(json.Unmarshal([]byte(authtest.Part(t, raw, 1)), into))
 			}
 			if before["jti"] == after["jti"] || before["exp"] == after["exp"] {
 				t.Error("the id or the expiry stayed")
@@ -170,9 +168,7 @@ func TestAClientsMarkVoidsTokensThatClaimTheClient(t *testing.T) {
 		r := direct("apitest")
 		r.Extra = extra(t, `{"tapis/client_id":"portal"}`)
 		pair, other := f.issue(r), f.issue(direct("apitest"))
-		if err := f.RevokeClient(t.Context(), tacc.ID, "portal"); err != nil {
-			t.Fatal(err)
-		}
+		f.Must(f.RevokeClient(t.Context(), tacc.ID, "portal"))
 		f.wantAccess(tacc, pair.Access.Value, authn.ErrRevoked)
 		f.wantAccess(tacc, other.Access.Value, nil)
 	})

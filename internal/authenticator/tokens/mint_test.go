@@ -36,9 +36,7 @@ func TestAnAccessTokenWithoutAClientHasTheTwelveClaimsOfTapis(t *testing.T) {
 		t.Error("a refresh token was minted that nobody asked for")
 	}
 	var members map[string]any
-	if err := json.Unmarshal([]byte(authtest.Part(t, pair.Access.Value, 1)), &members); err != nil {
-		t.Fatal(err)
-	}
+	f.Must(json.Unmarshal([]byte(authtest.Part(t, pair.Access.Value, 1)), &members))
 	if len(members) != 12 {
 		t.Errorf("got %d claims, want 12", len(members))
 	}
@@ -75,9 +73,7 @@ func TestARefreshTokenCannotPassForAnAccessToken(t *testing.T) {
 	f := onSQLite(t)
 	pair := f.mint(request(tacc, "portal")).Pair
 	var members map[string]json.RawMessage
-	if err := json.Unmarshal([]byte(authtest.Part(t, pair.Refresh.Value, 1)), &members); err != nil {
-		t.Fatal(err)
-	}
+	f.Must(json.Unmarshal([]byte(authtest.Part(t, pair.Refresh.Value, 1)), &members))
 	for _, name := range []string{
 		"tapis/username", "tapis/account_type", "tapis/target_site", "tapis/client_id", "tapis/grant_type", "aud",
 	} {
@@ -86,9 +82,7 @@ func TestARefreshTokenCannotPassForAnAccessToken(t *testing.T) {
 		}
 	}
 	var nested map[string]json.RawMessage
-	if err := json.Unmarshal(members["tapis/access_token"], &nested); err != nil {
-		t.Fatal(err)
-	}
+	f.Must(json.Unmarshal(members["tapis/access_token"], &nested))
 	if _, ok := nested["exp"]; ok || string(nested["ttl"]) != "14400" {
 		t.Errorf("nested claims: exp %s, ttl %s; want none and 14400", nested["exp"], nested["ttl"])
 	}
@@ -103,9 +97,7 @@ func TestTheHeaderNamesMethodTypeAndKey(t *testing.T) {
 	}
 	for name, raw := range map[string]string{"access": pair.Access.Value, "refresh": pair.Refresh.Value} {
 		var header map[string]string
-		if err := json.Unmarshal([]byte(authtest.Part(t, raw, 0)), &header); err != nil {
-			t.Fatal(err)
-		}
+		f.Must(json.Unmarshal([]byte(authtest.Part(t, raw, 0)), &header))
 		if len(header) != 3 || header["typ"] != "JWT" || header["alg"] != "RS256" || header["kid"] != key.ID {
 			t.Errorf("%s: header %v, want typ JWT, alg RS256, kid %s", name, header, key.ID)
 		}
@@ -125,9 +117,7 @@ func TestExpiryIsInWholeSecondsAndNeverLate(t *testing.T) {
 		var signed struct {
 			Exp json.Number `json:"exp"`
 		}
-		if err := json.Unmarshal([]byte(authtest.Part(t, c.token.Value, 1)), &signed); err != nil {
-			t.Fatal(err)
-		}
+		f.Must(json.Unmarshal([]byte(authtest.Part(t, c.token.Value, 1)), &signed))
 		exp, err := signed.Exp.Int64()
 		if err != nil {
 			t.Fatalf("exp %s is not a whole number", signed.Exp)

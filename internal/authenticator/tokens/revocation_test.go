@@ -26,9 +26,7 @@ func (f *fixture) find(tenant tokens.Tenant, raw string) tokens.Recorded {
 
 func (f *fixture) revoke(tenant tokens.Tenant, raw string) {
 	f.T.Helper()
-	if err := f.Revoke(f.T.Context(), f.find(tenant, raw)); err != nil {
-		f.T.Fatalf("revoke: %v", err)
-	}
+	f.Must(f.Revoke(f.T.Context(), f.find(tenant, raw)))
 }
 
 func (f *fixture) wantRenewal(raw string, want error) {
@@ -91,16 +89,12 @@ func TestUpstreamBugALongLivedTokenBecomesGoodAgain(t *testing.T) {
 		f.revoke(tacc, pair.Refresh.Value)
 		for range 12 {
 			f.Clock.Advance(30 * 24 * time.Hour)
-			if err := f.Sweep(t.Context()); err != nil {
-				t.Fatal(err)
-			}
+			f.sweep()
 			f.wantRenewal(pair.Refresh.Value, authn.ErrRevoked)
 			f.wantRenewal(kept.Refresh.Value, nil)
 		}
 		f.Clock.Advance(30*24*time.Hour + authtest.Retention)
-		if err := f.Sweep(t.Context()); err != nil {
-			t.Fatal(err)
-		}
+		f.sweep()
 		f.wantMarks(0)
 		f.wantRecords(0, 0)
 	})
@@ -125,9 +119,7 @@ func TestRevokingAUserVoidsWhatWasIssuedUntilNow(t *testing.T) {
 		ofClient.Extra = extra(t, `{"tapis/client_id":"portal"}`)
 		other := f.issue(ofClient)
 		f.wantAccess(tacc, before.Access.Value, nil)
-		if err := f.RevokeUser(t.Context(), tacc.ID, "apitest"); err != nil {
-			t.Fatal(err)
-		}
+		f.Must(f.RevokeUser(t.Context(), tacc.ID, "apitest"))
 		f.Clock.Advance(time.Second)
 		f.record(inFlight)
 		after := f.issue(request(tacc, "portal"))
@@ -136,9 +128,7 @@ func TestRevokingAUserVoidsWhatWasIssuedUntilNow(t *testing.T) {
 		f.wantAccess(tacc, other.Access.Value, nil)
 		f.wantAccess(dev, elsewhere.Access.Value, nil)
 
-		if err := f.RevokeIssuedTo(t.Context(), tacc.ID, "portal"); err != nil {
-			t.Fatal(err)
-		}
+		f.Must(f.RevokeIssuedTo(t.Context(), tacc.ID, "portal"))
 		f.Clock.Advance(time.Second)
 		again := f.issue(request(tacc, "portal"))
 		f.wantAccess(tacc, after.Access.Value, authn.ErrRevoked)
@@ -159,9 +149,7 @@ func TestWithdrawnConsentVoidsWhatOneClientHoldsOfOnePerson(t *testing.T) {
 		others := []tokens.Pair{of("apitest", "portal2"), of("bob", "portal"), of("portal/apitest", "portal")}
 		elsewhere := f.issue(request(dev, "portal"))
 		f.wantAccess(tacc, held.Access.Value, nil)
-		if err := f.RevokeUserClient(t.Context(), tacc.ID, "apitest", "portal"); err != nil {
-			t.Fatal(err)
-		}
+		f.Must(f.RevokeUserClient(t.Context(), tacc.ID, "apitest", "portal"))
 		f.Clock.Advance(time.Second)
 		f.record(inFlight)
 		f.wantVoid(tacc, "portal", held, inFlight.Pair)
@@ -175,12 +163,8 @@ func TestWithdrawnConsentVoidsWhatOneClientHoldsOfOnePerson(t *testing.T) {
 func TestALaterMarkNeverMakesAVoidTokenGood(t *testing.T) {
 	each(t, func(t *testing.T, f *fixture) {
 		pair := f.issue(request(tacc, "portal"))
-		if err := f.RevokeClient(t.Context(), tacc.ID, "portal"); err != nil {
-			t.Fatal(err)
-		}
-		if err := f.RevokeIssuedTo(t.Context(), tacc.ID, "portal"); err != nil {
-			t.Fatal(err)
-		}
+		f.Must(f.RevokeClient(t.Context(), tacc.ID, "portal"))
+		f.Must(f.RevokeIssuedTo(t.Context(), tacc.ID, "portal"))
 		f.Clock.Advance(time.Second)
 		after := f.issue(request(tacc, "portal"))
 		f.wantAccess(tacc, pair.Access.Value, authn.ErrRevoked)
@@ -202,9 +186,7 @@ func TestWhatAnotherReplicaRevokesIsVoidWithinTwoSeconds(t *testing.T) {
 		} {
 			pair := f.issue(direct("files"))
 			f.wantAccess(tacc, pair.Access.Value, nil)
-			if err := revoke(f.find(tacc, pair.Access.Value)); err != nil {
-				t.Fatal(err)
-			}
+			f.Must(revoke(f.find(tacc, pair.Access.Value)))
 			f.Clock.Advance(2*time.Second - time.Microsecond)
 			if _, err := f.Access(t.Context(), tacc, pair.Access.Value); !errors.Is(err, authn.ErrRevoked) {
 				t.Errorf("%s: %v", name, err)
@@ -217,9 +199,7 @@ func TestWhatWasSeenAMomentAgoCostsNoLookIntoTheDatabase(t *testing.T) {
 	f := onSQLite(t)
 	pair := f.issue(direct("files"))
 	f.wantAccess(tacc, pair.Access.Value, nil)
-	if err := f.DB.Close(); err != nil {
-		t.Fatal(err)
-	}
+	f.Must(f.DB.Close())
 	f.wantAccess(tacc, pair.Access.Value, nil)
 	// Not longer than a second, and not either when the clock is set back.
 	for _, step := range []time.Duration{time.Second, -2 * time.Second} {
@@ -239,9 +219,7 @@ func TestARevocationIsNeverOutrunByALookUnderWay(t *testing.T) {
 			for range 4 {
 				all.Go(func() { _, _ = f.Access(t.Context(), tacc, pair.Access.Value) })
 			}
-			if err := f.Revoke(t.Context(), found); err != nil {
-				t.Fatal(err)
-			}
+			f.Must(f.Revoke(t.Context(), found))
 			f.wantAccess(tacc, pair.Access.Value, authn.ErrRevoked)
 			all.Wait()
 			f.wantAccess(tacc, pair.Access.Value, authn.ErrRevoked)
@@ -279,9 +257,7 @@ func TestWithoutADatabaseNothingIsRevokedAndThatIsSaid(t *testing.T) {
 	each(t, func(t *testing.T, f *fixture) {
 		pair := f.issue(direct("files"))
 		found := f.find(tacc, pair.Refresh.Value)
-		if err := f.DB.Close(); err != nil {
-			t.Fatal(err)
-		}
+		f.Must(f.DB.Close())
 		_, find := f.Find(t.Context(), tacc, pair.Access.Value)
 		_, renew := f.Renew(t.Context(), tacc, pair.Refresh.Value)
 		for name, err := range map[string]error{

@@ -82,9 +82,7 @@ func TestARequestInFlightGetsNothingUsableFromADeadFamily(t *testing.T) {
 		found := f.present(tacc, "app", second.Refresh.Value)
 		rotation, continuation := f.mint(next(tacc, "app", found)), f.mint(next(tacc, "app", found))
 		f.wantRefresh(tacc, "app", first.Refresh.Value, tokens.ErrReused)
-		if err := errors.Join(f.Rotate(t.Context(), found, rotation), f.Record(t.Context(), continuation)); err != nil {
-			t.Fatal(err)
-		}
+		f.Must(errors.Join(f.Rotate(t.Context(), found, rotation), f.Record(t.Context(), continuation)))
 		f.wantVoid(tacc, "app", rotation.Pair, continuation.Pair)
 	})
 }
@@ -109,9 +107,7 @@ func TestAnotherClientGetsNothingAndHarmsNothing(t *testing.T) {
 func TestATokenWhoseRecordNamesAnotherClientIsGoodForNeither(t *testing.T) {
 	each(t, func(t *testing.T, f *fixture) {
 		pair := f.issue(request(tacc, "app"))
-		if err := f.DB.Conn(t.Context()).Exec(`UPDATE issued_tokens SET client_id = 'thief'`).Error; err != nil {
-			t.Fatal(err)
-		}
+		f.Exec(`UPDATE issued_tokens SET client_id = 'thief'`)
 		f.wantRefresh(tacc, "app", pair.Refresh.Value, tokens.ErrRefused)
 		f.wantRefresh(tacc, "thief", pair.Refresh.Value, tokens.ErrRefused)
 	})
@@ -248,12 +244,8 @@ func TestASealedSuccessorOpensForItsOwnTokenOnly(t *testing.T) {
 		mine, victims := f.issue(request(tacc, "app")), f.issue(request(tacc, "app"))
 		f.rotate(tacc, "app", mine.Refresh.Value)
 		f.rotate(tacc, "app", victims.Refresh.Value)
-		err := f.DB.Conn(t.Context()).Exec(
-			`UPDATE issued_tokens SET successor = (SELECT successor FROM issued_tokens WHERE jti = ?) WHERE jti = ?`,
-			victims.Refresh.ID, mine.Refresh.ID).Error
-		if err != nil {
-			t.Fatal(err)
-		}
+		f.Exec(`UPDATE issued_tokens SET successor = (SELECT successor FROM issued_tokens WHERE jti = ?) WHERE jti = ?`,
+			victims.Refresh.ID, mine.Refresh.ID)
 		if r, err := f.Present(t.Context(), tacc, "app", mine.Refresh.Value); err == nil {
 			t.Errorf("the successor of another token was given: %v", r.Successor)
 		}

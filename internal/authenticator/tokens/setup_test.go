@@ -70,9 +70,7 @@ func (f *fixture) mint(r tokens.Request) *tokens.Issued {
 
 func (f *fixture) record(issued *tokens.Issued) tokens.Pair {
 	f.T.Helper()
-	if err := f.Record(f.T.Context(), issued); err != nil {
-		f.T.Fatalf("record: %v", err)
-	}
+	f.Must(f.Record(f.T.Context(), issued))
 	return issued.Pair
 }
 
@@ -105,9 +103,7 @@ func (f *fixture) rotate(tenant tokens.Tenant, clientID, raw string) tokens.Pair
 	f.T.Helper()
 	r := f.present(tenant, clientID, raw)
 	issued := f.mint(next(tenant, clientID, r))
-	if err := f.Rotate(f.T.Context(), r, issued); err != nil {
-		f.T.Fatalf("rotate: %v", err)
-	}
+	f.Must(f.Rotate(f.T.Context(), r, issued))
 	return issued.Pair
 }
 
@@ -156,9 +152,7 @@ func (f *fixture) want(tenant tokens.Tenant, clientID string, access, refresh er
 // count returns how many rows of a table a condition holds for.
 func (f *fixture) count(table, condition string) (n int64) {
 	f.T.Helper()
-	if err := f.DB.Conn(f.T.Context()).Table(table).Where(condition).Count(&n).Error; err != nil {
-		f.T.Fatal(err)
-	}
+	f.Must(f.DB.Conn(f.T.Context()).Table(table).Where(condition).Count(&n).Error)
 	return n
 }
 

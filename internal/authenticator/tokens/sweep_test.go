@@ -13,9 +13,7 @@ import (
 
 func (f *fixture) sweep() {
 	f.T.Helper()
-	if err := f.Sweep(f.T.Context()); err != nil {
-		f.T.Fatal(err)
-	}
+	f.Must(f.Sweep(f.T.Context()))
 }
 
 func (f *fixture) advanceTo(at time.Time) { f.Clock.Advance(at.Sub(f.Clock.Now())) }
@@ -42,13 +40,10 @@ func TestRecordsGoWhenTheirRetentionIsOver(t *testing.T) {
 
 func TestSweepingGoesOnUntilNothingIsLeftToSweep(t *testing.T) {
 	each(t, func(t *testing.T, f *fixture) {
-		err := f.DB.Conn(t.Context()).Exec(`
+		f.Exec(`
 			INSERT INTO issued_tokens (tenant_id, jti, token_type, username, grant_type, create_time, expiry_time)
 			WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 2500)
-			SELECT 'tacc', 'old ' || i, 'access', 'apitest', 'password', 1, 2 FROM n`).Error
-		if err != nil {
-			t.Fatal(err)
-		}
+			SELECT 'tacc', 'old ' || i, 'access', 'apitest', 'password', 1, 2 FROM n`)
 		pair := f.issue(request(tacc, "portal"))
 		f.sweep()
 		f.wantRecords(1, 1)
@@ -88,9 +83,7 @@ func TestSweepingDoesNotBringARevokedFamilyBack(t *testing.T) {
 		found := f.present(tacc, "app", first.Refresh.Value)
 		order := next(tacc, "app", found)
 		order.RefreshTTL = r.RefreshTTL
-		if err := f.Rotate(t.Context(), found, f.mint(order)); err != nil {
-			t.Fatal(err)
-		}
+		f.Must(f.Rotate(t.Context(), found, f.mint(order)))
 		f.Clock.Advance(tokens.Grace + time.Second)
 		f.wantRefresh(tacc, "app", first.Refresh.Value, tokens.ErrReused)
 		f.sweep()
