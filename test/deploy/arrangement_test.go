@@ -83,7 +83,7 @@ func (a *arrangement) begin(t *testing.T) {
 		"authenticator.yaml": {"http://tenants:5000", "http://" + a.registry},
 		"site.yaml":          {"ldaps://openldap\n", "ldaps://" + host + "\n", "port: 1636\n", "port: " + port + "\n"},
 	} {
-		write(t, filepath.Join(a.config, name), replaced(t, read(t, "deploy/docker/"+name), pairs...))
+		copied(t, filepath.Join(a.config, name), "deploy/docker/"+name, pairs...)
 	}
 }
 
@@ -99,13 +99,15 @@ func (a *arrangement) startPostgres(t *testing.T) {
 	}
 	a.database = address
 	initialize := inNamespace(t, a.secrets, "", filepath.Join(top, "deploy/docker/postgres/init.sh"))
-	initialize.Env = append(os.Environ(), "PGHOST="+address.Hostname(), "PGPORT="+address.Port(), "POSTGRES_USER="+address.User.Username())
+	initialize.Env = append(os.Environ(), "PGHOST="+address.Hostname(), "PGPORT="+address.Port(),
+		"POSTGRES_USER="+address.User.Username())
 	succeed(t, initialize)
 
 	ask := func(user, database string) string {
 		u := *address
 		u.User, u.Path = url.User(user), "/"+database
-		out, err := exec.Command("psql", "--no-psqlrc", "--tuples-only", "--no-align", "--command=SELECT current_user", u.String()).CombinedOutput()
+		args := []string{"--no-psqlrc", "--tuples-only", "--no-align", "--command=SELECT current_user", u.String()}
+		out, err := exec.Command("psql", args...).CombinedOutput()
 		if err != nil {
 			return "refused: " + string(out)
 		}
@@ -113,7 +115,8 @@ func (a *arrangement) startPostgres(t *testing.T) {
 	}
 	for _, service := range []string{"tenants", "authenticator"} {
 		for _, database := range []string{"tenants", "authenticator", "postgres"} {
-			if got := ask(service, database); (got == service) != (service == database) || got != service && !strings.Contains(got, "permission denied for database") {
+			got, denied := ask(service, database), "permission denied for database"
+			if (got == service) != (service == database) || got != service && !strings.Contains(got, denied) {
 				t.Errorf("%s in the database %s: %s", service, database, got)
 			}
 		}
@@ -133,12 +136,13 @@ func (a *arrangement) startDirectory(t *testing.T) {
 	if err := os.Chmod(filepath.Join(dir, "slapd"), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range []string{"start.sh", "slapd.conf", "people.ldif"} {
-		write(t, filepath.Join(dir, name), read(t, "deploy/docker/openldap/"+name))
+	for name, pairs := range map[string][]string{
+		// Its folder is below one that every machine has.
+		"start.sh":   {"ldaps://:1636 ", "ldaps://" + a.directory + " ", "/openldap/", "/run/openldap/"},
+		"slapd.conf": nil, "people.ldif": nil,
+	} {
+		copied(t, filepath.Join(dir, name), "deploy/docker/openldap/"+name, pairs...)
 	}
-	write(t, filepath.Join(dir, "start.sh"), replaced(t, read(t, "deploy/docker/openldap/start.sh"), "ldaps://:1636 ", "ldaps://"+a.directory+" "))
-	// Its folder is below one that every machine has.
-	write(t, filepath.Join(dir, "start.sh"), replaced(t, read(t, filepath.Join(dir, "start.sh")), "/openldap/", "/run/openldap/"))
 	cmd := inNamespace(t, a.secrets, `
 mkdir /run/openldap
 cp "$OPENLDAP"/* /run/openldap
@@ -162,14 +166,11 @@ func (a *arrangement) jail(t testing.TB, service string) *jail {
 		j.add(t, mount{filepath.Join(a.secrets, secret.Source), "/run/secrets/" + secret.Source, false})
 	}
 	for _, c := range s.Configs {
-		source := a.project.Configs[c.Source].File
-		switch {
-		case filepath.Ext(source) != ".pem":
-			source = filepath.Join(a.config, filepath.Base(source))
-		default:
-			source = filepath.Join(a.secrets, filepath.Base(source))
+		source, from := a.project.Configs[c.Source].File, a.config
+		if filepath.Ext(source) == ".pem" {
+			from = a.secrets
 		}
-		j.add(t, mount{source, c.Target, false})
+		j.add(t, mount{filepath.Join(from, filepath.Base(source)), c.Target, false})
 	}
 	if ours[service] == "tenants" {
 		j.env = append(j.env, "GATEHOUSE_LISTEN="+a.registry)
@@ -218,7 +219,8 @@ func TestTheDocumentedCommandsLeadToALogin(t *testing.T) {
 			password = strings.TrimSpace(read(t, filepath.Join(a.secrets, "ldap-people-password")))
 			login = func(password string) (int, string) {
 				form := url.Values{"grant_type": {"password"}, "username": {"testuser1"}, "password": {password}}
-				resp, body := do(t, "POST", nginx.url+"/v3/oauth2/tokens", form.Encode(), "Host", "dev.localhost:8080", "Content-Type", "application/x-www-form-urlencoded")
+				resp, body := do(t, "POST", nginx.url+"/v3/oauth2/tokens", form.Encode(), "Host", "dev.localhost:8080",
+					"Content-Type", "application/x-www-form-urlencoded")
 				return resp.StatusCode, body
 			}
 			// The authenticator asks the registry every few seconds: dev is new to it.
@@ -239,7 +241,8 @@ func TestTheDocumentedCommandsLeadToALogin(t *testing.T) {
 	if resp.StatusCode != http.StatusOK || !strings.Contains(body, "testuser1") {
 		t.Errorf("the token's owner: %s, %s", resp.Status, body)
 	}
-	if resp, body := do(t, "GET", nginx.url+"/v3/tenants", ""); resp.StatusCode != http.StatusOK || !strings.Contains(body, `"dev"`) || !strings.Contains(body, `"admin"`) {
+	resp, body = do(t, "GET", nginx.url+"/v3/tenants", "")
+	if resp.StatusCode != http.StatusOK || !strings.Contains(body, `"dev"`) || !strings.Contains(body, `"admin"`) {
 		t.Errorf("the tenants: %s, %s", resp.Status, body)
 	}
 	a.writes(t, nginx.url)
@@ -281,9 +284,13 @@ func secretValues(t testing.TB, dir string) map[string]string {
 func (a *arrangement) writes(t *testing.T, site string) {
 	t.Helper()
 	password := strings.TrimSpace(read(t, filepath.Join(a.secrets, "tenants-service-password")))
-	resp, body := do(t, "POST", site+"/v3/tokens", `{"account_type": "service", "token_tenant_id": "admin", "token_username": "tenants", "target_site_id": "main"}`,
-		"Content-Type", "application/json", "Authorization", "Basic "+base64.StdEncoding.EncodeToString([]byte("tenants:"+password)),
-		"X-Tapis-Tenant", "admin", "X-Tapis-User", "tenants")
+	send := func(path, body string, headers ...string) (*http.Response, string) {
+		headers = append(headers, "Content-Type", "application/json", "X-Tapis-Tenant", "admin", "X-Tapis-User", "tenants")
+		return do(t, "POST", site+path, body, headers...)
+	}
+	resp, body := send("/v3/tokens",
+		`{"account_type": "service", "token_tenant_id": "admin", "token_username": "tenants", "target_site_id": "main"}`,
+		"Authorization", "Basic "+base64.StdEncoding.EncodeToString([]byte("tenants:"+password)))
 	var issued struct {
 		Result struct {
 			Access struct {
@@ -294,8 +301,8 @@ func (a *arrangement) writes(t *testing.T, site string) {
 	if err := json.Unmarshal([]byte(body), &issued); err != nil || issued.Result.Access.Token == "" {
 		t.Fatalf("no service token: %s, %v", resp.Status, err)
 	}
-	resp, body = do(t, "POST", site+"/v3/tenants/owners", `{"email": "new@example.org", "name": "New", "institution": "Example"}`,
-		"Content-Type", "application/json", "X-Tapis-Token", issued.Result.Access.Token, "X-Tapis-Tenant", "admin", "X-Tapis-User", "tenants")
+	resp, body = send("/v3/tenants/owners", `{"email": "new@example.org", "name": "New", "institution": "Example"}`,
+		"X-Tapis-Token", issued.Result.Access.Token)
 	if resp.StatusCode != http.StatusCreated {
 		t.Errorf("an owner is not made: %s, %s", resp.Status, body)
 	}

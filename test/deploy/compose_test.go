@@ -35,7 +35,8 @@ func composed(t testing.TB) *types.Project {
 
 // ours are the services that run our programs, and which.
 var ours = map[string]string{
-	"tenants": "tenants", "tenants-migrations": "tenants", "authenticator": "authenticator", "authenticator-migrations": "authenticator",
+	"tenants": "tenants", "tenants-migrations": "tenants",
+	"authenticator": "authenticator", "authenticator-migrations": "authenticator",
 }
 
 func TestComposeStartsTheWholeArrangement(t *testing.T) {
@@ -66,8 +67,9 @@ func TestComposeStartsTheWholeArrangement(t *testing.T) {
 func TestComposeServicesHaveNoRights(t *testing.T) {
 	project := composed(t)
 	for name, s := range project.Services {
-		if !s.ReadOnly || !slices.Equal(s.CapDrop, []string{"ALL"}) || len(s.CapAdd) > 0 || !slices.Contains(s.SecurityOpt, "no-new-privileges:true") || s.Privileged ||
-			s.NetworkMode != "" || s.Pid != "" || s.Ipc != "" || len(s.Devices) > 0 {
+		if !s.ReadOnly || !slices.Equal(s.CapDrop, []string{"ALL"}) || len(s.CapAdd) > 0 || s.Privileged ||
+			!slices.Contains(s.SecurityOpt, "no-new-privileges:true") || s.NetworkMode != "" || s.Pid != "" ||
+			s.Ipc != "" || len(s.Devices) > 0 {
 			t.Errorf("%s may do more than it must", name)
 		}
 		if user, _, _ := strings.Cut(s.User, ":"); user == "" || user == "root" || user == "0" {
@@ -139,7 +141,8 @@ func TestTheProgramsBelieveNginxAlone(t *testing.T) {
 			Listen  string
 			Proxies []string `json:"trusted_proxies"`
 		}
-		if err := yaml.Unmarshal([]byte(read(t, file)), &settings); err != nil || settings.Listen != ":5000" || !slices.Equal(settings.Proxies, []string{address}) {
+		err := yaml.Unmarshal([]byte(read(t, file)), &settings)
+		if err != nil || settings.Listen != ":5000" || !slices.Equal(settings.Proxies, []string{address}) {
 			t.Errorf("%s: %v (%v), nginx is %s", file, settings, err, address)
 		}
 	}
@@ -220,7 +223,8 @@ func TestTheSecretsAreMadeOnce(t *testing.T) {
 		}
 	}
 	for _, service := range []string{"tenants", "authenticator"} {
-		want := "postgres://" + service + ":" + strings.TrimSpace(made[service+"-database-password"]) + "@postgres:5432/" + service + "?sslmode=disable\n"
+		password := strings.TrimSpace(made[service+"-database-password"])
+		want := "postgres://" + service + ":" + password + "@postgres:5432/" + service + "?sslmode=disable\n"
 		if made[service+"-database-url"] != want {
 			t.Errorf("the URL of %s's database has not its password", service)
 		}

@@ -168,8 +168,9 @@ func TestEachProgramRunsInAnEmptyRootWithoutRights(t *testing.T) {
 	key := filepath.Join(tempDir(t), "master-key")
 	write(t, key, succeed(t, exec.Command("openssl", "rand", "-hex", "32")))
 	authenticator.add(t, mount{key, "/run/secrets/master-key", false})
-	authenticator.env = append(authenticator.env, "GATEHOUSE_DATABASE_URL=sqlite:/data/authenticator.db", "GATEHOUSE_LISTEN="+freeAddr(t),
-		"GATEHOUSE_MASTER_KEY_FILE=/run/secrets/master-key", "GATEHOUSE_SITE_ID=main", "GATEHOUSE_REGISTRY_URL=http://"+registry)
+	authenticator.env = append(authenticator.env, "GATEHOUSE_DATABASE_URL=sqlite:/data/authenticator.db",
+		"GATEHOUSE_LISTEN="+freeAddr(t), "GATEHOUSE_MASTER_KEY_FILE=/run/secrets/master-key", "GATEHOUSE_SITE_ID=main",
+		"GATEHOUSE_REGISTRY_URL=http://"+registry)
 
 	for _, j := range []*jail{tenants, authenticator} {
 		if err := j.health(t, nil); err == nil {
@@ -188,18 +189,15 @@ func TestEachProgramRunsInAnEmptyRootWithoutRights(t *testing.T) {
 	for i, j := range []*jail{authenticator, tenants} {
 		await(t, running[i], j.program+" is healthy", func() bool { return j.health(t, nil) == nil })
 		status := read(t, fmt.Sprintf("/proc/%d/status", running[i].cmd.Process.Pid))
-		for _, line := range []string{"Uid:\t65532\t65532\t65532\t65532\n", "Gid:\t65532\t65532\t65532\t65532\n", "CapPrm:\t0000000000000000\n", "NoNewPrivs:\t1\n"} {
+		for _, line := range []string{
+			"Uid:\t65532\t65532\t65532\t65532\n", "Gid:\t65532\t65532\t65532\t65532\n", "CapPrm:\t0000000000000000\n", "NoNewPrivs:\t1\n",
+		} {
 			if !strings.Contains(status, line) {
 				t.Errorf("%s does not run with %q:\n%s", j.program, line, status)
 			}
 		}
 	}
-	resp, err := http.Get("http://" + registry + "/v3/tenants")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer resp.Body.Close()
-	if resp.StatusCode != http.StatusOK {
+	if resp, _ := do(t, "GET", "http://"+registry+"/v3/tenants", ""); resp.StatusCode != http.StatusOK {
 		t.Errorf("the registry answers %s", resp.Status)
 	}
 	for _, p := range running {

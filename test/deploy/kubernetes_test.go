@@ -1,8 +1,10 @@
 package deploy
 
 import (
+	"maps"
 	"net/netip"
 	"path"
+	"reflect"
 	"slices"
 	"strings"
 	"sync"
@@ -15,6 +17,7 @@ import (
 	policyv1 "k8s.io/api/policy/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/util/intstr"
 	"sigs.k8s.io/kustomize/api/krusty"
 	"sigs.k8s.io/kustomize/kyaml/filesys"
 	"sigs.k8s.io/yaml"
@@ -33,20 +36,6 @@ type manifests struct {
 	namespaces  map[string]bool
 }
 
-func newManifests() *manifests {
-	return &manifests{
-		map[string]*appsv1.Deployment{},
-		map[string]*batchv1.Job{},
-		map[string]*corev1.Service{},
-		map[string]*corev1.ConfigMap{},
-		map[string]*corev1.Secret{},
-		map[string]*networkingv1.Ingress{},
-		map[string]*networkingv1.NetworkPolicy{},
-		map[string]*policyv1.PodDisruptionBudget{},
-		map[string]bool{},
-	}
-}
-
 // add decodes an object strictly into the type that the API server has for it.
 func (m *manifests) add(t testing.TB, text []byte) {
 	t.Helper()
@@ -54,39 +43,45 @@ func (m *manifests) add(t testing.TB, text []byte) {
 	if err := yaml.Unmarshal(text, &head); err != nil {
 		t.Fatal(err)
 	}
+	if m.namespaces == nil {
+		m.namespaces = map[string]bool{}
+	}
 	m.namespaces[head.Namespace] = true
 	switch kind := head.APIVersion + " " + head.Kind; kind {
 	case "apps/v1 Deployment":
-		keep(t, m.deployments, head.Name, text)
+		keep(t, &m.deployments, head.Name, text)
 	case "batch/v1 Job":
-		keep(t, m.jobs, head.Name, text)
+		keep(t, &m.jobs, head.Name, text)
 	case "v1 Service":
-		keep(t, m.services, head.Name, text)
+		keep(t, &m.services, head.Name, text)
 	case "v1 ConfigMap":
-		keep(t, m.configs, head.Name, text)
+		keep(t, &m.configs, head.Name, text)
 	case "v1 Secret":
-		keep(t, m.secrets, head.Name, text)
+		keep(t, &m.secrets, head.Name, text)
 	case "networking.k8s.io/v1 Ingress":
-		keep(t, m.ingresses, head.Name, text)
+		keep(t, &m.ingresses, head.Name, text)
 	case "networking.k8s.io/v1 NetworkPolicy":
-		keep(t, m.policies, head.Name, text)
+		keep(t, &m.policies, head.Name, text)
 	case "policy/v1 PodDisruptionBudget":
-		keep(t, m.budgets, head.Name, text)
+		keep(t, &m.budgets, head.Name, text)
 	default:
 		t.Errorf("%s %s: nothing here holds this kind", kind, head.Name)
 	}
 }
 
-func keep[T any](t testing.TB, all map[string]*T, name string, text []byte) {
+func keep[T any](t testing.TB, all *map[string]*T, name string, text []byte) {
 	t.Helper()
 	object := new(T)
 	if err := yaml.UnmarshalStrict(text, object); err != nil {
 		t.Errorf("%T %s: %v", object, name, err)
 	}
-	if all[name] != nil {
+	if *all == nil {
+		*all = map[string]*T{}
+	}
+	if (*all)[name] != nil {
 		t.Errorf("there are two %T %s", object, name)
 	}
-	all[name] = object
+	(*all)[name] = object
 }
 
 // kustomized returns the objects of base and example.
@@ -95,12 +90,13 @@ func kustomized(t *testing.T, each func(t *testing.T, m *manifests)) {
 		t.Run(folder, func(t *testing.T) {
 			// kustomize has one cache of schemas for all.
 			kustomizing.Lock()
-			made, err := krusty.MakeKustomizer(krusty.MakeDefaultOptions()).Run(filesys.MakeFsOnDisk(), path.Join(top, "deploy/k8s", folder))
+			kustomizer := krusty.MakeKustomizer(krusty.MakeDefaultOptions())
+			made, err := kustomizer.Run(filesys.MakeFsOnDisk(), path.Join(top, "deploy/k8s", folder))
 			kustomizing.Unlock()
 			if err != nil {
 				t.Fatal(err)
 			}
-			m := newManifests()
+			m := &manifests{}
 			for _, resource := range made.Resources() {
 				text, err := resource.AsYAML()
 				if err != nil {
@@ -130,7 +126,7 @@ func (m *manifests) pods() map[string]corev1.PodTemplateSpec {
 // exampleSecrets are the Secrets that the operator is told to make.
 func exampleSecrets(t testing.TB) map[string]*corev1.Secret {
 	t.Helper()
-	m := newManifests()
+	m := &manifests{}
 	for _, text := range strings.Split(read(t, "deploy/k8s/base/secrets.example.yaml"), "\n---\n") {
 		m.add(t, []byte(text))
 	}
@@ -138,12 +134,7 @@ func exampleSecrets(t testing.TB) map[string]*corev1.Secret {
 }
 
 func keysOf[V any](all map[string]V) []string {
-	var names []string
-	for name := range all {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	return names
+	return slices.Sorted(maps.Keys(all))
 }
 
 func TestKubernetesGetsTheObjectsThatTapisKnows(t *testing.T) {
@@ -233,6 +224,18 @@ func TestSelectorsFindTheirPods(t *testing.T) {
 	})
 }
 
+// What pods and their containers may do: nothing.
+var (
+	ordinaryPod = &corev1.PodSecurityContext{
+		RunAsNonRoot: new(true), RunAsUser: new(int64(65532)), RunAsGroup: new(int64(65532)), FSGroup: new(int64(65532)),
+		SeccompProfile: &corev1.SeccompProfile{Type: corev1.SeccompProfileTypeRuntimeDefault},
+	}
+	ordinaryContainer = &corev1.SecurityContext{
+		AllowPrivilegeEscalation: new(false), ReadOnlyRootFilesystem: new(true),
+		Capabilities: &corev1.Capabilities{Drop: []corev1.Capability{"ALL"}},
+	}
+)
+
 func TestPodsHaveNoRightsAndBoundedMeans(t *testing.T) {
 	kustomized(t, func(t *testing.T, m *manifests) {
 		for name, template := range m.pods() {
@@ -243,20 +246,16 @@ func TestPodsHaveNoRightsAndBoundedMeans(t *testing.T) {
 			if pod.EnableServiceLinks == nil || *pod.EnableServiceLinks {
 				t.Errorf("%s gets variables of other services", name)
 			}
-			s := pod.SecurityContext
-			if s == nil || s.RunAsNonRoot == nil || !*s.RunAsNonRoot || s.RunAsUser == nil || *s.RunAsUser != 65532 ||
-				s.FSGroup == nil || *s.FSGroup != 65532 || s.SeccompProfile == nil || s.SeccompProfile.Type != corev1.SeccompProfileTypeRuntimeDefault {
-				t.Errorf("%s has the security context %v", name, s)
+			if !reflect.DeepEqual(pod.SecurityContext, ordinaryPod) {
+				t.Errorf("%s has the security context %v", name, pod.SecurityContext)
 			}
-			if len(pod.InitContainers)+len(pod.EphemeralContainers) > 0 || len(pod.Containers) != 1 || pod.HostNetwork || pod.HostPID || pod.HostIPC {
+			if len(pod.InitContainers)+len(pod.EphemeralContainers) > 0 || len(pod.Containers) != 1 || pod.HostNetwork ||
+				pod.HostPID || pod.HostIPC {
 				t.Errorf("%s has more than its one container", name)
 			}
 			for _, c := range pod.Containers {
-				s := c.SecurityContext
-				if s == nil || s.AllowPrivilegeEscalation == nil || *s.AllowPrivilegeEscalation || s.ReadOnlyRootFilesystem == nil || !*s.ReadOnlyRootFilesystem ||
-					s.Capabilities == nil || !slices.Equal(s.Capabilities.Drop, []corev1.Capability{"ALL"}) || len(s.Capabilities.Add) > 0 ||
-					s.Privileged != nil || s.RunAsUser != nil || s.RunAsNonRoot != nil {
-					t.Errorf("%s: %s has the security context %v", name, c.Name, s)
+				if !reflect.DeepEqual(c.SecurityContext, ordinaryContainer) {
+					t.Errorf("%s: %s has the security context %v", name, c.Name, c.SecurityContext)
 				}
 				if c.Resources.Requests.Cpu().IsZero() || c.Resources.Requests.Memory().IsZero() || c.Resources.Limits.Memory().IsZero() {
 					t.Errorf("%s: %s has the resources %v", name, c.Name, c.Resources)
@@ -278,7 +277,8 @@ func TestAReplacementCostsNoRequest(t *testing.T) {
 	kustomized(t, func(t *testing.T, m *manifests) {
 		for name, d := range m.deployments {
 			rolling := d.Spec.Strategy.RollingUpdate
-			if *d.Spec.Replicas < 2 || d.Spec.Strategy.Type != appsv1.RollingUpdateDeploymentStrategyType || rolling.MaxUnavailable.IntValue() != 0 {
+			if *d.Spec.Replicas < 2 || d.Spec.Strategy.Type != appsv1.RollingUpdateDeploymentStrategyType ||
+				rolling.MaxUnavailable.IntValue() != 0 {
 				t.Errorf("%s is replaced with %d replicas by %v", name, *d.Spec.Replicas, d.Spec.Strategy)
 			}
 			c := d.Spec.Template.Spec.Containers[0]
@@ -308,7 +308,8 @@ func TestProbesAndPortsMeetTheServers(t *testing.T) {
 				Metrics struct{ Listen string }
 			}
 			file := m.mounted(t, d.Spec.Template.Spec)[envOf(c)["GATEHOUSE_CONFIG"]]
-			if err := yaml.Unmarshal([]byte(file), &settings); err != nil || settings.Listen != ":5000" || settings.Metrics.Listen != ":9090" {
+			err := yaml.Unmarshal([]byte(file), &settings)
+			if err != nil || settings.Listen != ":5000" || settings.Metrics.Listen != ":9090" {
 				t.Errorf("%s listens on %q and %q (%v)", name, settings.Listen, settings.Metrics.Listen, err)
 			}
 			ports := map[string]int32{}
@@ -319,7 +320,8 @@ func TestProbesAndPortsMeetTheServers(t *testing.T) {
 				t.Errorf("%s has the ports %v", name, ports)
 			}
 			for kind, probe := range map[string]*corev1.Probe{"/healthz": c.LivenessProbe, "/readyz": c.ReadinessProbe} {
-				if probe == nil || probe.HTTPGet == nil || probe.HTTPGet.Path != kind || probe.HTTPGet.Port.StrVal != "http" || probe.HTTPGet.Scheme != "" {
+				want := corev1.HTTPGetAction{Path: kind, Port: intstr.FromString("http")}
+				if probe == nil || probe.HTTPGet == nil || !reflect.DeepEqual(*probe.HTTPGet, want) {
 					t.Errorf("%s: the probe for %s is %v", name, kind, probe)
 				}
 			}
@@ -329,7 +331,8 @@ func TestProbesAndPortsMeetTheServers(t *testing.T) {
 			}
 		}
 		for name, s := range m.services {
-			if len(s.Spec.Ports) != 1 || s.Spec.Ports[0].Name != "http" || s.Spec.Ports[0].Port != 5000 || s.Spec.Ports[0].TargetPort.StrVal != "http" {
+			want := corev1.ServicePort{Name: "http", Port: 5000, TargetPort: intstr.FromString("http")}
+			if len(s.Spec.Ports) != 1 || s.Spec.Ports[0] != want {
 				t.Errorf("Service %s: %v", name, s.Spec.Ports)
 			}
 		}
@@ -345,18 +348,14 @@ func TestTheIngressRoutesByPath(t *testing.T) {
 		got := map[string]string{}
 		for _, p := range ingress.Spec.Rules[0].HTTP.Paths {
 			backend := p.Backend.Service
-			if s := m.services[backend.Name]; s == nil || s.Spec.Ports[0].Name != backend.Port.Name || *p.PathType != networkingv1.PathTypePrefix {
+			s := m.services[backend.Name]
+			if s == nil || s.Spec.Ports[0].Name != backend.Port.Name || *p.PathType != networkingv1.PathTypePrefix {
 				t.Errorf("%s goes to %v", p.Path, backend)
 			}
 			got[p.Path] = strings.TrimSuffix(backend.Name, "-api")
 		}
-		if len(got) != len(routes) {
+		if !maps.Equal(got, routes) {
 			t.Errorf("the paths are %v, want %v", got, routes)
-		}
-		for prefix, program := range routes {
-			if got[prefix] != program {
-				t.Errorf("%s goes to %q, want %s", prefix, got[prefix], program)
-			}
 		}
 	})
 }

@@ -29,7 +29,8 @@ const drain = 17 * time.Second
 // routes are the prefixes of paths and the program that serves each.
 var routes = map[string]string{
 	"/v3/tenants": "tenants", "/v3/sites": "tenants",
-	"/v3/oauth2": "authenticator", "/v3/tokens": "authenticator", "/v3/security": "authenticator", "/v3/site-router": "authenticator",
+	"/v3/oauth2": "authenticator", "/v3/tokens": "authenticator", "/v3/security": "authenticator",
+	"/v3/site-router": "authenticator",
 	"/.well-known/oauth-authorization-server/v3/oauth2": "authenticator",
 }
 
@@ -105,6 +106,13 @@ func replaced(t testing.TB, text string, pairs ...string) string {
 		}
 	}
 	return strings.NewReplacer(pairs...).Replace(text)
+}
+
+// copied writes a file that is made of another one with every old in it
+// replaced.
+func copied(t testing.TB, to, from string, pairs ...string) {
+	t.Helper()
+	write(t, to, replaced(t, read(t, from), pairs...))
 }
 
 // succeed runs a command to its end and returns what it prints.

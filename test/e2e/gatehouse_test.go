@@ -332,12 +332,6 @@ func (g *gatehouse) client(t *testing.T, owner, key string) client {
 	return got
 }
 
-// in adds the client's credentials to the body of a token request.
-func (c client) in(request map[string]string) map[string]string {
-	request["client_id"], request["client_key"] = c.ID, c.Key
-	return request
-}
-
 // username is whom the userinfo endpoint takes the bearer of a token for.
 func (g *gatehouse) username(t *testing.T, token string) string {
 	t.Helper()

@@ -7,12 +7,23 @@ import (
 
 func TestTheVerdictFollowsTheEvents(t *testing.T) {
 	const (
-		passed  = `{"Action":"pass","Package":"p","Test":"TestA"}` + "\n" + `{"Action":"output","Package":"p","Output":"ok  \tp\t0.1s\n"}` + "\n" + `{"Action":"pass","Package":"p"}` + "\n"
+		passed = `{"Action":"pass","Package":"p","Test":"TestA"}
+{"Action":"output","Package":"p","Output":"ok  \tp\t0.1s\n"}
+{"Action":"pass","Package":"p"}
+`
 		skipped = `{"Action":"skip","Package":"p","Test":"TestB/postgres"}` + "\n"
 		noTests = `{"Action":"skip","Package":"q"}` + "\n"
-		failed  = `{"Action":"output","Package":"p","Test":"TestC","Output":"    c_test.go:1: wrong\n"}` + "\n" + `{"Action":"fail","Package":"p","Test":"TestC"}` + "\n" + `{"Action":"fail","Package":"p"}` + "\n"
-		panics  = `{"Action":"output","Package":"p","Test":"TestD","Output":"panic: boom\n"}` + "\n" + `{"Action":"output","Package":"p","Output":"FAIL\tp\t0.1s\n"}` + "\n" + `{"Action":"fail","Package":"p"}` + "\n"
-		broken  = `{"ImportPath":"p","Action":"build-output","Output":"a.go:1: syntax error\n"}` + "\n" + `{"Action":"fail","Package":"p","FailedBuild":"p"}` + "\n"
+		failed  = `{"Action":"output","Package":"p","Test":"TestC","Output":"    c_test.go:1: wrong\n"}
+{"Action":"fail","Package":"p","Test":"TestC"}
+{"Action":"fail","Package":"p"}
+`
+		panics = `{"Action":"output","Package":"p","Test":"TestD","Output":"panic: boom\n"}
+{"Action":"output","Package":"p","Output":"FAIL\tp\t0.1s\n"}
+{"Action":"fail","Package":"p"}
+`
+		broken = `{"ImportPath":"p","Action":"build-output","Output":"a.go:1: syntax error\n"}
+{"Action":"fail","Package":"p","FailedBuild":"p"}
+`
 		chatter = "go: downloading something\n"
 	)
 	for name, test := range map[string]struct {
@@ -22,8 +33,8 @@ func TestTheVerdictFollowsTheEvents(t *testing.T) {
 		shows  []string
 	}{
 		"all pass":              {passed + noTests, true, true, []string{"ok  \tp\t0.1s", "1 passed, 0 failed, 0 skipped"}},
-		"a skip outside CI":     {passed + skipped, false, true, []string{"skipped: p TestB/postgres", "1 passed, 0 failed, 1 skipped"}},
-		"a skip in CI":          {passed + skipped, true, false, []string{"skipped: p TestB/postgres", "a skipped test is a failure"}},
+		"a skip outside CI":     {passed + skipped, false, true, []string{"skipped: p TestB/postgres", "0 failed, 1 skipped"}},
+		"a skip in CI":          {passed + skipped, true, false, []string{"skipped: p TestB/postgres", "skipped test is a failure"}},
 		"a failure":             {passed + failed, false, false, []string{"c_test.go:1: wrong", "failed: p", "1 passed, 1 failed"}},
 		"a panic":               {passed + panics, false, false, []string{"panic: boom", "FAIL\tp\t0.1s"}},
 		"a build failure":       {passed + broken, false, false, []string{"a.go:1: syntax error", "failed: p"}},
