@@ -69,10 +69,13 @@ func TestTheSecurityDocumentHasTheOperationsThatSDKsKnow(t *testing.T) {
 		"POST /v3/security/role": "createRole", "GET /v3/security/role": "getRoleNames",
 		"GET /v3/security/role/{roleName}": "getRoleByName", "DELETE /v3/security/role/{roleName}": "deleteRoleByName",
 		"POST " + vault + "validateServicePassword/{secretName}": "validateServicePassword",
-		"GET " + vault + "{secretType}/{secretName}":             "readSecret", "POST " + vault + "{secretType}/{secretName}": "writeSecret",
-		"GET " + vault + "read/meta/{secretType}/{secretName}": "readSecretMeta", "GET " + vault + "list/meta/{secretType}": "listSecretMeta",
-		"POST " + vault + "delete/{secretType}/{secretName}": "deleteSecret", "POST " + vault + "destroy/{secretType}/{secretName}": "destroySecret",
-		"GET /v3/security/readycheck": "readycheck", "GET /v3/security/healthcheck": "checkHealth",
+		"GET " + vault + "{secretType}/{secretName}":             "readSecret",
+		"POST " + vault + "{secretType}/{secretName}":            "writeSecret",
+		"GET " + vault + "read/meta/{secretType}/{secretName}":   "readSecretMeta",
+		"GET " + vault + "list/meta/{secretType}":                "listSecretMeta",
+		"POST " + vault + "delete/{secretType}/{secretName}":     "deleteSecret",
+		"POST " + vault + "destroy/{secretType}/{secretName}":    "destroySecret",
+		"GET /v3/security/readycheck":                            "readycheck", "GET /v3/security/healthcheck": "checkHealth",
 	} {
 		method, path, _ := strings.Cut(path, " ")
 		operation := spec.Paths.Value(path).GetOperation(method)
