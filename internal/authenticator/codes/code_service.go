@@ -117,15 +117,10 @@ func (s *Service) Redeem(ctx context.Context, tenantID, clientID, code string) (
 	return Redemption{}, ErrReused
 }
 
-// Withdraw voids the codes of a person that no client has redeemed yet,
-// those of one client.
-func (s *Service) Withdraw(ctx context.Context, tenantID, username, clientID string) error {
-	return apierr.DatabaseAway(s.store.withdraw(ctx, tenantID, username, clientID, false))
-}
-
-// WithdrawAll is Withdraw for every client.
-func (s *Service) WithdrawAll(ctx context.Context, tenantID, username string) error {
-	return apierr.DatabaseAway(s.store.withdraw(ctx, tenantID, username, "", true))
+// Withdraw voids the codes of a person that no client has redeemed yet, those
+// of some clients or, where none is named, of all.
+func (s *Service) Withdraw(ctx context.Context, tenantID, username string, clientIDs ...string) error {
+	return apierr.DatabaseAway(s.store.withdraw(ctx, tenantID, username, clientIDs))
 }
 
 // Sweep deletes codes that nobody will ask about again. It is called from

@@ -61,11 +61,14 @@ func (s store) find(ctx context.Context, tenantID, codeHash string) (r row, foun
 	return r, found, err
 }
 
-// withdraw deletes what a person approved for one client, or all, that was not
-// redeemed.
-func (s store) withdraw(ctx context.Context, tenantID, username, clientID string, all bool) error {
-	return database.Done("withdraw authorization codes", s.db.Conn(ctx).Delete(&row{},
-		"tenant_id = ? AND username = ? AND consume_time = 0 AND (client_id = ? OR ?)", tenantID, username, clientID, all))
+// withdraw deletes what a person approved for some clients, or all where none
+// is named, that was not redeemed.
+func (s store) withdraw(ctx context.Context, tenantID, username string, clientIDs []string) error {
+	open := s.db.Conn(ctx).Where("tenant_id = ? AND username = ? AND consume_time = 0", tenantID, username)
+	if len(clientIDs) > 0 {
+		open = open.Where("client_id IN ?", clientIDs)
+	}
+	return database.Done("withdraw authorization codes", open.Delete(&row{}))
 }
 
 func (s store) sweep(ctx context.Context, before database.Micros) error {

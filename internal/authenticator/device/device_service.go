@@ -191,15 +191,10 @@ func step(done bool, err error) error {
 	return apierr.DatabaseAway(err)
 }
 
-// Withdraw denies one client what a person approved for it and it has not
-// fetched yet.
-func (s *Service) Withdraw(ctx context.Context, tenantID, username, clientID string) error {
-	return apierr.DatabaseAway(s.store.withdraw(ctx, tenantID, username, clientID, false))
-}
-
-// WithdrawAll is Withdraw for every client.
-func (s *Service) WithdrawAll(ctx context.Context, tenantID, username string) error {
-	return apierr.DatabaseAway(s.store.withdraw(ctx, tenantID, username, "", true))
+// Withdraw denies some clients, or all where none is named, what a person
+// approved for them and they have not fetched yet.
+func (s *Service) Withdraw(ctx context.Context, tenantID, username string, clientIDs ...string) error {
+	return apierr.DatabaseAway(s.store.withdraw(ctx, tenantID, username, clientIDs))
 }
 
 // slack is how much earlier than agreed a poll may come, because networks

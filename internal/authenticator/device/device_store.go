@@ -86,13 +86,15 @@ func (s store) deny(ctx context.Context, tenantID, id, username string, now data
 	return s.step(ctx, columns{"status": Denied}, entered, tenantID, id, now, username)
 }
 
-// withdraw denies what a person entered or approved for one client, or all,
-// that was not consumed.
-func (s store) withdraw(ctx context.Context, tenantID, username, clientID string, all bool) error {
-	_, err := s.step(ctx, columns{"status": Denied},
-		"tenant_id = ? AND username = ? AND status IN ? AND (client_id = ? OR ?)",
-		tenantID, username, []string{Entered, Approved}, clientID, all)
-	return err
+// withdraw denies what a person entered or approved for some clients, or all
+// where none is named, that was not consumed.
+func (s store) withdraw(ctx context.Context, tenantID, username string, clientIDs []string) error {
+	open := s.db.Conn(ctx).Model(&row{}).
+		Where("tenant_id = ? AND username = ? AND status IN ?", tenantID, username, []string{Entered, Approved})
+	if len(clientIDs) > 0 {
+		open = open.Where("client_id IN ?", clientIDs)
+	}
+	return database.Done("withdraw device codes", open.Update("status", Denied))
 }
 
 // consume ends an approved code of the client; false when there is none, or

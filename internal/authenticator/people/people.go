@@ -189,7 +189,7 @@ func (s *Service) Admit(ctx context.Context, tenant registryclient.Tenant, setti
 
 func checkFactor(settings tenantconfig.Settings, l Login) error {
 	switch {
-	case !settings.MFA(), slices.Contains(l.AMR, AMRMultiFactor):
+	case !settings.MFA, slices.Contains(l.AMR, AMRMultiFactor):
 		return nil
 	case l.GrantType == oauth2.Password && !settings.PasswordNeedsMFA():
 		return nil

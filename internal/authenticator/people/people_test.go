@@ -58,7 +58,7 @@ func TestOnlyWhoIsStillThereIsAdmitted(t *testing.T) {
 func TestTheSecondFactorIsAskedOfAllButPermittedPasswordGrants(t *testing.T) {
 	f := newFixture(t)
 	off, on, passwords := tenantconfig.Defaults(), tenantconfig.Defaults(), tenantconfig.Defaults()
-	on.HasMFA, passwords.HasMFA, passwords.PasswordWithoutMFA = true, true, true
+	on.MFA, passwords.MFA, passwords.PasswordWithoutMFA = true, true, true
 	weak := []string{people.AMRPassword}
 	for name, test := range map[string]struct {
 		settings tenantconfig.Settings

@@ -103,7 +103,7 @@ func (v Values) settings() (Settings, error) {
 	if err := json.Unmarshal(v.MFA, &mfa); err != nil {
 		return Settings{}, fmt.Errorf("mfa_config: %w", err)
 	}
-	s.HasMFA = len(mfa) > 0
+	s.MFA = len(mfa) > 0
 	if err := json.Unmarshal(v.CustomIDP, &idp); err != nil {
 		return Settings{}, fmt.Errorf("custom_idp_configuration: %w", err)
 	}

@@ -199,11 +199,11 @@ func TestOnlyWhatIsSentChangesAndNullBringsTheDefaultBack(t *testing.T) {
 		wantSettings(t, s, "dev", want)
 
 		update(t, s, "dev", mfa(`"privacy_idea_jwt":"x"`))
-		if got, err := s.For(t.Context(), "dev"); err != nil || !got.MFA() || !got.PasswordNeedsMFA() {
+		if got, err := s.For(t.Context(), "dev"); err != nil || !got.MFA || !got.PasswordNeedsMFA() {
 			t.Errorf("got %+v, %v with MFA", got, err)
 		}
 		update(t, s, "dev", `{"password_grant_without_mfa":true}`)
-		if got, err := s.For(t.Context(), "dev"); err != nil || !got.MFA() || got.PasswordNeedsMFA() {
+		if got, err := s.For(t.Context(), "dev"); err != nil || !got.MFA || got.PasswordNeedsMFA() {
 			t.Errorf("got %+v, %v with MFA but for passwords", got, err)
 		}
 		for _, clear := range []string{`{"mfa_config":{},"password_grant_without_mfa":null}`, `{"mfa_config":null}`} {

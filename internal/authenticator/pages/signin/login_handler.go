@@ -107,7 +107,7 @@ func (h *Handler) checkPassword(v *browser.Visit, username, password string) (pe
 	if err != nil {
 		return people.Profile{}, err
 	}
-	if settings.MFA() { // never less than what the tenant asks for
+	if settings.MFA { // never less than what the tenant asks for
 		return people.Profile{}, apierr.New(apierr.Forbidden,
 			"The tenant %s asks for a second factor, which cannot be given here yet.", v.Tenant.ID)
 	}

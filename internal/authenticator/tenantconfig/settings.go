@@ -1,11 +1,3 @@
-// Package tenantconfig holds what each tenant permits: grants, lifetimes,
-// rotation, and where its people are. A tenant without settings of its own has
-// the defaults. docs/tenant-configuration.md describes every setting.
-//
-// Settings are kept as one JSON document a tenant, in which every secret is
-// sealed; schemas say what may stand in it. Acting on the settings belongs to
-// those who read them; which tenant a request is for belongs to tenancy, who
-// administers it to the Security Kernel.
 package tenantconfig
 
 import (
@@ -44,9 +36,8 @@ type Settings struct {
 	IdentitySource string
 	People         People // meaningful where IdentitySource is LDAPSource
 
-	// HasMFA and PasswordWithoutMFA: see MFA and PasswordNeedsMFA.
-	HasMFA             bool
-	PasswordWithoutMFA bool
+	MFA                bool // people must show a second factor to sign in
+	PasswordWithoutMFA bool // but not for tokens for a password
 
 	// DeviceRefreshTTL is the lifetime of the refresh tokens of public clients
 	// that got theirs by a device code; 0: they get none.
@@ -84,8 +75,5 @@ func Defaults() Settings {
 // Allows reports whether the tenant permits a grant type.
 func (s Settings) Allows(grantType string) bool { return slices.Contains(s.GrantTypes, grantType) }
 
-// MFA reports whether people must show a second factor to sign in.
-func (s Settings) MFA() bool { return s.HasMFA }
-
 // PasswordNeedsMFA reports whether a password alone must not give tokens.
-func (s Settings) PasswordNeedsMFA() bool { return s.HasMFA && !s.PasswordWithoutMFA }
+func (s Settings) PasswordNeedsMFA() bool { return s.MFA && !s.PasswordWithoutMFA }
