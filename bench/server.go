@@ -99,7 +99,10 @@ func (b *bench) serve(ctx context.Context, name string, s seed) (*server, error)
 // start starts a program that serves at addr, with one more setting, and
 // returns when it is ready.
 func (b *bench) start(ctx context.Context, addr, setting string, in io.Reader, program string, args ...string) (*server, error) {
-	command := exec.Command(program, args...) //nolint:noctx,gosec // stop ends it, more politely; it is a program of ours
+	running, stop := context.WithCancel(context.WithoutCancel(ctx))
+	command := exec.CommandContext(running, program, args...) //nolint:gosec // a program of ours
+	command.Cancel = func() error { return command.Process.Signal(os.Interrupt) }
+	command.WaitDelay = readyTimeout
 	for _, pair := range os.Environ() {
 		if !strings.HasPrefix(pair, "GATEHOUSE_") {
 			command.Env = append(command.Env, pair)
@@ -108,6 +111,7 @@ func (b *bench) start(ctx context.Context, addr, setting string, in io.Reader, p
 	command.Env = append(command.Env, "GATEHOUSE_LISTEN="+addr, "GATEHOUSE_LOG_LEVEL=warn", setting)
 	command.Stdin, command.Stdout, command.Stderr = in, b.log, b.log
 	if err := command.Start(); err != nil {
+		stop()
 		return nil, fmt.Errorf("start %s: %w", filepath.Base(program), err)
 	}
 	ended := make(chan struct{})
@@ -117,12 +121,8 @@ func (b *bench) start(ctx context.Context, addr, setting string, in io.Reader, p
 	}()
 	s := &server{process: process{command.Process.Pid}, addr: addr, host: strings.Replace(addr, "127.0.0.1", "localhost", 1)}
 	s.stop = func() {
-		_ = command.Process.Signal(os.Interrupt)
-		select {
-		case <-ended:
-		case <-time.After(readyTimeout):
-			_ = command.Process.Kill()
-		}
+		stop()
+		<-ended
 	}
 	if err := s.awaitReady(ctx, ended); err != nil {
 		s.stop()
