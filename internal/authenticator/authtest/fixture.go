@@ -267,6 +267,12 @@ func (f *Fixture) Service(name string) string {
 // Issue mints and records tokens.
 func (f *Fixture) Issue(r tokens.Request) tokens.Pair {
 	f.T.Helper()
+	var err error
+	if r.Began == 0 {
+		if r.Began, err = f.Tokens().Begin(f.T.Context(), r.Tenant.ID); err != nil {
+			f.T.Fatal(err)
+		}
+	}
 	pair, err := f.Tokens().Issue(f.T.Context(), r)
 	if err != nil {
 		f.T.Fatal(err)

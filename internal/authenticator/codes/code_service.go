@@ -34,6 +34,7 @@ type Approval struct {
 	AuthTime      time.Time
 	AMR           []string
 	IDPID         string // external identity provider, if one was used
+	Began         int64  // the revocation number at which it was asked for
 }
 
 // Redemption is an Approval that has just been redeemed, and the family that
@@ -83,7 +84,7 @@ func (s *Service) Issue(ctx context.Context, a Approval, familyTTL time.Duration
 	err := s.store.insert(ctx, row{
 		TenantID: a.TenantID, CodeHash: seal.Digest(code), ClientID: a.ClientID, Username: a.Username, RedirectURI: a.RedirectURI,
 		Scope: a.Scope, Nonce: a.Nonce, CodeChallenge: a.CodeChallenge, AuthTime: database.At(a.AuthTime),
-		AMR: strings.Join(a.AMR, " "), IDPID: a.IDPID, FamilyID: uuid.NewString(), FamilyEnd: database.At(end.Add(familyTTL)),
+		AMR: strings.Join(a.AMR, " "), IDPID: a.IDPID, Began: a.Began, FamilyID: uuid.NewString(), FamilyEnd: database.At(end.Add(familyTTL)),
 		CreateTime: database.At(now), ExpiryTime: database.At(end),
 	})
 	if err != nil {

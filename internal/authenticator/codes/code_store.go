@@ -19,6 +19,7 @@ type row struct {
 	AuthTime      database.Micros
 	AMR           string // separated by spaces
 	IDPID         string `gorm:"column:idp_id"`
+	Began         int64
 	FamilyID      string
 	FamilyEnd     database.Micros
 	CreateTime    database.Micros
@@ -34,6 +35,7 @@ func (r row) redemption() Redemption {
 		Approval: Approval{
 			TenantID: r.TenantID, ClientID: r.ClientID, Username: r.Username, RedirectURI: r.RedirectURI, Scope: r.Scope,
 			Nonce: r.Nonce, CodeChallenge: r.CodeChallenge, AuthTime: r.AuthTime.Time(), AMR: strings.Fields(r.AMR), IDPID: r.IDPID,
+			Began: r.Began,
 		},
 		FamilyID: r.FamilyID, FamilyEnd: r.FamilyEnd.Time(),
 	}

@@ -67,6 +67,7 @@ type Approver struct {
 	AMR      []string
 	IDPID    string
 	TTL      time.Duration // of the access token; 0: the tenant's default
+	Began    int64         // the revocation number at which the approval began
 }
 
 // Approval is an approved device code that has just been consumed.

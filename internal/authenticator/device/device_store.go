@@ -25,7 +25,8 @@ type row struct {
 	AMR          string // separated by spaces
 	IDPID        string `gorm:"column:idp_id"`
 	AccessTTL    int64  // microseconds
-	PollInterval int64  // microseconds
+	Began        int64
+	PollInterval int64 // microseconds
 	NextPollTime database.Micros
 	CreateTime   database.Micros
 	ExpiryTime   database.Micros
@@ -38,7 +39,7 @@ func (r row) approval() Approval {
 	return Approval{
 		Approver: Approver{
 			Username: r.Username, AuthTime: r.AuthTime.Time(), AMR: strings.Fields(r.AMR), IDPID: r.IDPID,
-			TTL: time.Duration(r.AccessTTL) * time.Microsecond,
+			TTL: time.Duration(r.AccessTTL) * time.Microsecond, Began: r.Began,
 		},
 		Scope: r.Scope, Proved: r.Proved,
 	}
@@ -78,7 +79,7 @@ const entered = "tenant_id = ? AND id = ? AND expiry_time > ? AND status = 'Ente
 func (s store) approve(ctx context.Context, tenantID, id string, by Approver, now database.Micros) (bool, error) {
 	return s.step(ctx, columns{
 		"status": Approved, "auth_time": database.At(by.AuthTime), "amr": strings.Join(by.AMR, " "), "idp_id": by.IDPID,
-		"access_ttl": by.TTL.Microseconds(),
+		"access_ttl": by.TTL.Microseconds(), "began": by.Began,
 	}, entered, tenantID, id, now, by.Username)
 }
 

@@ -107,7 +107,7 @@ func (p *Pipeline) approved(ctx context.Context, tenant registryclient.Tenant, c
 // granteeOf returns whom an approval is for.
 func granteeOf(a codes.Approval) grantee {
 	return grantee{
-		username: a.Username, idpID: a.IDPID, approved: true,
+		username: a.Username, idpID: a.IDPID, began: a.Began, approved: true,
 		login: tokens.Login{Scope: oauth2.KnownScope(a.Scope), Nonce: a.Nonce, AuthTime: a.AuthTime, AMR: a.AMR},
 	}
 }

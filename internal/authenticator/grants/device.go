@@ -28,7 +28,7 @@ func (deviceCode) authorize(ctx context.Context, p *Pipeline, x exchange) (grant
 		return grantee{}, deviceRefusal(err)
 	}
 	who := grantee{
-		username: approval.Username, idpID: approval.IDPID, accessTTL: approval.TTL, approved: true,
+		username: approval.Username, idpID: approval.IDPID, began: approval.Began, accessTTL: approval.TTL, approved: true,
 		login: tokens.Login{Scope: approval.Scope, AuthTime: approval.AuthTime, AMR: approval.AMR},
 	}
 	who.limit(x, approval.Proved || x.Credentials.proved(x.client))

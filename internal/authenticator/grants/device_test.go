@@ -39,7 +39,7 @@ func (w *world) enter(userCode string) string {
 // approve has ada approve a device code.
 func (w *world) approve(userCode string, ttl time.Duration) {
 	w.t.Helper()
-	by := device.Approver{Username: "ada", AuthTime: w.now(), AMR: []string{"pwd"}, IDPID: "campus", TTL: ttl}
+	by := device.Approver{Username: "ada", AuthTime: w.now(), AMR: []string{"pwd"}, IDPID: "campus", TTL: ttl, Began: w.begun("dev")}
 	if err := w.devices.Approve(w.t.Context(), "dev", w.enter(userCode), by); err != nil {
 		w.t.Fatal(err)
 	}

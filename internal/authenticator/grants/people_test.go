@@ -28,7 +28,7 @@ func TestWhoLeftTheDirectoryGetsNoTokenByAnyGrant(t *testing.T) {
 		if err := w.devices.Enter(t.Context(), dev.ID, code.ID, "ada"); err != nil {
 			t.Fatal(err)
 		}
-		by := device.Approver{Username: "ada", AuthTime: w.now(), TTL: time.Hour}
+		by := device.Approver{Username: "ada", AuthTime: w.now(), TTL: time.Hour, Began: w.begun(dev.ID)}
 		if err := w.devices.Approve(t.Context(), dev.ID, code.ID, by); err != nil {
 			t.Fatal(err)
 		}

@@ -91,6 +91,7 @@ type grantee struct {
 	username    string
 	redirectURI string
 	idpID       string
+	began       int64 // the revocation number at which the grant began
 	login       tokens.Login
 	approved    bool              // the scope was asked for in an earlier request
 	narrowed    *string           // scope of the access token, where a refresh asked for less
@@ -274,7 +275,7 @@ func permittedFor(client *clients.Client, grantType string) error {
 func (x exchange) issueRequest(who grantee) tokens.Request {
 	r := tokens.Request{
 		Tenant: tokenTenant(x.tenant), Username: who.username, GrantType: x.GrantType,
-		RedirectURI: who.redirectURI, IDPID: who.idpID, Login: who.login, Narrowed: who.narrowed,
+		RedirectURI: who.redirectURI, IDPID: who.idpID, Began: who.began, Login: who.login, Narrowed: who.narrowed,
 		AccessTTL: x.settings.AccessTTL, FamilyTTL: x.settings.MaxRefreshTTL, Family: who.family,
 	}
 	if who.accessTTL > 0 {

@@ -30,6 +30,7 @@ func (w *world) pair(c clients.Client) reply {
 func (w *world) direct(accountType string) tokens.Pair {
 	w.t.Helper()
 	pair, err := w.tokens.Issue(w.t.Context(), tokens.Request{
+		Began:  1,
 		Tenant: tokens.Tenant{ID: dev.ID, Issuer: dev.TokenService}, Username: "files", AccountType: accountType,
 		GrantType: tokens.Direct,
 		AccessTTL: time.Hour, RefreshTTL: time.Hour,

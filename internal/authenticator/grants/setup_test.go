@@ -174,12 +174,22 @@ const (
 func (w *world) approval(c clients.Client) codes.Approval {
 	a := codes.Approval{
 		TenantID: c.TenantID, ClientID: c.ID, Username: "ada", RedirectURI: c.CallbackURL(), Scope: "openid email unknown",
-		Nonce: "n-0S6_WzA2Mj", AuthTime: w.now().Add(-time.Minute), AMR: []string{"pwd", "otp"}, IDPID: "campus",
+		Began: w.begun(c.TenantID), Nonce: "n-0S6_WzA2Mj", AuthTime: w.now().Add(-time.Minute), AMR: []string{"pwd", "otp"}, IDPID: "campus",
 	}
 	if c.Public() {
 		a.CodeChallenge = challenge
 	}
 	return a
+}
+
+// begun is the revocation number of a tenant.
+func (w *world) begun(tenantID string) int64 {
+	w.t.Helper()
+	number, err := w.tokens.Begin(w.t.Context(), tenantID)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return number
 }
 
 // code has an approval recorded.

@@ -78,9 +78,13 @@ func (a *Account) current(ctx context.Context, admin registryclient.Tenant, site
 	if a.holder == want && a.token.ExpiresAt.Sub(a.now()) > lifetime/2 {
 		return a.token.Value, nil
 	}
+	began, err := a.tokens.Begin(ctx, admin.ID)
+	if err != nil {
+		return "", err
+	}
 	pair, err := a.tokens.Issue(ctx, tokens.Request{
 		Tenant: tokens.Tenant{ID: admin.ID, Issuer: admin.TokenService}, Username: Name, AccountType: authn.ServiceAccount,
-		TargetSite: site, GrantType: tokens.Direct, AccessTTL: lifetime,
+		TargetSite: site, GrantType: tokens.Direct, AccessTTL: lifetime, Began: began,
 	})
 	if err != nil {
 		return "", err

@@ -1,7 +1,9 @@
 package servicetokens_test
 
 import (
+	"math/rand/v2"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -220,6 +222,7 @@ func TestTheAccountTypeDecidesAndNotTheName(t *testing.T) {
 	// A person of the administrative tenant with a service's name, whose token
 	// an OAuth grant can no longer make.
 	pair, err := f.Tokens().Issue(t.Context(), tokens.Request{
+		Began:  1,
 		Tenant: tokens.Tenant{ID: "admin", Issuer: registrytest.Issuer("admin")}, Username: "portal", AccountType: authn.UserAccount,
 		GrantType: tokens.Direct, AccessTTL: time.Hour, RefreshTTL: time.Hour,
 	})
@@ -248,4 +251,44 @@ func TestNamesOfClientsAndServicesAreNobodys(t *testing.T) {
 		RefreshTTL: time.Hour,
 	})
 	f.send("PUT", "/v3/tokens", nil, object{"refresh_token": old.Refresh.Value}).Want(401, "cannot have tokens")
+}
+
+// What a service has by its password, and refreshes while an operator revokes
+// it, is void with the revocation.
+func TestNothingOutrunsTheRevocationOfAService(t *testing.T) {
+	each(t, func(f *fixture) {
+		rounds := 20
+		if testing.Short() {
+			rounds = 3
+		}
+		for range rounds {
+			first := f.send("POST", "/v3/tokens", f.basic("files"), order("files", nil))
+			access, refresh := first.Need(accessToken...), first.Need(refreshToken...)
+			var group sync.WaitGroup
+			minted := make([]authtest.Reply, 32)
+			for i := range minted {
+				group.Go(func() {
+					if i%2 == 0 {
+						minted[i] = f.send("PUT", "/v3/tokens", nil, object{"refresh_token": refresh})
+					} else {
+						minted[i] = f.send("POST", "/v3/tokens", bearing("files", access), order("files", nil))
+					}
+				})
+			}
+			time.Sleep(time.Duration(rand.IntN(30)) * time.Millisecond)
+			if err := f.Tokens().RevokeUser(t.Context(), "admin", "files"); err != nil {
+				f.T.Error(err)
+			}
+			group.Wait()
+			f.Clock.Advance(2 * time.Second)
+			for _, got := range minted {
+				if got.Status/100 != 2 {
+					continue
+				}
+				f.send("GET", checkPath, tokenOfUser(got.Need(accessToken...)), nil).Want(401, "revoked")
+				f.send("PUT", "/v3/tokens", nil, object{"refresh_token": got.Need(refreshToken...)}).Want(401, "")
+			}
+		}
+		f.send("GET", checkPath, tokenOfUser(f.service("files")), nil).Want(200, "")
+	})
 }

@@ -69,6 +69,10 @@ func (s *Service) SignIn(ctx context.Context, credentials httpapi.Basic, address
 		return Requester{}, err
 	}
 	defer attempt.Cancel()
+	began, err := s.Tokens.Begin(ctx, admin.ID)
+	if err != nil {
+		return Requester{}, err
+	}
 	matches, err := s.Accounts.PasswordMatches(ctx, admin.ID, credentials.Name, credentials.Secret)
 	if err != nil {
 		return Requester{}, err
@@ -79,7 +83,7 @@ func (s *Service) SignIn(ctx context.Context, credentials httpapi.Basic, address
 	}
 	attempt.Succeed()
 	return Requester{Password: true, Caller: authn.Caller{
-		Username: credentials.Name, TenantID: admin.ID, SiteID: admin.SiteID, AccountType: authn.ServiceAccount,
+		Username: credentials.Name, TenantID: admin.ID, SiteID: admin.SiteID, AccountType: authn.ServiceAccount, GrantBegan: began,
 	}}, nil
 }
 
@@ -110,6 +114,10 @@ func (s *Service) Create(ctx context.Context, who Requester, req IssueRequest) (
 	if !found || !tenant.OwnedByThisOne {
 		return tokens.Pair{}, apierr.Invalidf("The field token_tenant_id names no active tenant of this site.")
 	}
+	began, err := s.began(ctx, who, tenant, req)
+	if err != nil {
+		return tokens.Pair{}, err
+	}
 	if err := s.mayHave(ctx, who, tenant, req); err != nil {
 		return tokens.Pair{}, err
 	}
@@ -117,12 +125,22 @@ func (s *Service) Create(ctx context.Context, who Requester, req IssueRequest) (
 	if err != nil {
 		return tokens.Pair{}, err
 	}
+	request.Began = began
 	pair, err := s.Tokens.Issue(ctx, request)
 	if err == nil && req.Delegation {
 		s.Log.InfoContext(ctx, "delegation token issued", slog.String("by", who.Caller.Username), slog.String("tenant", tenant.ID),
 			slog.String("user", req.Username), slog.String("delegation_sub", request.DelegationSub), slog.String("jti", pair.Access.ID))
 	}
 	return pair, err
+}
+
+// began returns the revocation number at which a grant begins. What a service
+// gets for itself descends from what it showed; for others it begins now.
+func (s *Service) began(ctx context.Context, who Requester, tenant registryclient.Tenant, req IssueRequest) (int64, error) {
+	if who.Caller.Service() && who.Caller.TenantID == tenant.ID && who.Caller.Username == req.Username {
+		return who.Caller.GrantBegan, nil
+	}
+	return s.Tokens.Begin(ctx, tenant.ID)
 }
 
 // mayHave decides, by the rules of docs/tokens.md.

@@ -40,10 +40,11 @@ func (s *Callers) For(service string) authn.Check {
 		if err != nil || caller.SiteID != s.siteID {
 			return caller, err
 		}
-		caller.ClientID, err = s.issued.Standing(ctx, caller.TenantID, caller.TokenID, caller.TokenExpiry)
+		known, err := s.issued.Standing(ctx, caller.TenantID, caller.TokenID, caller.TokenExpiry)
 		if err != nil {
 			return authn.Caller{}, err
 		}
+		caller.ClientID, caller.GrantBegan = known.ClientID, known.Began
 		return caller, nil
 	}
 }

@@ -21,7 +21,7 @@ func TestARecordedAccessTokenNamesItsCaller(t *testing.T) {
 			got, err := f.Access(t.Context(), tacc, pair.Access.Value)
 			want := authn.Caller{
 				Username: "apitest", TenantID: "tacc", AccountType: authn.UserAccount, ClientID: clientID, TokenID: pair.Access.ID,
-				TokenExpiry: pair.Access.ExpiresAt,
+				TokenExpiry: pair.Access.ExpiresAt, GrantBegan: 1,
 			}
 			if err != nil || got != want {
 				t.Errorf("got %+v, %v; want %+v", got, err, want)

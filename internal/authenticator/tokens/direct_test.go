@@ -16,6 +16,7 @@ import (
 // direct asks for a service's tokens as /v3/tokens does.
 func direct(service string) tokens.Request {
 	return tokens.Request{
+		Began:  1,
 		Tenant: tacc, Username: service, AccountType: authn.ServiceAccount, TargetSite: "main", GrantType: tokens.Direct,
 		AccessTTL: 24 * time.Hour, RefreshTTL: 365 * 24 * time.Hour,
 	}

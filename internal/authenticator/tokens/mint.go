@@ -2,6 +2,7 @@ package tokens
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/google/uuid"
@@ -42,6 +43,7 @@ type Request struct {
 	FamilyTTL     time.Duration // absolute lifetime of a new family; 0, of Direct ones: it has no end
 	Count         int           // refresh count, 0 for the first token of a family
 	Narrowed      *string       // scope of this access token, where a refresh asked for less than Login.Scope
+	Began         int64         // the revocation number at which the grant began, from Begin or inherited
 }
 
 // Scope returns the scope of the access token.
@@ -96,8 +98,22 @@ type Issued struct {
 	at      time.Time
 }
 
+// errNoBeginning means that a grant has not said when it began.
+var errNoBeginning = errors.New("the request does not say when its grant began")
+
+// Begin returns the revocation number of a tenant, at which a grant begins that
+// asks for it before it looks at anything else: passwords, sessions, consents.
+// Whatever is revoked from now on voids what comes of it.
+func (s *Service) Begin(ctx context.Context, tenantID string) (int64, error) {
+	number, err := s.store.number(ctx, tenantID)
+	return number, apierr.DatabaseAway(err)
+}
+
 // Mint signs the tokens of a Request.
 func (s *Service) Mint(ctx context.Context, r Request) (*Issued, error) {
+	if r.Began == 0 {
+		return nil, apierr.Wrap(errNoBeginning, "mint")
+	}
 	key, err := s.keys.Active(ctx, r.Tenant.ID)
 	if err != nil {
 		return nil, err

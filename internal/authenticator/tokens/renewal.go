@@ -29,7 +29,7 @@ func (s *Service) Renew(ctx context.Context, tenant Tenant, raw string) (Request
 	}
 	r := Request{
 		Tenant: tenant, Username: state.Username, AccountType: claims.Access.AccountType, TargetSite: claims.Access.TargetSite,
-		GrantType: Direct, Extra: claims.Access.extra.added(), AccessTTL: claims.Access.ttl(),
+		GrantType: Direct, Began: state.Began, Extra: claims.Access.extra.added(), AccessTTL: claims.Access.ttl(),
 		RefreshTTL: time.Duration(claims.InitialTTL) * time.Second,
 		Family:     &Family{ID: state.FamilyID, ExpiresAt: state.FamilyEnd.Time()},
 	}

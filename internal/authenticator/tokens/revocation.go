@@ -81,29 +81,37 @@ func (s *Service) Revoke(ctx context.Context, r Recorded) error {
 	return err
 }
 
-// RevokeUser voids every token of a person or service that was issued until
-// now. Those issued later are good.
+// RevokeUser voids every token of a person or service whose grant began before:
+// those issued and those that a request in flight may still record, on whatever
+// replica. What begins later is good.
 func (s *Service) RevokeUser(ctx context.Context, tenantID, username string) error {
 	return s.revokeIssued(ctx, tenantID, "user", username)
 }
 
-// RevokeIssuedTo voids every token of a client that was issued until now, and
-// leaves the client alone. Those issued later are good.
+// RevokeIssuedTo is RevokeUser for the tokens of a client, which it leaves
+// alone.
 func (s *Service) RevokeIssuedTo(ctx context.Context, tenantID, clientID string) error {
 	return s.revokeIssued(ctx, tenantID, "client", clientID)
 }
 
-// RevokeUserClient voids every token of a person that was issued through one
-// client until now: the person has withdrawn consent. Those issued later are
-// good. It joins the caller's transaction.
+// RevokeUserClient is RevokeUser for the tokens of a person by one client: the
+// person has withdrawn consent. It joins the caller's transaction.
 func (s *Service) RevokeUserClient(ctx context.Context, tenantID, username, clientID string) error {
 	return s.revokeIssued(ctx, tenantID, "consent", clientID+"/"+username) // no client's id has a slash
 }
 
 func (s *Service) revokeIssued(ctx context.Context, tenantID, kind, name string) error {
-	// A microsecond more, so that what was issued at this very moment is void.
-	before := database.At(s.now()) + 1
-	err := s.mark(ctx, markRow{TenantID: tenantID, Kind: kind, Name: name, IssuedBefore: before})
+	err := apierr.DatabaseAway(s.store.db.InTx(ctx, func(ctx context.Context) error {
+		number, err := s.store.nextNumber(ctx, tenantID)
+		if err != nil {
+			return err
+		}
+		// The time is for replicas that do not know of numbers yet: a microsecond
+		// more, so that what was issued at this very moment is void.
+		return s.mark(ctx, markRow{
+			TenantID: tenantID, Kind: kind, Name: name, IssuedBefore: database.At(s.now()) + 1, Number: number,
+		})
+	}))
 	if err == nil {
 		s.log.InfoContext(ctx, "tokens revoked", slog.String("tenant", tenantID), slog.String("of", kind), slog.String("name", name))
 	}
@@ -118,14 +126,14 @@ func (s *Service) RevokeFamily(ctx context.Context, tenantID, familyID string, e
 }
 
 func familyMark(tenantID, familyID string, end database.Micros) markRow {
-	return markRow{TenantID: tenantID, Kind: "family", Name: familyID, IssuedBefore: forever, ExpiryTime: end}
+	return markRow{TenantID: tenantID, Kind: "family", Name: familyID, IssuedBefore: forever, Number: forever, ExpiryTime: end}
 }
 
 // RevokeClient voids, for good, every token of a client: those issued and
 // those that a request in flight may still record. It joins the caller's
 // transaction.
 func (s *Service) RevokeClient(ctx context.Context, tenantID, clientID string) error {
-	return s.mark(ctx, markRow{TenantID: tenantID, Kind: "client", Name: clientID, IssuedBefore: forever})
+	return s.mark(ctx, markRow{TenantID: tenantID, Kind: "client", Name: clientID, IssuedBefore: forever, Number: forever})
 }
 
 // mark voids what a mark is about, here at once.

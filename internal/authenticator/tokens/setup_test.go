@@ -46,6 +46,7 @@ func onSQLite(t testing.TB) *fixture {
 // for a refresh token too.
 func request(tenant tokens.Tenant, clientID string) tokens.Request {
 	r := tokens.Request{
+		Began:  1,
 		Tenant: tenant, Username: "apitest", ClientID: clientID, GrantType: "password", AccessTTL: 4 * time.Hour,
 	}
 	if clientID != "" {
@@ -77,6 +78,7 @@ func (f *fixture) record(issued *tokens.Issued) tokens.Pair {
 // issue signs and records.
 func (f *fixture) issue(r tokens.Request) tokens.Pair {
 	f.T.Helper()
+	r.Began = 0 // now
 	return f.Fixture.Issue(r)
 }
 

@@ -57,14 +57,14 @@ type Service struct {
 	now       func() time.Time
 	log       *slog.Logger
 	retention time.Duration
-	standings *recent.Map[record, string] // of access tokens that stand: the client
+	standings *recent.Map[record, Known] // of access tokens that stand
 }
 
 // New returns a Service.
 func New(d Deps) *Service {
 	return &Service{
 		store: store{d.DB}, box: d.Box, keys: d.Keys, verifier: authn.NewVerifier(d.Keys, d.Now),
-		now: d.Now, log: d.Log, retention: d.Retention, standings: recent.New[record, string](maxStandings, believedFor),
+		now: d.Now, log: d.Log, retention: d.Retention, standings: recent.New[record, Known](maxStandings, believedFor),
 	}
 }
 
@@ -83,7 +83,7 @@ func (i *Issued) rows() []tokenRow {
 	access := tokenRow{
 		TenantID: i.request.Tenant.ID, JTI: i.Access.ID, TokenType: authn.AccessToken, Username: i.request.Username,
 		ClientID: clientID, GrantType: i.request.GrantType, loginRow: newLoginRow(i.request.Login),
-		CreateTime: database.At(i.at), ExpiryTime: database.At(i.Access.ExpiresAt),
+		Began: i.request.Began, CreateTime: database.At(i.at), ExpiryTime: database.At(i.Access.ExpiresAt),
 	}
 	access.Scope = i.request.Scope()
 	if i.family != nil {
@@ -106,6 +106,7 @@ type Refresh struct {
 	IDPID       string
 	Login       Login
 	Count       int           // refresh count of the token presented
+	Began       int64         // the revocation number at which its grant began
 	AccessTTL   time.Duration // lifetime of the access token it came with
 	Family      Family
 	Successor   *Pair // set: the reply to give again
@@ -129,7 +130,7 @@ func (s *Service) Present(ctx context.Context, tenant Tenant, clientID, raw stri
 	}
 	r := &Refresh{
 		Username: state.Username, RedirectURI: claims.Access.RedirectURI, IDPID: claims.Access.IDPID,
-		Login: state.login(), AccessTTL: claims.Access.ttl(),
+		Login: state.login(), AccessTTL: claims.Access.ttl(), Began: state.Began,
 		Family:   Family{ID: state.FamilyID, ExpiresAt: state.FamilyEnd.Time()},
 		recorded: recordOf(tenant.ID, claims.Claims),
 	}
@@ -228,35 +229,40 @@ func (s *Service) AccessAs(
 	if err != nil {
 		return authn.Caller{}, err
 	}
-	clientID, err := s.Standing(ctx, claims.TenantID, claims.ID, claims.ExpiresAt.Time)
+	known, err := s.Standing(ctx, claims.TenantID, claims.ID, claims.ExpiresAt.Time)
 	if err != nil {
 		return authn.Caller{}, err
 	}
 	return authn.Caller{
-		Username: claims.Username, TenantID: claims.TenantID, AccountType: claims.AccountType, ClientID: clientID,
-		TokenID: claims.ID, TokenExpiry: claims.ExpiresAt.UTC(),
+		Username: claims.Username, TenantID: claims.TenantID, AccountType: claims.AccountType, ClientID: known.ClientID,
+		GrantBegan: known.Began, TokenID: claims.ID, TokenExpiry: claims.ExpiresAt.UTC(),
 	}, nil
 }
 
+// Known is what is recorded of an access token that stands.
+type Known struct {
+	ClientID string // that it was made through; empty: none
+	Began    int64  // the revocation number at which its grant began
+}
+
 // Standing fails with authn.ErrRevoked unless an access token whose signature
-// was found good was recorded and is not revoked. It returns the client that
-// the token was made through; empty: none. What another replica revoked is
-// known a second later.
-func (s *Service) Standing(ctx context.Context, tenantID, jti string, expiry time.Time) (clientID string, err error) {
+// was found good was recorded and is not revoked. What another replica revoked
+// is known a second later.
+func (s *Service) Standing(ctx context.Context, tenantID, jti string, expiry time.Time) (Known, error) {
 	key, now := record{tenantID: tenantID, jti: jti, expiry: database.At(expiry)}, s.now()
-	if clientID, found := s.standings.Find(key, now); found {
-		return clientID, nil
+	if known, found := s.standings.Find(key, now); found {
+		return known, nil
 	}
 	turn := s.standings.Turn()
-	clientID, found, err := s.store.stands(ctx, key)
+	known, found, err := s.store.stands(ctx, key)
 	switch {
 	case err != nil:
-		return "", apierr.DatabaseAway(err)
+		return Known{}, apierr.DatabaseAway(err)
 	case !found:
-		return "", authn.ErrRevoked
+		return Known{}, authn.ErrRevoked
 	}
-	s.standings.Keep(key, clientID, now, turn)
-	return clientID, nil
+	s.standings.Keep(key, known, now, turn)
+	return known, nil
 }
 
 // recordOf names the record of a token of a tenant that was found good.

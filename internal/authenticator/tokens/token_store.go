@@ -26,6 +26,7 @@ type tokenRow struct {
 	RevokeTime database.Micros
 	RotateTime database.Micros
 	Successor  string // sealed Pair that replaced this refresh token; purged after the grace
+	Began      int64  // the revocation number at which its grant began
 
 	loginRow
 }
@@ -59,7 +60,8 @@ type markRow struct {
 	TenantID     string
 	Kind         string
 	Name         string
-	IssuedBefore database.Micros
+	IssuedBefore database.Micros // of marks without a number
+	Number       int64           // what began before it is void
 	ExpiryTime   database.Micros // when the mark has nothing left to void; 0: never
 }
 
@@ -69,43 +71,43 @@ func (markRow) TableName() string { return "revocation_marks" }
 // standing is all that decides whether a token still counts. It embeds no row:
 // GORM leaves out embedded structs whose type is not exported.
 type standing struct {
-	TokenType    string
-	FamilyID     string
-	FamilyEnd    database.Micros
-	Username     string
-	ClientID     string
-	GrantType    string
-	CreateTime   database.Micros
-	RevokeTime   database.Micros
-	RotateTime   database.Micros
-	Successor    string
-	IssuedBefore database.Micros
+	TokenType  string
+	FamilyID   string
+	FamilyEnd  database.Micros
+	Username   string
+	ClientID   string
+	GrantType  string
+	RevokeTime database.Micros
+	RotateTime database.Micros
+	Successor  string
+	Began      int64
+	Void       bool // a mark voids it
 
 	loginRow
 }
 
-func (s standing) revoked() bool { return s.RevokeTime != 0 || s.CreateTime < s.IssuedBefore }
+func (s standing) revoked() bool { return s.RevokeTime != 0 || s.Void }
 
-// marked holds for the marks m that are about a token t.
-const marked = `m.tenant_id = t.tenant_id
+// marked holds for the marks m that void a token t.
+const marked = `m.tenant_id = t.tenant_id AND (m.number > t.began OR (m.number = 0 AND m.issued_before > t.create_time))
   AND ((m.kind = 'client' AND m.name = t.client_id) OR (m.kind = 'user' AND m.name = t.username)
     OR (m.kind = 'family' AND m.name = t.family_id)
     OR (m.kind = 'consent' AND m.name = t.client_id || '/' || t.username))`
 
 const standingQuery = `
-SELECT t.token_type, t.family_id, t.family_end, t.username, t.client_id, t.grant_type, t.create_time, t.revoke_time,
-       t.rotate_time, t.successor, t.scope, t.nonce, t.auth_time, t.amr, t.first_grant,
-       (SELECT COALESCE(MAX(m.issued_before), 0) FROM revocation_marks m WHERE ` + marked + `) AS issued_before
+SELECT t.token_type, t.family_id, t.family_end, t.username, t.client_id, t.grant_type, t.revoke_time,
+       t.rotate_time, t.successor, t.scope, t.nonce, t.auth_time, t.amr, t.first_grant, t.began,
+       EXISTS (SELECT 1 FROM revocation_marks m WHERE ` + marked + `) AS void
   FROM issued_tokens t
  WHERE t.expiry_time = ? AND t.jti = ? AND t.tenant_id = ?`
 
 // standsQuery is standingQuery as a question about an access token: it finds
 // nothing unless the token stands.
 const standsQuery = `
-SELECT t.client_id
+SELECT t.client_id, t.began
   FROM issued_tokens t
  WHERE t.expiry_time = ? AND t.jti = ? AND t.tenant_id = ? AND t.token_type = 'access' AND t.revoke_time = 0
-   AND NOT EXISTS (SELECT 1 FROM revocation_marks m WHERE m.issued_before > t.create_time AND ` + marked + `)`
+   AND NOT EXISTS (SELECT 1 FROM revocation_marks m WHERE ` + marked + `)`
 
 type store struct{ db *database.DB }
 
@@ -120,32 +122,55 @@ type record struct {
 func (s store) standing(ctx context.Context, token record) (standing, bool, error) {
 	var r standing
 	found, err := s.db.QueryRow(ctx, standingQuery, []any{int64(token.expiry), token.jti, token.tenantID},
-		&r.TokenType, &r.FamilyID, &r.FamilyEnd, &r.Username, &r.ClientID, &r.GrantType, &r.CreateTime, &r.RevokeTime, &r.RotateTime,
-		&r.Successor, &r.Scope, &r.Nonce, &r.AuthTime, &r.AMR, &r.FirstGrant, &r.IssuedBefore)
+		&r.TokenType, &r.FamilyID, &r.FamilyEnd, &r.Username, &r.ClientID, &r.GrantType, &r.RevokeTime, &r.RotateTime,
+		&r.Successor, &r.Scope, &r.Nonce, &r.AuthTime, &r.AMR, &r.FirstGrant, &r.Began, &r.Void)
 	if err != nil {
 		return standing{}, false, fmt.Errorf("read token record: %w", err)
 	}
 	return r, found, nil
 }
 
-// stands returns the client of an access token; false unless it was recorded
-// and is not revoked.
-func (s store) stands(ctx context.Context, token record) (clientID string, found bool, err error) {
-	found, err = s.db.QueryRow(ctx, standsQuery, []any{int64(token.expiry), token.jti, token.tenantID}, &clientID)
+// stands returns what is known of an access token that stands; false unless it
+// was recorded and is not revoked.
+func (s store) stands(ctx context.Context, token record) (known Known, found bool, err error) {
+	found, err = s.db.QueryRow(ctx, standsQuery, []any{int64(token.expiry), token.jti, token.tenantID}, &known.ClientID, &known.Began)
 	if err != nil {
-		return "", false, fmt.Errorf("read token record: %w", err)
+		return Known{}, false, fmt.Errorf("read token record: %w", err)
 	}
-	return clientID, found, nil
+	return known, found, nil
+}
+
+// firstNumber is the revocation number of a tenant in which nothing was revoked.
+const firstNumber = 1
+
+// number returns the revocation number of a tenant.
+func (s store) number(ctx context.Context, tenantID string) (int64, error) {
+	number := int64(firstNumber)
+	_, err := s.db.QueryRow(ctx, `SELECT number FROM revocation_numbers WHERE tenant_id = ?`, []any{tenantID}, &number)
+	if err != nil {
+		return 0, fmt.Errorf("read revocation number: %w", err)
+	}
+	return number, nil
+}
+
+// nextNumber counts a revocation, in the transaction of its mark: whoever reads
+// the new number sees the mark, and revocations at the same time wait for each
+// other.
+func (s store) nextNumber(ctx context.Context, tenantID string) (number int64, err error) {
+	return number, database.Done("count a revocation", s.db.Conn(ctx).Raw(`
+INSERT INTO revocation_numbers AS old (tenant_id, number) VALUES (?, ?)
+ON CONFLICT (tenant_id) DO UPDATE SET number = old.number + 1
+RETURNING number`, tenantID, firstNumber+1).Scan(&number))
 }
 
 // insertQuery records one token; insertTokens appends a second row for pairs.
 const (
 	insertQuery = `
 INSERT INTO issued_tokens (tenant_id, jti, token_type, family_id, family_end, username, client_id, grant_type, create_time,
-  expiry_time, scope, nonce, auth_time, amr, first_grant)
+  expiry_time, scope, nonce, auth_time, amr, first_grant, began)
 VALUES ` + insertValues
 	insertPairQuery = insertQuery + `, ` + insertValues
-	insertValues    = `(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
+	insertValues    = `(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
 )
 
 // insertTokens records one token, or the two of a pair, in one statement.
@@ -154,10 +179,10 @@ func (s store) insertTokens(ctx context.Context, rows []tokenRow) error {
 	if len(rows) == 2 {
 		query = insertPairQuery
 	}
-	args := make([]any, 0, 30)
+	args := make([]any, 0, 32)
 	for _, r := range rows {
 		args = append(args, r.TenantID, r.JTI, r.TokenType, r.FamilyID, int64(r.FamilyEnd), r.Username, r.ClientID,
-			r.GrantType, int64(r.CreateTime), int64(r.ExpiryTime), r.Scope, r.Nonce, int64(r.AuthTime), r.AMR, r.FirstGrant)
+			r.GrantType, int64(r.CreateTime), int64(r.ExpiryTime), r.Scope, r.Nonce, int64(r.AuthTime), r.AMR, r.FirstGrant, r.Began)
 	}
 	if _, err := s.db.Exec(ctx, query, args...); err != nil {
 		return fmt.Errorf("record tokens: %w", err)
@@ -194,18 +219,19 @@ func (s store) consume(ctx context.Context, token record, successor string, now 
 
 // forever marks a subject whose tokens never count again, however late a
 // request in flight records them.
-const forever = database.Micros(math.MaxInt64)
+const forever = math.MaxInt64
 
-// mark voids what was issued before a time. A mark that is there already only
+// mark voids what began before its number. A mark that is there already only
 // grows, so that nothing becomes good again.
 func (s store) mark(ctx context.Context, m markRow) error {
 	return database.Done("mark tokens as revoked", s.db.Conn(ctx).Exec(`
-INSERT INTO revocation_marks AS old (tenant_id, kind, name, issued_before, expiry_time) VALUES (?, ?, ?, ?, ?)
+INSERT INTO revocation_marks AS old (tenant_id, kind, name, issued_before, number, expiry_time) VALUES (?, ?, ?, ?, ?, ?)
 ON CONFLICT (tenant_id, kind, name) DO UPDATE SET
   issued_before = CASE WHEN excluded.issued_before > old.issued_before THEN excluded.issued_before ELSE old.issued_before END,
+  number = CASE WHEN excluded.number > old.number THEN excluded.number ELSE old.number END,
   expiry_time = CASE WHEN excluded.expiry_time = 0 OR old.expiry_time = 0 THEN 0
                      WHEN excluded.expiry_time > old.expiry_time THEN excluded.expiry_time ELSE old.expiry_time END`,
-		m.TenantID, m.Kind, m.Name, m.IssuedBefore, m.ExpiryTime))
+		m.TenantID, m.Kind, m.Name, m.IssuedBefore, m.Number, m.ExpiryTime))
 }
 
 // revoke voids one token; the first time counts.

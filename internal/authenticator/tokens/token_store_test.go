@@ -18,7 +18,7 @@ func twoTenants(t *testing.T, db *database.DB) store {
 	for _, tenantID := range []string{"one", "two"} {
 		row := tokenRow{
 			TenantID: tenantID, JTI: "access", TokenType: authn.AccessToken, FamilyID: "family", FamilyEnd: 100, Username: "user",
-			ClientID: "client", GrantType: "password", CreateTime: 10, ExpiryTime: 50,
+			ClientID: "client", GrantType: "password", CreateTime: 10, ExpiryTime: 50, Began: 5,
 		}
 		refresh := row
 		refresh.JTI, refresh.TokenType, refresh.ExpiryTime = "refresh", authn.RefreshToken, 100
@@ -62,7 +62,7 @@ func untouched(t *testing.T, s store) {
 	for jti, tokenType := range map[string]string{"access": authn.AccessToken, "refresh": authn.RefreshToken} {
 		want := standing{
 			TokenType: tokenType, FamilyID: "family", Username: "user", ClientID: "client", GrantType: "password",
-			CreateTime: 10, FamilyEnd: 100,
+			Began: 5, FamilyEnd: 100,
 		}
 		if got := read(t, s, "two", jti); got != want {
 			t.Errorf("in tenant two: got %+v, want %+v", got, want)
@@ -113,30 +113,57 @@ func TestNoStoreMethodCrossesTenants(t *testing.T) {
 			}
 		},
 		"mark a client": func(t *testing.T, s store) {
-			for _, before := range []database.Micros{11, forever} {
-				if err := s.mark(t.Context(), markRow{TenantID: "one", Kind: "client", Name: "client", IssuedBefore: before}); err != nil {
+			for _, number := range []int64{6, forever, 2} { // a mark only grows
+				if err := s.mark(t.Context(), markRow{TenantID: "one", Kind: "client", Name: "client", Number: number}); err != nil {
 					t.Fatal(err)
 				}
-				if got := read(t, s, "one", "access"); got.IssuedBefore != before || !got.revoked() {
+				if got := read(t, s, "one", "access"); !got.revoked() {
 					t.Errorf("got %+v", got)
 				}
 			}
 		},
 		"mark a user": func(t *testing.T, s store) {
-			if err := s.mark(t.Context(), markRow{TenantID: "one", Kind: "user", Name: "user", IssuedBefore: 10}); err != nil {
+			if err := s.mark(t.Context(), markRow{TenantID: "one", Kind: "user", Name: "user", Number: 5}); err != nil {
 				t.Fatal(err)
 			}
-			if got := read(t, s, "one", "refresh"); got.IssuedBefore != 10 || got.revoked() {
-				t.Errorf("a token made at the moment of the mark: %+v", got)
+			if got := read(t, s, "one", "refresh"); got.revoked() {
+				t.Errorf("a token whose grant began at the number of the mark: %+v", got)
 			}
 			// A user named like the client, and the reverse, is somebody else.
 			for kind, name := range map[string]string{"user": "client", "client": "user"} {
-				if err := s.mark(t.Context(), markRow{TenantID: "one", Kind: kind, Name: name, IssuedBefore: forever}); err != nil {
+				if err := s.mark(t.Context(), markRow{TenantID: "one", Kind: kind, Name: name, Number: forever}); err != nil {
 					t.Fatal(err)
 				}
 			}
 			if read(t, s, "one", "refresh").revoked() {
 				t.Error("the mark of another kind counts")
+			}
+		},
+		"a mark without a number": func(t *testing.T, s store) {
+			for before, void := range map[database.Micros]bool{10: false, 11: true} {
+				mark := markRow{TenantID: "one", Kind: "user", Name: "user", IssuedBefore: before}
+				if err := s.db.Conn(t.Context()).Create(&mark).Error; err != nil {
+					t.Fatal(err)
+				}
+				if got := read(t, s, "one", "access"); got.revoked() != void {
+					t.Errorf("before %d: %+v", before, got)
+				}
+				if err := s.db.Conn(t.Context()).Exec(`DELETE FROM revocation_marks`).Error; err != nil {
+					t.Fatal(err)
+				}
+			}
+		},
+		"revocations are counted": func(t *testing.T, s store) {
+			for i, want := range []int64{1, 2, 3} {
+				if n, err := s.number(t.Context(), "one"); n != want || err != nil {
+					t.Errorf("before revocation %d: %d, %v", i, n, err)
+				}
+				if n, err := s.nextNumber(t.Context(), "one"); n != want+1 || err != nil {
+					t.Errorf("revocation %d: %d, %v", i, n, err)
+				}
+			}
+			if n, err := s.number(t.Context(), "two"); n != 1 || err != nil {
+				t.Errorf("in tenant two: %d, %v", n, err)
 			}
 		},
 		"the same ids again": func(t *testing.T, s store) {

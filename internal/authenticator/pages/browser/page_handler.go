@@ -13,6 +13,7 @@ import (
 	"gatehouse/internal/apierr"
 	"gatehouse/internal/authenticator/sessions"
 	"gatehouse/internal/authenticator/tenancy"
+	"gatehouse/internal/authenticator/tokens"
 	"gatehouse/internal/httpapi"
 	"gatehouse/internal/page"
 	"gatehouse/internal/registryclient"
@@ -34,6 +35,7 @@ const (
 // Pages serves the pages of all tenants.
 type Pages struct {
 	sessions *sessions.Service
+	tokens   *tokens.Service
 	guard    *throttle.Guard // keeps strangers from filling the database
 	renderer *page.Renderer
 	assets   *page.Assets
@@ -41,7 +43,7 @@ type Pages struct {
 }
 
 // New returns Pages that can show the named templates.
-func New(s *sessions.Service, g *throttle.Guard, names ...string) (*Pages, error) {
+func New(s *sessions.Service, t *tokens.Service, g *throttle.Guard, names ...string) (*Pages, error) {
 	renderer, err := page.New(AssetPath, append(names, "message")...)
 	if err != nil {
 		return nil, err
@@ -50,7 +52,7 @@ func New(s *sessions.Service, g *throttle.Guard, names ...string) (*Pages, error
 	if err != nil {
 		return nil, err
 	}
-	return &Pages{sessions: s, guard: g, renderer: renderer, assets: assets, paths: map[string]bool{}}, nil
+	return &Pages{sessions: s, tokens: t, guard: g, renderer: renderer, assets: assets, paths: map[string]bool{}}, nil
 }
 
 // Serves reports whether a page is mounted at a path, or what pages consist of.
@@ -173,6 +175,11 @@ func (p *Pages) visit(c *gin.Context) (*Visit, error) {
 	if err == nil {
 		sent = cookie.Value
 	}
+	// Before the session is looked at: what is revoked from now on voids what
+	// comes of this visit.
+	if v.Began, err = p.tokens.Begin(ctx, tenant.ID); err != nil {
+		return nil, err
+	}
 	v.Session, err = p.sessions.Open(ctx, tenant.ID, sent)
 	return v, err
 }
@@ -218,6 +225,7 @@ func Continue(flow string) string {
 type Visit struct {
 	Tenant  registryclient.Tenant
 	Session sessions.Session
+	Began   int64          // the revocation number at which the visit began
 	Form    httpapi.Params // of a POST
 	gin     *gin.Context
 	pages   *Pages

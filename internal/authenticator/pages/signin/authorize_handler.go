@@ -132,7 +132,7 @@ func (h *Handler) issue(v *browser.Visit, f *flow) error {
 	who, r := v.Session.Person, f.Request
 	approval := codes.Approval{
 		TenantID: v.Tenant.ID, ClientID: client.ID, Username: who.Username, RedirectURI: r.RedirectURI, Scope: r.Scope,
-		Nonce: r.Nonce, CodeChallenge: r.CodeChallenge, AuthTime: who.AuthTime, AMR: who.AMR, IDPID: who.IDPID,
+		Nonce: r.Nonce, CodeChallenge: r.CodeChallenge, AuthTime: who.AuthTime, AMR: who.AMR, IDPID: who.IDPID, Began: v.Began,
 	}
 	if r.ResponseType == oauth2.TokenResponse {
 		out, err := h.grants.Implicit(v.Context(), v.Tenant, client, approval)

@@ -242,6 +242,7 @@ func (h *Handler) confirm(v *browser.Visit) error {
 	}
 	err = h.devices.Approve(v.Context(), v.Tenant.ID, f.DeviceID, device.Approver{
 		Username: v.Session.Username, AuthTime: v.Session.AuthTime, AMR: v.Session.AMR, IDPID: v.Session.IDPID, TTL: ttl,
+		Began: v.Began,
 	})
 	if err != nil {
 		return codeGone(err)
