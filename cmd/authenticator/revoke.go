@@ -31,6 +31,7 @@ func revoke(ctx context.Context, std command.IO, args []string, usage string, ma
 	if err := mark(o); err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(std.Stdout, "Every token that %s has in the tenant %s until now is void; running programs know it within two seconds.\n", args[1], args[0])
+	_, err = fmt.Fprintf(std.Stdout, "Every token that %s has in the tenant %s until now is void; running programs know it "+
+		"within two seconds.\n", args[1], args[0])
 	return err
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"log/slog"
@@ -37,8 +38,12 @@ func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) 
 				return s.Settings, err
 			}),
 			{
-				Name: "service-password set", Usage: "NAME [FILE]",
+				Name: "service-password set", Usage: "NAME [FILE] [--compromised]",
 				Summary: "Give a service account the password in a file, or on standard input.", Run: setServicePassword,
+			},
+			{
+				Name: "service-password remove", Usage: "NAME",
+				Summary: "Take its password from a service account, and end the tokens that it gave.", Run: removeServicePassword,
 			},
 			{
 				Name: "secret set", Usage: "NAME [FILE]",
@@ -128,10 +133,43 @@ func serve(ctx context.Context, std command.IO, args []string) error {
 }
 
 func setServicePassword(ctx context.Context, std command.IO, args []string) error {
-	return store(ctx, std, args, "service-password set takes the name of one service and, if not standard input, a file",
+	flags := flag.NewFlagSet("service-password set", flag.ContinueOnError)
+	compromised := flags.Bool("compromised", false, "End all tokens that the old password gave: somebody else may have it.")
+	if err := command.Parse(flags, flagsFirst(flags, args)); err != nil {
+		return err
+	}
+	return store(ctx, std, flags.Args(), "service-password set takes the name of one service and, if not standard input, a file",
 		func(o *opened, value string) error {
-			return o.Kernel.SetPassword(ctx, o.settings.AdminTenantID, args[0], value)
+			admin, service := o.settings.AdminTenantID, flags.Arg(0)
+			if err := o.Kernel.SetPassword(ctx, admin, service, value); err != nil || !*compromised {
+				return err
+			}
+			return o.RevokeUser(ctx, admin, service)
 		})
+}
+
+func removeServicePassword(ctx context.Context, std command.IO, args []string) error {
+	if len(args) != 1 {
+		return command.Usagef("service-password remove takes the name of one service")
+	}
+	o, err := open(ctx, std)
+	if err != nil {
+		return err
+	}
+	defer o.close()
+	admin := o.settings.AdminTenantID
+	removed, err := o.Kernel.RemovePassword(ctx, admin, args[0])
+	if err != nil {
+		return err
+	}
+	if !removed {
+		return fmt.Errorf("the service %s has no password", args[0])
+	}
+	if err := o.RevokeUser(ctx, admin, args[0]); err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(std.Stdout, "Removed the password of %s; the tokens that it gave are void.\n", args[0])
+	return err
 }
 
 func setSecret(ctx context.Context, std command.IO, args []string) error {

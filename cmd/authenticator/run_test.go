@@ -46,7 +46,8 @@ func TestCommandsAnswerAsTheyShould(t *testing.T) {
 	call(t, env, 0, "authenticator", "version")
 	call(t, env, 2, "serve", "serv")
 	call(t, env, 0, "", "config", "validate")
-	if text := call(t, env, 0, "site_id: main", "config", "print"); strings.Contains(text, strings.TrimPrefix(env[2], "GATEHOUSE_MASTER_KEY=")) {
+	text := call(t, env, 0, "site_id: main", "config", "print")
+	if strings.Contains(text, strings.TrimPrefix(env[2], "GATEHOUSE_MASTER_KEY=")) {
 		t.Error("config print shows the master key")
 	}
 	for _, key := range []string{"database.url", "master_key", "registry.url", "site_id"} {
@@ -86,6 +87,10 @@ func TestKeysAndSecretsAreMadeOnTheCommandLine(t *testing.T) {
 	}
 	call(t, env, 0, "Stored ldap.dev.", "secret", "set", "ldap.dev", file)
 	call(t, env, 0, "Stored tenants.", "service-password", "set", "tenants", file)
+	call(t, env, 0, "Stored tenants.", "service-password", "set", "tenants", file, "--compromised")
+	call(t, env, 0, "are void", "service-password", "remove", "tenants")
+	call(t, env, 1, "has no password", "service-password", "remove", "tenants")
+	call(t, env, 2, "service-password remove takes", "service-password", "remove")
 	call(t, env, 2, "secret set takes", "secret", "set")
 	call(t, env, 0, "Every token that ada has in the tenant dev", "tokens", "revoke-user", "dev", "ada")
 	call(t, env, 0, "Every token that portal has in the tenant dev", "tokens", "revoke-client", "dev", "portal")

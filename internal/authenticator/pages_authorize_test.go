@@ -170,9 +170,15 @@ func TestWithNobodySignedInAnErrorLeadsNowhereByItself(t *testing.T) {
 	native := w.register(dev, w.ada, `{"client_id":"native","callback_url":"org.example.app:/cb"}`)
 	elsewhere := url.Values{"redirect_uri": {"http://127.0.0.1:9999/cb"}, "prompt": {"none"}}.Encode()
 	for name, test := range map[string]struct{ address, shown, link string }{
-		"a fault":        {portal.request(dev, "response_type", "x"), "portal.example.com", "https://portal.example.com/cb?keep=1&amp;error="},
-		"an app":         {native.request(dev, "response_mode", "x"), "an app on this device", "org.example.app:/cb?error="},
-		"not registered": {local.request(dev, "redirect_uri", "") + "&" + elsewhere, "a program on this computer", "127.0.0.1:9999/cb?error="},
+		"a fault": {
+			portal.request(dev, "response_type", "x"), "portal.example.com",
+			"https://portal.example.com/cb?keep=1&amp;error=",
+		},
+		"an app": {native.request(dev, "response_mode", "x"), "an app on this device", "org.example.app:/cb?error="},
+		"not registered": {
+			local.request(dev, "redirect_uri", "") + "&" + elsewhere, "a program on this computer",
+			"127.0.0.1:9999/cb?error=",
+		},
 	} {
 		p := w.browser().get(test.address).want(http.StatusBadRequest, "made a mistake", test.shown)
 		if p.location != "" || !strings.Contains(p.body, `<a href="`+test.link) && !strings.Contains(p.body, test.link) {

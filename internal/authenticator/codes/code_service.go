@@ -84,7 +84,8 @@ func (s *Service) Issue(ctx context.Context, a Approval, familyTTL time.Duration
 	err := s.store.insert(ctx, row{
 		TenantID: a.TenantID, CodeHash: seal.Digest(code), ClientID: a.ClientID, Username: a.Username, RedirectURI: a.RedirectURI,
 		Scope: a.Scope, Nonce: a.Nonce, CodeChallenge: a.CodeChallenge, AuthTime: database.At(a.AuthTime),
-		AMR: strings.Join(a.AMR, " "), IDPID: a.IDPID, Began: a.Began, FamilyID: uuid.NewString(), FamilyEnd: database.At(end.Add(familyTTL)),
+		AMR: strings.Join(a.AMR, " "), IDPID: a.IDPID, Began: a.Began, FamilyID: uuid.NewString(),
+		FamilyEnd:  database.At(end.Add(familyTTL)),
 		CreateTime: database.At(now), ExpiryTime: database.At(end),
 	})
 	if err != nil {

@@ -58,7 +58,8 @@ func TestADeviceCodeOnTheWire(t *testing.T) {
 		`"verification_uri":"https://dev.tapis.io/v3/oauth2/device?client_id=device",`+
 		`"verification_uri_complete":"https://dev.tapis.io/v3/oauth2/device?client_id=device\u0026user_code=%s","expires_in":600,`+
 		`"expires_at":"Sat, 21 Nov 2026 12:10:00 GMT","interval":5`, device, user, user)
-	want := `{"result":{` + members + `},"status":"success","message":"Token created successfully.","version":"test","metadata":{},` +
+	want := `{"result":{` + members + `},"status":"success","message":"Token created successfully.","version":"test",` +
+		`"metadata":{},` +
 		members + `}`
 	if strings.TrimSpace(got.raw) != want {
 		t.Errorf("got  %s\nwant %s", got.raw, want)

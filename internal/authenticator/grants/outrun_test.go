@@ -15,7 +15,7 @@ import (
 // replica is a pipeline on the database of w whose clock is off by a while.
 func (w *world) replica(off time.Duration) *grants.Pipeline {
 	now := func() time.Time { return w.now().Add(off) }
-	deps := w.Pipeline.Deps
+	deps := w.Deps
 	deps.Now = now
 	deps.Tokens = tokens.New(tokens.Deps{
 		DB: w.db, Box: w.fixture.Box, Keys: w.fixture.Keys(), Now: now, Log: w.fixture.Log, Retention: time.Hour,
@@ -54,7 +54,8 @@ func TestNothingOutrunsARevocation(t *testing.T) {
 
 // race lets 64 requests refresh and redeem while revoke is at work.
 func (w *world) race(
-	t *testing.T, replicas []*grants.Pipeline, c clients.Client, credentials *grants.Credentials, revoke func(ctx context.Context) error,
+	t *testing.T, replicas []*grants.Pipeline, c clients.Client, credentials *grants.Credentials,
+	revoke func(ctx context.Context) error,
 ) {
 	t.Helper()
 	family := w.token(codeGrant(c, w.code(c, w.approval(c)))).want(t, 200, "").text("refresh_token")

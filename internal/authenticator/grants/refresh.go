@@ -33,7 +33,8 @@ func (refresh) authorize(ctx context.Context, p *Pipeline, x exchange) (grantee,
 		return grantee{}, err
 	}
 	return grantee{
-		username: previous.Username, redirectURI: previous.RedirectURI, idpID: previous.IDPID, began: previous.Began, login: previous.Login,
+		username: previous.Username, redirectURI: previous.RedirectURI, idpID: previous.IDPID, began: previous.Began,
+		login:    previous.Login,
 		narrowed: narrowed, previous: previous,
 	}, nil
 }

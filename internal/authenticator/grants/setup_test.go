@@ -174,7 +174,8 @@ const (
 func (w *world) approval(c clients.Client) codes.Approval {
 	a := codes.Approval{
 		TenantID: c.TenantID, ClientID: c.ID, Username: "ada", RedirectURI: c.CallbackURL(), Scope: "openid email unknown",
-		Began: w.begun(c.TenantID), Nonce: "n-0S6_WzA2Mj", AuthTime: w.now().Add(-time.Minute), AMR: []string{"pwd", "otp"}, IDPID: "campus",
+		Began: w.begun(c.TenantID), Nonce: "n-0S6_WzA2Mj", AuthTime: w.now().Add(-time.Minute), AMR: []string{"pwd", "otp"},
+		IDPID: "campus",
 	}
 	if c.Public() {
 		a.CodeChallenge = challenge

@@ -54,6 +54,13 @@ func (s *Service) SetPassword(ctx context.Context, tenantID, service, password s
 	})
 }
 
+// RemovePassword takes its password from a service account; false when it has
+// none. The tokens that it gave are for the caller to revoke.
+func (s *Service) RemovePassword(ctx context.Context, tenantID, service string) (bool, error) {
+	removed, err := s.store.removePassword(ctx, tenantID, service)
+	return removed, apierr.DatabaseAway(err)
+}
+
 // PasswordMatches checks a service account's password in constant time.
 func (s *Service) PasswordMatches(ctx context.Context, tenantID, service, password string) (bool, error) {
 	hash, err := s.passwordHash(ctx, tenantID, service)

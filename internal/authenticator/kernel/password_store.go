@@ -31,6 +31,12 @@ func (s store) savePassword(ctx context.Context, r passwordRow) error {
 	return nil
 }
 
+// removePassword reports whether there was one.
+func (s store) removePassword(ctx context.Context, tenantID, service string) (bool, error) {
+	return database.One("remove service password",
+		s.db.Conn(ctx).Delete(&passwordRow{}, "tenant_id = ? AND service = ?", tenantID, service))
+}
+
 // passwordHash returns the hash of an account's password, "" when there is none.
 func (s store) passwordHash(ctx context.Context, tenantID, service string) (string, error) {
 	var hash string

@@ -69,7 +69,8 @@ func New(d Deps) (*Pages, error) {
 		consents: consents.New(d.DB, d.Grants, d.Now),
 	}
 	var err error
-	if p.browser, err = browser.New(p.sessions, d.Tokens, d.Guard, append(signin.Templates(), webapp.Templates()...)...); err != nil {
+	templates := append(signin.Templates(), webapp.Templates()...)
+	if p.browser, err = browser.New(p.sessions, d.Tokens, d.Guard, templates...); err != nil {
 		return nil, err
 	}
 	p.webapp = webapp.NewHandler(webapp.Deps{

@@ -262,7 +262,7 @@ func TestNothingOutrunsTheRevocationOfAService(t *testing.T) {
 			rounds = 3
 		}
 		for range rounds {
-			first := f.send("POST", "/v3/tokens", f.basic("files"), order("files", nil))
+			first := f.send("POST", "/v3/tokens", f.basic("files"), forService("files", nil))
 			access, refresh := first.Need(accessToken...), first.Need(refreshToken...)
 			var group sync.WaitGroup
 			minted := make([]authtest.Reply, 32)
@@ -271,7 +271,7 @@ func TestNothingOutrunsTheRevocationOfAService(t *testing.T) {
 					if i%2 == 0 {
 						minted[i] = f.send("PUT", "/v3/tokens", nil, object{"refresh_token": refresh})
 					} else {
-						minted[i] = f.send("POST", "/v3/tokens", bearing("files", access), order("files", nil))
+						minted[i] = f.send("POST", "/v3/tokens", bearing("files", access), forService("files", nil))
 					}
 				})
 			}

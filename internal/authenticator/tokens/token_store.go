@@ -133,7 +133,8 @@ func (s store) standing(ctx context.Context, token record) (standing, bool, erro
 // stands returns what is known of an access token that stands; false unless it
 // was recorded and is not revoked.
 func (s store) stands(ctx context.Context, token record) (known Known, found bool, err error) {
-	found, err = s.db.QueryRow(ctx, standsQuery, []any{int64(token.expiry), token.jti, token.tenantID}, &known.ClientID, &known.Began)
+	found, err = s.db.QueryRow(ctx, standsQuery, []any{int64(token.expiry), token.jti, token.tenantID}, &known.ClientID,
+		&known.Began)
 	if err != nil {
 		return Known{}, false, fmt.Errorf("read token record: %w", err)
 	}
