@@ -2,10 +2,12 @@ package authtest
 
 import (
 	"encoding/json"
+	"errors"
 	"log/slog"
 	"maps"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -92,6 +94,27 @@ func (f *Fixture) Must(err error) {
 	f.T.Helper()
 	if err != nil {
 		f.T.Fatal(err)
+	}
+}
+
+// WantOnce fails unless one of many that try at once does it and the others
+// are told that they lost.
+func (f *Fixture) WantOnce(lost error, try func(i int) error) {
+	f.T.Helper()
+	var won atomic.Int32
+	var group sync.WaitGroup
+	for i := range 20 {
+		group.Go(func() {
+			if err := try(i); err == nil {
+				won.Add(1)
+			} else if !errors.Is(err, lost) {
+				f.T.Error(err)
+			}
+		})
+	}
+	group.Wait()
+	if won.Load() != 1 {
+		f.T.Errorf("%d did it", won.Load())
 	}
 }
 

@@ -6,8 +6,6 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -136,31 +134,10 @@ func TestADeniedCodeStaysDenied(t *testing.T) {
 	})
 }
 
-// wantOnce fails unless one of many that try at once does it and the others
-// are told that they lost.
-func (f *fixture) wantOnce(lost error, try func(i int) error) {
-	f.T.Helper()
-	var won atomic.Int32
-	var group sync.WaitGroup
-	for i := range 20 {
-		group.Go(func() {
-			if err := try(i); err == nil {
-				won.Add(1)
-			} else if !errors.Is(err, lost) {
-				f.T.Error(err)
-			}
-		})
-	}
-	group.Wait()
-	if won.Load() != 1 {
-		f.T.Errorf("%d did it", won.Load())
-	}
-}
-
 func TestAnApprovedCodeIsRedeemedByOneOfManyPolls(t *testing.T) {
 	each(t, func(t *testing.T, f *fixture) {
 		raw, _ := f.approved()
-		f.wantOnce(device.ErrConsumed, func(int) error { return second(f.Redeem(t.Context(), "dev", "app", raw)) })
+		f.WantOnce(device.ErrConsumed, func(int) error { return second(f.Redeem(t.Context(), "dev", "app", raw)) })
 	})
 }
 
@@ -168,7 +145,7 @@ func TestAnApprovedCodeIsRedeemedByOneOfManyPolls(t *testing.T) {
 func TestOneDecisionCounts(t *testing.T) {
 	each(t, func(t *testing.T, f *fixture) {
 		_, code := f.entered()
-		f.wantOnce(device.ErrState, func(i int) error {
+		f.WantOnce(device.ErrState, func(i int) error {
 			if i%2 == 0 {
 				return f.Approve(t.Context(), "dev", code.ID, ada)
 			}

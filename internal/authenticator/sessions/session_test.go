@@ -1,9 +1,8 @@
 package sessions_test
 
 import (
+	"errors"
 	"strings"
-	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -324,24 +323,15 @@ func TestAFlowIsTakenOnceHoweverManyTryAtOnce(t *testing.T) {
 	each(t, func(t *testing.T, f *fixture) {
 		s := f.open("dev", "")
 		id := f.begin(s, "content")
-		var took atomic.Int32
-		var all sync.WaitGroup
-		for range 20 {
-			all.Go(func() {
-				var content string
-				found, err := f.Take(t.Context(), s, "signin", id, &content)
-				if err != nil {
-					t.Error(err)
-				}
-				if found && content == "content" {
-					took.Add(1)
-				}
-			})
-		}
-		all.Wait()
-		if took.Load() != 1 {
-			t.Errorf("%d took it", took.Load())
-		}
+		lost := errors.New("it was taken")
+		f.WantOnce(lost, func(int) error {
+			var content string
+			found, err := f.Take(t.Context(), s, "signin", id, &content)
+			if err == nil && (!found || content != "content") {
+				err = lost
+			}
+			return err
+		})
 	})
 }
 

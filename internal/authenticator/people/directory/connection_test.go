@@ -32,12 +32,15 @@ func startWithAnn(t *testing.T) (s *slapdtest.Server, password string) {
 func TestEncryptionIsVerified(t *testing.T) {
 	s, password := startWithAnn(t)
 	stranger := slapdtest.Start(t, slapdtest.Options{Hosts: []string{"directory.example"}})
-	encrypted := slapdConfig(s)
-	encrypted.AllowPlaintext, encrypted.URL = false, s.TLSURL()
-	upgraded := slapdConfig(s)
-	upgraded.AllowPlaintext, upgraded.StartTLS = false, true
-	for kind, cfg := range map[string]directory.Config{"ldaps": encrypted, "StartTLS": upgraded} {
+	plain := slapdConfig(s)
+	for kind, cfg := range map[string]directory.Config{"ldaps": encrypted(plain, s), "StartTLS": upgraded(plain)} {
 		t.Run(kind, func(t *testing.T) {
+			wantAway := func(cfg directory.Config) error {
+				t.Helper()
+				_, err := open(t, cfg).Authenticate(t.Context(), "ann", password)
+				away(t, err)
+				return err
+			}
 			admitted(t, open(t, cfg), "ann", password, "ann")
 			byName := cfg
 			byName.URL = strings.Replace(cfg.URL, "127.0.0.1", "localhost", 1)
@@ -45,12 +48,10 @@ func TestEncryptionIsVerified(t *testing.T) {
 
 			otherAuthority := cfg
 			otherAuthority.RootCAs = stranger.CACert()
-			_, err := open(t, otherAuthority).Authenticate(t.Context(), "ann", password)
-			away(t, err)
+			wantAway(otherAuthority)
 			systemAuthorities := cfg
 			systemAuthorities.RootCAs = nil
-			_, err = open(t, systemAuthorities).Authenticate(t.Context(), "ann", password)
-			away(t, err)
+			err := wantAway(systemAuthorities)
 			var authority x509.UnknownAuthorityError
 			if kind == "ldaps" && !errors.As(err, &authority) {
 				t.Errorf("got %v, want that the authority is unknown", err)
@@ -59,9 +60,7 @@ func TestEncryptionIsVerified(t *testing.T) {
 			otherName := cfg
 			otherName.RootCAs = stranger.CACert()
 			otherName.URL = map[string]string{"ldaps": stranger.TLSURL(), "StartTLS": stranger.URL()}[kind]
-			_, err = open(t, otherName).Authenticate(t.Context(), "ann", password)
-			away(t, err)
-			if err == nil || !strings.Contains(err.Error(), "127.0.0.1") {
+			if err = wantAway(otherName); err == nil || !strings.Contains(err.Error(), "127.0.0.1") {
 				t.Errorf("got %v, want that the name differs", err)
 			}
 		})
@@ -73,8 +72,8 @@ func TestNothingIsSentWhereTheUpgradeIsRefused(t *testing.T) {
 	password := randomPassword()
 	s := startDevelopment(t, devldap.Person{Username: "ann", Password: password})
 	c := count(t, s.URL())
-	cfg := developmentConfig(s)
-	cfg.AllowPlaintext, cfg.StartTLS, cfg.URL = false, true, c.url
+	cfg := upgraded(developmentConfig(s))
+	cfg.URL = c.url
 	requests := c.during(func() {
 		_, err := open(t, cfg).Authenticate(t.Context(), "ann", password)
 		away(t, err)
@@ -167,9 +166,8 @@ func TestARestartBetweenTwoRequestsIsNotNoticed(t *testing.T) {
 
 func TestASilentDirectoryIsAwayInTimeAndExhaustsNothing(t *testing.T) {
 	s, password := startWithAnn(t)
-	encrypted := slapdConfig(s)
-	encrypted.AllowPlaintext, encrypted.URL = false, s.TLSURL()
-	for kind, cfg := range map[string]directory.Config{"plain": slapdConfig(s), "ldaps": encrypted} {
+	plain := slapdConfig(s)
+	for kind, cfg := range map[string]directory.Config{"plain": plain, "ldaps": encrypted(plain, s)} {
 		t.Run(kind, func(t *testing.T) {
 			cfg.PoolSize, cfg.Timeout, cfg.DialTimeout, cfg.EntryTTL = 2, 300*time.Millisecond, 200*time.Millisecond, -1
 			d := open(t, cfg)

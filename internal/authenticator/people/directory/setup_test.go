@@ -70,6 +70,18 @@ func slapdConfig(s *slapdtest.Server) directory.Config {
 	}
 }
 
+// encrypted makes cfg speak ldaps to slapd.
+func encrypted(cfg directory.Config, s *slapdtest.Server) directory.Config {
+	cfg.AllowPlaintext, cfg.URL = false, s.TLSURL()
+	return cfg
+}
+
+// upgraded makes cfg use StartTLS.
+func upgraded(cfg directory.Config) directory.Config {
+	cfg.AllowPlaintext, cfg.StartTLS = false, true
+	return cfg
+}
+
 // searching makes cfg search for people below the base of its template.
 func searching(cfg directory.Config) directory.Config {
 	_, cfg.UserDN, _ = strings.Cut(cfg.UserDN, "},")
@@ -94,12 +106,8 @@ func each(t *testing.T, people []devldap.Person, test func(t *testing.T, cfg dir
 		plain := slapdConfig(s)
 		t.Run("plain, template", func(t *testing.T) { test(t, plain) })
 		t.Run("plain, search", func(t *testing.T) { test(t, searching(plain)) })
-		upgraded := plain
-		upgraded.AllowPlaintext, upgraded.StartTLS = false, true
-		t.Run("StartTLS, search", func(t *testing.T) { test(t, searching(upgraded)) })
-		encrypted := plain
-		encrypted.AllowPlaintext, encrypted.URL = false, s.TLSURL()
-		t.Run("ldaps, template", func(t *testing.T) { test(t, encrypted) })
+		t.Run("StartTLS, search", func(t *testing.T) { test(t, searching(upgraded(plain))) })
+		t.Run("ldaps, template", func(t *testing.T) { test(t, encrypted(plain, s)) })
 	})
 }
 
