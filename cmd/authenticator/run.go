@@ -128,7 +128,7 @@ func serve(ctx context.Context, std command.IO, args []string) error {
 	defer o.close()
 	return program.Server{
 		Name: "authenticator", Version: version, Settings: o.settings.Settings, Log: o.log, DB: o.db, Metrics: o.metrics,
-		IsPage: o.IsPage,
+		IsPage: o.IsPage, IsSecure: o.IsSecure,
 	}.Serve(ctx, o.Service)
 }
 

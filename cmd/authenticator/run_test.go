@@ -179,8 +179,14 @@ func TestAWrongMasterKeyStartsNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, args := range [][]string{
-		{"serve"}, {"keys", "init", "lab"}, {"keys", "list"}, {"keys", "rotate", "dev"}, {"secret", "set", "ldap", file},
-		{"service-password", "set", "files", file}, {"tokens", "revoke-user", "dev", "ada"}, {"role", "list", "dev"},
+		{"serve"},
+		{"keys", "init", "lab"},
+		{"keys", "list"},
+		{"keys", "rotate", "dev"},
+		{"secret", "set", "ldap", file},
+		{"service-password", "set", "files", file},
+		{"tokens", "revoke-user", "dev", "ada"},
+		{"role", "list", "dev"},
 	} {
 		call(t, wrong, 1, "GATEHOUSE_MASTER_KEY", args...)
 	}

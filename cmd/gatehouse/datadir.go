@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -22,8 +23,8 @@ type dataDir string
 // lock reserves the directory for this process until unlock is called or the
 // process ends: a second site would rewrite the addresses of the first.
 func (d dataDir) lock() (unlock func(), err error) {
-	if err := os.MkdirAll(string(d), 0o700); err != nil {
-		return nil, fmt.Errorf("data_dir: %w", err)
+	if err := d.makeOwn(); err != nil {
+		return nil, err
 	}
 	f, err := os.OpenFile(d.path("lock"), os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
@@ -37,11 +38,37 @@ func (d dataDir) lock() (unlock func(), err error) {
 	return func() { _ = f.Close() }, nil
 }
 
+// makeOwn makes the directory, and closes to others one that was made before: by
+// us, or empty. Any other is not ours to close.
+func (d dataDir) makeOwn() error {
+	if err := os.MkdirAll(string(d), 0o700); err != nil {
+		return fmt.Errorf("data_dir: %w", err)
+	}
+	info, err := os.Stat(string(d))
+	if err != nil {
+		return fmt.Errorf("data_dir: %w", err)
+	}
+	if info.Mode().Perm()&0o077 == 0 {
+		return nil
+	}
+	entries, err := os.ReadDir(string(d))
+	if err != nil {
+		return fmt.Errorf("data_dir: %w", err)
+	}
+	if len(entries) > 0 && !slices.ContainsFunc(entries, func(e fs.DirEntry) bool { return e.Name() == "tenants.db" }) {
+		return fmt.Errorf("data_dir: %s is open to others and holds other things; name another directory, or close it with chmod 700", d)
+	}
+	if err := os.Chmod(string(d), 0o700); err != nil { //nolint:gosec // a directory needs its x
+		return fmt.Errorf("data_dir: %w", err)
+	}
+	return nil
+}
+
 // prepare makes the directory and the empty database files, so that SQLite
 // does not choose wider modes.
 func (d dataDir) prepare() error {
-	if err := os.MkdirAll(string(d), 0o700); err != nil {
-		return fmt.Errorf("data_dir: %w", err)
+	if err := d.makeOwn(); err != nil {
+		return err
 	}
 	for _, name := range []string{"tenants.db", "authenticator.db"} {
 		f, err := os.OpenFile(d.path(name), os.O_CREATE|os.O_RDWR, 0o600)

@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"os"
 	"syscall"
 	"time"
 
@@ -61,12 +62,23 @@ func serve(ctx context.Context, std command.IO, args []string) error {
 		return err
 	}
 	defer site.close()
-	site.banner(std.Stdout)
-	if err := server.Serve(ctx, listener, site.engine, log); err != nil {
+	site.banner(std.Stdout, isTerminal(std.Stdout))
+	if err := server.Serve(ctx, listener, localOnly(site.engine), log); err != nil {
 		return err
 	}
 	_, err = fmt.Fprintf(std.Stdout, "Stopped. The data is kept in %s.\n", set.DataDir)
 	return err
+}
+
+// isTerminal reports whether somebody reads what is written, and nothing keeps
+// it, as the logs of a container do.
+func isTerminal(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	if !ok {
+		return false
+	}
+	info, err := f.Stat()
+	return err == nil && info.Mode()&os.ModeCharDevice != 0
 }
 
 func migrate(ctx context.Context, std command.IO, args []string) error {

@@ -63,7 +63,7 @@ func openSite(ctx context.Context, dir dataDir, p plan, log *slog.Logger, now fu
 		return nil, err
 	}
 	isPage := func(path string) bool { return s.authenticator.IsPage(path) }
-	if s.engine, err = httpapi.New(httpapi.Options{Version: version, Log: log, IsPage: isPage}); err != nil {
+	if s.engine, err = httpapi.New(httpapi.Options{Version: version, Log: log, IsPage: isPage, LocalOrigins: true}); err != nil {
 		return nil, err
 	}
 	password, isNew, err := dir.servicePassword()

@@ -29,8 +29,9 @@ func (s *site) python() []string {
 }
 
 // banner tells a newcomer where the site is, who is in it, and how to get a
-// first token with curl and with Python.
-func (s *site) banner(w io.Writer) {
+// first token with curl and with Python. A new password is shown to a terminal
+// alone.
+func (s *site) banner(w io.Writer, terminal bool) {
 	a := s.plan.addresses
 	fmt.Fprintf(w, `
 Gatehouse %s: a Tapis primary site is running. Stop it with ctrl-C.
@@ -42,12 +43,20 @@ Gatehouse %s: a Tapis primary site is running. Stop it with ctrl-C.
 
   People of dev: testuser1 ... testuser10, testadmin, admin; each one's password is the name.
 `, version, a.dev, a.admin, a.dev, string(s.data))
-	if s.newPassword != "" {
+	accounts, file := strings.Join(serviceAccounts, ", "), s.data.path("service-password")
+	switch {
+	case s.newPassword == "":
+	case terminal:
 		fmt.Fprintf(w, `
   Service accounts %s share the password
       %s
   It is kept in %s and not shown again.
-`, strings.Join(serviceAccounts, ", "), s.newPassword, s.data.path("service-password"))
+`, accounts, s.newPassword, file)
+	default:
+		fmt.Fprintf(w, `
+  Service accounts %s share the password that is kept in
+      %s
+`, accounts, file)
 	}
 	fmt.Fprintf(w, `
 Get a token with curl:

@@ -78,5 +78,6 @@ func serve(ctx context.Context, std command.IO, args []string) error {
 	}
 	return program.Server{
 		Name: "tenants", Version: version, Settings: set.Settings, Log: log, DB: db, Metrics: metrics.New("tenants", version),
+		IsSecure: service.IsSecure,
 	}.Serve(ctx, service)
 }

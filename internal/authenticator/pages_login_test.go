@@ -297,9 +297,10 @@ func TestUpstreamBugPagesCanBeFramedAndKept(t *testing.T) {
 		for header, want := range map[string]string{
 			"X-Frame-Options": "DENY", "X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer", "Cache-Control": "no-store",
 			"Content-Type": "text/html; charset=utf-8", "Strict-Transport-Security": "max-age=31536000", "Access-Control-Allow-Origin": "",
+			"Cross-Origin-Opener-Policy": "same-origin", "Cross-Origin-Resource-Policy": "same-origin",
 		} {
-			if h.Get(header) != want {
-				t.Errorf("%s: %s is %q", name, header, h.Get(header))
+			if got := strings.Join(h.Values(header), ", "); got != want {
+				t.Errorf("%s: %s is %q", name, header, got)
 			}
 		}
 		for _, never := range []string{"<script", "http://", " style=", "javascript:", "onclick"} {
@@ -363,5 +364,15 @@ func TestUpstreamBugASecondFactorIsPassedBy(t *testing.T) {
 	p := login.submit("username", "ada", "password", w.ada).want(http.StatusForbidden, "second factor")
 	if p.header.Get("Set-Cookie") != "" {
 		t.Error("there is a new session")
+	}
+}
+
+func TestTheJSONOfTenantsWithTLSTellsBrowsersSoToo(t *testing.T) {
+	w := onSQLite(t)
+	for _, path := range []string{"/jwks", "/userinfo", "/nowhere"} {
+		p := w.browser().get(dev + path)
+		if got := p.header.Values("Strict-Transport-Security"); len(got) != 1 {
+			t.Errorf("%s: %d %v", path, p.status, got)
+		}
 	}
 }

@@ -83,7 +83,7 @@ func newWorld(t *testing.T, f *authtest.Fixture) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	engine, err := httpapi.New(httpapi.Options{Version: "test", Log: f.Log, IsPage: w.IsPage})
+	engine, err := httpapi.New(httpapi.Options{Version: "test", Log: f.Log, IsPage: w.IsPage, IsSecure: w.IsSecure})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -207,6 +207,9 @@ func (s *Service) Mount(r gin.IRouter) {
 // IsPage reports of a path whether people visit it in a browser.
 func (s *Service) IsPage(path string) bool { return s.pages.Serves(path) }
 
+// IsSecure reports of a host whether a tenant is there, over TLS alone.
+func (s *Service) IsSecure(host string) bool { return s.Registry.IsSecure(host) }
+
 // verify checks an access token against the tenant of the request.
 func (s *Service) verify(ctx context.Context, raw string) (authn.Caller, error) {
 	tenant, err := tenancy.From(ctx)

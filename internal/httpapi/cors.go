@@ -2,10 +2,13 @@ package httpapi
 
 import (
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 
 	"github.com/gin-gonic/gin"
+
+	"gatehouse/internal/server"
 )
 
 // The headers of the Fetch standard by which browsers let the scripts of
@@ -26,15 +29,28 @@ func (o *Options) allowOrigins(c *gin.Context) {
 	if o.private(c.Request.URL.Path) {
 		return
 	}
-	c.Header("Access-Control-Allow-Origin", "*")
+	allowed := "*"
+	if o.LocalOrigins {
+		c.Header("Vary", "Origin")
+		if allowed = c.GetHeader("Origin"); !localOrigin(allowed) {
+			return
+		}
+	}
+	c.Header("Access-Control-Allow-Origin", allowed)
 	c.Header("Access-Control-Expose-Headers", corsExposedHeaders)
+}
+
+func localOrigin(origin string) bool {
+	u, err := url.Parse(origin)
+	return err == nil && server.LoopbackName(u.Hostname())
 }
 
 // preflight answers the question of a browser, whether it may send a request
 // to a path that has the given methods, and reports whether it was one.
 func (o *Options) preflight(c *gin.Context, allowed []string) bool {
 	wanted := c.GetHeader("Access-Control-Request-Method")
-	if c.Request.Method != http.MethodOptions || wanted == "" || !slices.Contains(allowed, wanted) || o.private(c.Request.URL.Path) {
+	if c.Request.Method != http.MethodOptions || wanted == "" || !slices.Contains(allowed, wanted) ||
+		o.private(c.Request.URL.Path) || (o.LocalOrigins && !localOrigin(c.GetHeader("Origin"))) {
 		return false
 	}
 	c.Header("Access-Control-Allow-Methods", strings.Join(allowed, ", "))

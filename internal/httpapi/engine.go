@@ -27,6 +27,12 @@ type Options struct {
 	// IsPage reports of a path whether people visit it in a browser: scripts of
 	// other origins are kept out of it. Nil: none is.
 	IsPage func(path string) bool
+	// IsSecure reports of a host whether it is served over TLS alone, which
+	// browsers are told with every answer. Nil: none is.
+	IsSecure func(host string) bool
+	// LocalOrigins opens the API to the scripts of origins on this machine alone;
+	// it is for development.
+	LocalOrigins bool
 	// Observe is told of every request that was answered; nil: nobody is. route
 	// is the pattern that matched, empty for none.
 	Observe func(method, route string, status int, took time.Duration)

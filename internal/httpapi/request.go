@@ -58,6 +58,9 @@ func begin(o *Options) gin.HandlerFunc {
 		header := c.Writer.Header()
 		header.Set("X-Request-Id", r.id)
 		header.Set("X-Content-Type-Options", "nosniff")
+		if o.IsSecure != nil && o.IsSecure(c.Request.Host) {
+			header.Set("Strict-Transport-Security", "max-age=31536000")
+		}
 		o.allowOrigins(c)
 		if id := c.GetHeader("X-Tapis-Tracking-Id"); len(id) <= maxTrackingID && trackingID.MatchString(id) {
 			header.Set("X-Tapis-Tracking-Id", id)

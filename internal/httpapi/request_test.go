@@ -197,3 +197,16 @@ func TestALongPathIsRefusedBeforeItIsCompared(t *testing.T) {
 		t.Errorf("answered %d", w.Code)
 	}
 }
+
+func TestBrowsersAreToldOfEveryAnswerOnceThatAHostIsServedOverTLSAlone(t *testing.T) {
+	e := newEdge(t, httpapi.Options{IsSecure: func(host string) bool { return host == "dev.example.org" }})
+	httpapi.Get(e, "/items", ok)
+	for host, want := range map[string]string{"dev.example.org": "max-age=31536000", "inside.example.org": ""} {
+		for _, test := range [][2]string{{"GET", "/items"}, {"POST", "/items"}, {"GET", "/nowhere"}, {"OPTIONS", "/items"}} {
+			w := e.do(test[0], "http://"+host+test[1], "", "Access-Control-Request-Method", "GET")
+			if got := strings.Join(w.Header().Values("Strict-Transport-Security"), ", "); got != want {
+				t.Errorf("%v at %s: %q", test, host, got)
+			}
+		}
+	}
+}

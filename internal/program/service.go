@@ -31,6 +31,7 @@ type Server struct {
 	DB            *database.DB
 	Metrics       *metrics.Registry
 	IsPage        func(path string) bool // see httpapi.Options; may be nil
+	IsSecure      func(host string) bool // the same
 }
 
 // Serve starts the service, answers requests, and drains when ctx ends.
@@ -39,7 +40,7 @@ func (s Server) Serve(ctx context.Context, service Service) error {
 	defer stop()
 	engine, err := httpapi.New(httpapi.Options{
 		Version: s.Version, Log: s.Log, TrustedProxies: s.Settings.TrustedProxies,
-		LegacyErrorCodes: s.Settings.LegacyErrorCodes, Observe: s.Metrics.Request, IsPage: s.IsPage,
+		LegacyErrorCodes: s.Settings.LegacyErrorCodes, Observe: s.Metrics.Request, IsPage: s.IsPage, IsSecure: s.IsSecure,
 	})
 	if err != nil {
 		return err

@@ -130,6 +130,17 @@ func (r *Client) ForHost(ctx context.Context, host string) (Tenant, error) {
 		"No tenant is known at the host of this request; check the base URL. GET /v3/tenants lists those of all tenants.")
 }
 
+// IsSecure reports whether a Host header names a tenant whose base URL has
+// https, as far as is known without asking.
+func (r *Client) IsSecure(host string) bool {
+	v := r.snapshot.Load()
+	if v == nil {
+		return false
+	}
+	t, found := v.tenantFor(host)
+	return found && strings.HasPrefix(t.BaseURL, "https://")
+}
+
 // find looks something up in the snapshot. What is not there may have the
 // registry asked, once every few seconds. It fails while there is no snapshot
 // at all.

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"strings"
 	"time"
 )
 
@@ -90,12 +91,17 @@ func ServeBehindProxy(ctx context.Context, l net.Listener, h http.Handler, log *
 // machine.
 func Loopback(addr string) bool {
 	host, _, err := net.SplitHostPort(addr)
-	if err != nil {
-		return false
-	}
-	if host == "localhost" {
-		return true
-	}
+	return err == nil && (host == "localhost" || loopbackIP(host))
+}
+
+// LoopbackName reports whether a host, without a port, is a name of this machine
+// for everybody who resolves it (RFC 6761), or a loopback address.
+func LoopbackName(host string) bool {
+	host = strings.ToLower(strings.TrimSuffix(host, "."))
+	return host == "localhost" || strings.HasSuffix(host, ".localhost") || loopbackIP(strings.Trim(host, "[]"))
+}
+
+func loopbackIP(host string) bool {
 	ip := net.ParseIP(host)
 	return ip != nil && ip.IsLoopback()
 }

@@ -15,6 +15,7 @@ import (
 	"gatehouse/internal/database"
 	"gatehouse/internal/httpapi"
 	"gatehouse/internal/kernelclient"
+	"gatehouse/internal/tenants/field"
 )
 
 // Deps are what the registry needs. DB, Log and Now are required.
@@ -95,6 +96,13 @@ func (s *Service) Mount(r gin.IRouter) {
 	reads.mount(r)
 	reads.mountLDAPs(r.Group("", authn.Optional(s.reader)))
 	writeHandler{access: s.access, write: s.write}.mount(r.Group("", authn.Require(s.caller)))
+}
+
+// IsSecure reports of a host whether a tenant is there, over TLS alone, as far
+// as is known without asking the database.
+func (s *Service) IsSecure(host string) bool {
+	v := s.snapshots.newest.Load()
+	return v != nil && v.secure[field.Host("https://"+host)]
 }
 
 // Start begins to look for the writes of other replicas, every second until

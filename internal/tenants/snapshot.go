@@ -2,8 +2,10 @@ package tenants
 
 import (
 	"slices"
+	"strings"
 
 	"gatehouse/internal/responsecache"
+	"gatehouse/internal/tenants/field"
 )
 
 // snapshot is the whole registry at one moment, with the responses about it.
@@ -16,6 +18,7 @@ type snapshot struct {
 	index     map[string]int   // of content.Tenants, by id
 	keys      []parsedKey      // of content.Tenants
 	responses []tenantResponse // of content.Tenants
+	secure    map[string]bool  // the hosts of tenants whose base URL has https
 
 	list    responsecache.Lazy // the default list of tenants
 	sites   *responsecache.Cache[siteResponse]
@@ -28,10 +31,13 @@ type snapshot struct {
 func newSnapshot(counter, generation int64, c Content) *snapshot {
 	s := &snapshot{
 		counter: counter, generation: generation, content: c,
-		index: make(map[string]int, len(c.Tenants)), keys: make([]parsedKey, len(c.Tenants)),
+		index: make(map[string]int, len(c.Tenants)), keys: make([]parsedKey, len(c.Tenants)), secure: map[string]bool{},
 	}
 	for i, t := range c.Tenants {
 		s.index[t.ID] = i
+		if strings.HasPrefix(t.BaseURL, "https://") {
+			s.secure[field.Host(t.BaseURL)] = true
+		}
 	}
 	s.responses = converted(c.Tenants, func(t Tenant) tenantResponse {
 		site, _ := s.site(t.SiteID) // a foreign key says that it is there

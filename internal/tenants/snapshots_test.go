@@ -330,3 +330,19 @@ func TestAnAssociateIsNotTakenForThePrimarySite(t *testing.T) {
 		t.Errorf("got %+v", site)
 	}
 }
+
+func TestHostsOfTenantsWithTLSAreKnown(t *testing.T) {
+	eachWide(t, func(t *testing.T, s *Service) {
+		if err := s.Ready(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		for host, want := range map[string]bool{
+			"east-one.example.org": true, "East-One.example.org:443": true, "east-one.example.org:8443": false,
+			"localhost:8080": false, "nowhere.example.org": false, "": false,
+		} {
+			if s.IsSecure(host) != want {
+				t.Errorf("%q is secure: %t", host, !want)
+			}
+		}
+	})
+}

@@ -167,9 +167,6 @@ func (p *Pages) visit(c *gin.Context) (*Visit, error) {
 		return nil, err
 	}
 	v := &Visit{Tenant: tenant, gin: c, pages: p}
-	if v.secure() {
-		c.Header("Strict-Transport-Security", "max-age=31536000")
-	}
 	cookie, err := c.Request.Cookie(v.cookieName())
 	sent := ""
 	if err == nil {
@@ -277,6 +274,10 @@ func (v *Visit) secure() bool { return strings.HasPrefix(v.Tenant.BaseURL, "http
 func (v *Visit) cookieName() string {
 	if v.secure() {
 		return "__Host-tapis_session"
+	}
+	// Cookies do not know ports, where several development sites differ.
+	if at, err := url.Parse(v.Tenant.BaseURL); err == nil && at.Port() != "" {
+		return "tapis_session_" + at.Port()
 	}
 	return "tapis_session"
 }
