@@ -33,7 +33,7 @@
 //     ends sooner where they run out.
 //   - A device that polled twice within five seconds would be told to slow down,
 //     so each poll is of another device, and these come from many addresses of
-//     127.0.0.0/8 because one gets a hundred codes at once.
+//     127.0.0.0/8 because one gets three codes when many strangers ask at once.
 //   - A whole code flow is two requests, the browser's to a person who is signed
 //     in and has allowed the client for good, and the client's for the tokens.
 //     It counts as one.

@@ -25,9 +25,10 @@ const (
 	// verifier is that of PKCE. One for all costs the server what others do.
 	verifier    = "bench-bench-bench-bench-bench-bench-bench-bench"
 	deviceGrant = "urn:ietf:params:oauth:grant-type:device_code"
-	// devicesPerAddress is how many codes one address gets at once, so that each
-	// group comes from another one of this machine's.
-	devicesPerAddress = 100
+	// devicesPerAddress is how many codes one address gets at once even when the
+	// tenant has given many, so that each group comes from another one of this
+	// machine's.
+	devicesPerAddress = 3
 )
 
 // browser walks through the sign-in pages. It is for what is prepared outside
