@@ -436,3 +436,31 @@ func TestApplyRemembersWhatItChangesOfASite(t *testing.T) {
 		equal(t, "again", apply(t, s, w), []string{})
 	})
 }
+
+func TestAnAddressWithoutTLSIsThisMachinesOwn(t *testing.T) {
+	eachWide(t, func(t *testing.T, s *Service) {
+		tenant := func(address string) Wanted {
+			return tenantPatch("new", Tenant{BaseURL: address, SiteID: "main", Owner: "ops@example.org", AdminUser: "boss"},
+				"base_url", "site_id", "owner", "admin_user")
+		}
+		site := func(s Site, field string) Wanted {
+			return Wanted{Sites: []Patch[Site]{want("here", s, "site_id", field)}}
+		}
+		const template, address = "tenant_base_url_template", "base_url"
+		for _, bad := range []Wanted{
+			tenant("http://new.example.org"), tenant("http://10.0.0.1"), tenant("http://localhost.example.org"),
+			site(Site{ID: "main", BaseURL: "http://example.org"}, address),
+			site(Site{ID: "main", TenantBaseURLTemplate: "http://${tenant_id}.example.org"}, template),
+			site(Site{ID: "east", BaseURL: "http://east.example.org"}, address),
+		} {
+			if _, err := s.Apply(t.Context(), bad); !contains(err, "must begin with https://") {
+				t.Errorf("%+v: %v", bad, err)
+			}
+		}
+		apply(t, s, tenant("http://new.localhost:8080"))
+		// What was stored before the rule can be changed otherwise.
+		execute(t, s, "UPDATE tenants SET base_url = 'http://plan.example.org' WHERE tenant_id = 'plan'")
+		execute(t, s, "UPDATE registry_changes SET counter = counter + 1")
+		apply(t, s, tenantPatch("plan", Tenant{Description: "Still here."}, "description"))
+	})
+}

@@ -138,8 +138,8 @@ func TestOnlyTheFirstLabelOfTheAdminHostIsReplaced(t *testing.T) {
 		},
 		{
 			"another admin tenant and a port",
-			func(b *Bootstrap) { b.AdminTenantID, b.AdminBaseURL = "root", "http://root.admin.test:8443" },
-			"http://admin.test:8443", "http://${tenant_id}.admin.test:8443",
+			func(b *Bootstrap) { b.AdminTenantID, b.AdminBaseURL = "root", "http://root.admin.localhost:8443" },
+			"http://admin.localhost:8443", "http://${tenant_id}.admin.localhost:8443",
 		},
 		{
 			"addresses that are configured",

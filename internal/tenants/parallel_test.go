@@ -48,7 +48,7 @@ func TestOfManyWhoMakeTheSameRowOneDoes(t *testing.T) {
 		// One address, many ids; one id in many spellings.
 		equal(t, "one host", atOnce(t, 6, h, "POST", "/v3/tenants", func(i int) string {
 			return body(t, newTenantBody,
-				object{"tenant_id": fmt.Sprint("t", i), "base_url": []string{"http", "https"}[i%2] + "://one.example.org"})
+				object{"tenant_id": fmt.Sprint("t", i), "base_url": []string{"http", "https"}[i%2] + "://one.localhost"})
 		}), map[int]int{201: 1, 409: 5})
 		equal(t, "one id", atOnce(t, 6, h, "POST", "/v3/tenants", func(i int) string {
 			return body(t, newTenantBody,

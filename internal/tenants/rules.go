@@ -24,6 +24,16 @@ func (p *plan) checkSite(e *edit[Site]) error {
 	if err := site.Check(); err != nil {
 		return err
 	}
+	if site.BaseURL != e.before.BaseURL {
+		if err := field.Secure("base_url", site.BaseURL); err != nil {
+			return err
+		}
+	}
+	if site.TenantBaseURLTemplate != e.before.TenantBaseURLTemplate {
+		if err := field.Secure("tenant_base_url_template", site.AddressOf("id")); err != nil {
+			return err
+		}
+	}
 	for _, other := range p.sites.records {
 		switch {
 		case site.ID == other.ID:
@@ -58,7 +68,7 @@ func (p *plan) checkTenant(e *edit[Tenant]) error {
 		return err
 	}
 	if t.BaseURL != e.before.BaseURL {
-		if err := p.checkUnique(*t); err != nil {
+		if err := cmp.Or(field.Secure("base_url", t.BaseURL), p.checkUnique(*t)); err != nil {
 			return err
 		}
 		delete(p.hosts, field.Host(e.before.BaseURL))

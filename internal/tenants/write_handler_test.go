@@ -318,7 +318,7 @@ func TestAnUpdateOfASiteIsRemembered(t *testing.T) {
 		})
 		equal(t, "read", get(t, h, "/v3/sites/east", 200).object(t), got)
 		wants(t, h, 200, "", "PUT", "/v3/sites/main",
-			`{"tenant_base_url_template":"http://${tenant_id}.new.org","base_url":"http://new.org","services":null}`)
+			`{"tenant_base_url_template":"https://${tenant_id}.new.org","base_url":"https://new.org","services":null}`)
 		equal(t, "history", get(t, h, "/v3/sites/east/history", 200).rows(t), []object{{
 			"site_id": "east", "update_time": "Mon, 02 Nov 2026 13:00:00 GMT", "updated_by": "tenants@admin", "updates": object{
 				"services":             object{"prev": []any{"security"}, "new": []any{"security", "tokens"}},

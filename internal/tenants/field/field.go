@@ -11,6 +11,7 @@ import (
 	"unicode/utf8"
 
 	"gatehouse/internal/apierr"
+	"gatehouse/internal/server"
 )
 
 // Limits in characters.
@@ -130,6 +131,18 @@ func Origin(name, value string) error {
 		return apierr.Invalidf("The field %s must not spell out the default port.", name)
 	}
 	return nil
+}
+
+// Secure refuses an address without TLS, over which passwords and tokens would
+// travel, unless it is this machine's own. Records from before this rule keep
+// such an address until it is changed.
+func Secure(name, value string) error {
+	u, err := url.Parse(value)
+	if err == nil && u.Scheme == "http" && !server.LoopbackName(u.Hostname()) {
+		return apierr.Invalidf("The field %s must begin with https://; http is for localhost, names that end in .localhost and "+
+			"loopback addresses.", name)
+	}
+	return nil // what is no URL is refused by others
 }
 
 // Host returns what a request's Host header says at an address: the host in
