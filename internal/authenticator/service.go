@@ -117,11 +117,7 @@ func New(d Deps) (*Service, error) {
 		Records: s.Records, Rotator: s.Rotator, Kernel: s.Kernel, Poll: d.RegistryPoll, Log: d.Log,
 	})
 	s.callers = tenancy.NewCallers(s.Registry, s.Keys, s.tokens, d.SiteID, d.Now)
-	s.security = kernel.NewHandler(kernel.HandlerDeps{
-		Service: s.Kernel, Registry: s.Registry, SiteID: d.SiteID, Guard: guard, Ready: s.Ready,
-	})
 	settings := tenantconfig.New(tenantconfig.Deps{DB: d.DB, Box: d.Box, GrantTypes: grants.Types(), Now: d.Now, Log: d.Log})
-	s.configs = tenantconfig.NewHandler(settings, s.Kernel, s.isOwn)
 	s.ldap = people.NewLDAP(people.LDAPDeps{
 		Registry: s.Registry, Settings: settings, Kernel: s.Kernel, Authorize: self.Authorize,
 		RootCAs: d.LDAPRootCAs, AllowPlaintext: d.LDAPPlaintext, Now: d.Now, Log: d.Log,
@@ -130,7 +126,14 @@ func New(d Deps) (*Service, error) {
 	registered := clients.New(clients.Deps{
 		DB: d.DB, Box: d.Box, Tokens: s.tokens, GrantTypes: grants.Types(), WebApp: s.webApp, Now: d.Now,
 	})
-	s.clients = clients.NewHandler(registered, d.ShowClientKeys)
+	stranger := thirdParty(registered, settings)
+	mayAdminister := administration(stranger)
+	s.configs = tenantconfig.NewHandler(settings, s.Kernel, s.isOwn, mayAdminister)
+	s.clients = clients.NewHandler(registered, s.Kernel, mayAdminister, d.ShowClientKeys)
+	s.security = kernel.NewHandler(kernel.HandlerDeps{
+		Service: s.Kernel, Registry: s.Registry, SiteID: d.SiteID, Guard: guard, Ready: s.Ready,
+		MayAdminister: mayAdminister,
+	})
 	s.codes = codes.New(codes.Deps{DB: d.DB, Tokens: s.tokens, Now: d.Now, Log: d.Log})
 	s.devices = device.New(d.DB, d.Now)
 	s.pipeline = grants.New(grants.Deps{
@@ -145,6 +148,7 @@ func New(d Deps) (*Service, error) {
 	s.services = servicetokens.NewHandler(servicetokens.New(servicetokens.Deps{
 		Registry: s.Registry, Records: s.Records, Accounts: s.Kernel, Settings: settings, Tokens: s.tokens,
 		Rotator: s.Rotator, Guard: guard, Lifetimes: d.TokenLifetimes, Log: d.Log,
+		ThirdParty: stranger, MayAdminister: mayAdminister,
 	}), s.callers.For("tokens"))
 	var err error
 	s.pages, err = pages.New(pages.Deps{
@@ -153,6 +157,34 @@ func New(d Deps) (*Service, error) {
 		Now: d.Now, Log: d.Log,
 	})
 	return s, err
+}
+
+// strangerOf returns the client of somebody else that holds a person's token.
+type strangerOf func(ctx context.Context, caller authn.Caller) (clientID string, err error)
+
+// thirdParty knows them where a tenant keeps them from administering.
+func thirdParty(registered *clients.Service, settings *tenantconfig.Service) strangerOf {
+	return func(ctx context.Context, caller authn.Caller) (string, error) {
+		stranger, err := registered.ThirdParty(ctx, caller)
+		if err != nil || stranger == "" {
+			return "", err
+		}
+		s, err := settings.For(ctx, caller.TenantID)
+		if err != nil || s.ThirdPartyAdministration {
+			return "", err
+		}
+		return stranger, nil
+	}
+}
+
+func administration(of strangerOf) authn.MayAdminister {
+	return func(ctx context.Context, caller authn.Caller) error {
+		stranger, err := of(ctx, caller)
+		if err != nil || stranger == "" {
+			return err
+		}
+		return authn.ThirdPartyRefused(stranger)
+	}
 }
 
 // isOwn reports whether a service account is this authenticator's own.

@@ -24,10 +24,15 @@ type Caller struct {
 	TokenID     string // the token's jti and, with it, exp
 	TokenExpiry time.Time
 	OnBehalfOf  Subject
+	ThirdParty  string // client of somebody else that holds the token, where the registry was told; empty: none
 }
 
 // Service reports whether the caller is a service account.
 func (c Caller) Service() bool { return c.AccountType == ServiceAccount }
+
+// MayAdminister fails with an error of kind apierr.Forbidden when a caller's
+// token may use Tapis on a person's behalf and administer nothing.
+type MayAdminister func(ctx context.Context, caller Caller) error
 
 // Verify checks a raw access token for the request in ctx. An error for which
 // IsRefusal holds becomes a 401; others are answered as they are.

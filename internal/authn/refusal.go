@@ -70,6 +70,14 @@ func Refusal(err error) error {
 	return unauthenticated(cmp.Or(r.message, "The access token is not valid for this request.")).Because(err)
 }
 
+// ThirdPartyRefused is the answer to whoever wants to administer with a token
+// that was made through a client of somebody else.
+func ThirdPartyRefused(clientID string) error {
+	return apierr.New(apierr.Forbidden, "The token was made through the client %s, which belongs to somebody else: it may use "+
+		"Tapis for you, but administer nothing. Use a token made without a client, or have an administrator of the tenant trust the client.",
+		clientID)
+}
+
 func unauthenticated(message string) *apierr.Error {
 	e := apierr.New(apierr.Unauthenticated, "%s", message)
 	e.Challenge = `Bearer realm="tapis", error="invalid_token"`

@@ -108,31 +108,32 @@ func (c *Client) HasRole(ctx context.Context, tenantID, username, role string) (
 
 // TokenActive reports whether a token that was found good otherwise has not
 // been revoked. Of tokens that another site has issued the authenticator knows
-// nothing bad, and without an authenticator nothing was revoked. Errors:
-// Unavailable.
-func (c *Client) TokenActive(ctx context.Context, raw string) (bool, error) {
+// nothing bad, and without an authenticator nothing was revoked. thirdParty is
+// the client of somebody else that holds the token, which then may administer
+// nothing; empty: none. Errors: Unavailable.
+func (c *Client) TokenActive(ctx context.Context, raw string) (active bool, thirdParty string, err error) {
 	if c == nil {
-		return true, nil
+		return true, "", nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
 	defer cancel()
-	r, err := http.NewRequestWithContext(ctx, http.MethodGet, c.config.URL+"/v3/site-router/tokens/check", nil)
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, c.config.URL+"/v3/site-router/tokens/check?third_party=1", nil)
 	if err != nil {
-		return false, away(err)
+		return false, "", away(err)
 	}
 	r.Header.Set("X-Tapis-Token", raw)
 	w, err := c.config.HTTP.Do(r)
 	if err != nil {
-		return false, away(err)
+		return false, "", away(err)
 	}
 	_ = w.Body.Close()
 	switch w.StatusCode {
 	case http.StatusOK:
-		return true, nil
+		return true, w.Header.Get("X-Tapis-Token-Third-Party"), nil
 	case http.StatusUnauthorized, http.StatusBadRequest: // the latter of site routers with legacy_error_codes, and of others
-		return false, nil
+		return false, "", nil
 	}
-	return false, away(fmt.Errorf("the authenticator answered %d to a question about a token", w.StatusCode))
+	return false, "", away(fmt.Errorf("the authenticator answered %d to a question about a token", w.StatusCode))
 }
 
 func away(err error) error { return apierr.Away(err, "The service that knows who may do what") }

@@ -305,7 +305,7 @@ func TestWithoutAKernelNobodyHoldsARoleAndNoTokenIsRevoked(t *testing.T) {
 	if got, err := c.HasRole(t.Context(), "dev", "ada", "r"); got || !apierr.Is(err, apierr.Unavailable) {
 		t.Errorf("a role: got %v, %v", got, err)
 	}
-	if got, err := c.TokenActive(t.Context(), "a token"); !got || err != nil {
+	if got, _, err := c.TokenActive(t.Context(), "a token"); !got || err != nil {
 		t.Errorf("a token: got %v, %v", got, err)
 	}
 }
@@ -314,13 +314,13 @@ func TestWhetherATokenIsActiveIsAskedEveryTime(t *testing.T) {
 	k, c := open(t)
 	for status, want := range map[int]bool{200: true, 400: false, 401: false} {
 		k.do(func() { k.answers = says(status, "{}") })
-		if got, err := c.TokenActive(t.Context(), "a token"); got != want || err != nil {
+		if got, _, err := c.TokenActive(t.Context(), "a token"); got != want || err != nil {
 			t.Errorf("%d: got %v, %v", status, got, err)
 		}
 	}
 	for _, status := range []int{302, 403, 404, 429, 500, 503} {
 		k.do(func() { k.answers = says(status, "") })
-		if got, err := c.TokenActive(t.Context(), "a token"); got || !apierr.Is(err, apierr.Unavailable) {
+		if got, _, err := c.TokenActive(t.Context(), "a token"); got || !apierr.Is(err, apierr.Unavailable) {
 			t.Errorf("%d: got %v, %v", status, got, err)
 		}
 	}

@@ -83,6 +83,9 @@ func (a access) writer(ctx context.Context) (writer, error) {
 	if err != nil {
 		return writer{}, err
 	}
+	if caller.ThirdParty != "" {
+		return writer{}, authn.ThirdPartyRefused(caller.ThirdParty)
+	}
 	now, err := a.snapshots.current(ctx)
 	if err != nil {
 		return writer{}, err

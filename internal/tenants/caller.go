@@ -108,12 +108,14 @@ func (s *Service) caller(ctx context.Context, raw string, behalf authn.Subject) 
 	if err != nil {
 		return authn.Caller{}, err
 	}
-	switch active, err := s.access.kernel.TokenActive(ctx, raw); {
+	active, thirdParty, err := s.access.kernel.TokenActive(ctx, raw)
+	switch {
 	case err != nil:
 		return caller, err
 	case !active:
 		return authn.Caller{}, authn.ErrRevoked
 	}
+	caller.ThirdParty = thirdParty
 	return caller, nil
 }
 

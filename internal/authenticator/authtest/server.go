@@ -171,6 +171,16 @@ func (c Callers) Check(_ context.Context, raw string, behalf authn.Subject) (aut
 	return caller, nil
 }
 
+// Administers lets everybody administer whose token no client of this id holds.
+func Administers(stranger string) authn.MayAdminister {
+	return func(_ context.Context, c authn.Caller) error {
+		if c.ClientID == stranger {
+			return authn.ThirdPartyRefused(stranger)
+		}
+		return nil
+	}
+}
+
 // Person is a caller of a tenant of the site main.
 func Person(username, tenantID string) authn.Caller {
 	return authn.Caller{Username: username, TenantID: tenantID, SiteID: "main", AccountType: authn.UserAccount}

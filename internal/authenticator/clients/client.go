@@ -51,6 +51,7 @@ type Client struct {
 	Description  string
 	FirstParty   bool // the tenant's own web application: people are not asked for consent
 	Active       bool
+	Trusted      bool // an administrator of the tenant lets people administer through it
 	Created      time.Time
 	LastUpdated  time.Time
 	// PreviousKeyEnds is when the key before the last rotation stops being

@@ -2,6 +2,7 @@ package clients
 
 import (
 	"encoding/json"
+	"log/slog"
 	"net/http"
 	"strings"
 	"time"
@@ -9,6 +10,7 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"gatehouse/internal/apierr"
+	"gatehouse/internal/authenticator/kernel"
 	"gatehouse/internal/authn"
 	"gatehouse/internal/httpapi"
 )
@@ -17,22 +19,27 @@ import (
 // that have clients of their own.
 type Handler struct {
 	service *Service
+	kernel  *kernel.Service // knows who administers a tenant
+	// mayAdminister fails for tokens that strangers' clients hold.
+	mayAdminister authn.MayAdminister
 	// showKeys lets owners read the keys of their clients again later; it is
 	// the configuration client_key_display: owner.
 	showKeys bool
 }
 
 // NewHandler returns a Handler.
-func NewHandler(s *Service, showKeys bool) *Handler { return &Handler{service: s, showKeys: showKeys} }
+func NewHandler(s *Service, k *kernel.Service, may authn.MayAdminister, showKeys bool) *Handler {
+	return &Handler{service: s, kernel: k, mayAdminister: may, showKeys: showKeys}
+}
 
 // Mount registers the routes on r, below which the caller is known.
 func (h *Handler) Mount(r gin.IRouter) {
 	httpapi.Get(r, "/clients", as(h.list))
-	r.POST("/clients", httpapi.Handle(as(h.create)))
-	httpapi.Get(r, "/clients/:client_id", as(h.get))
-	r.PUT("/clients/:client_id", httpapi.Handle(as(h.update)))
-	r.DELETE("/clients/:client_id", httpapi.Handle(as(h.remove)))
-	r.POST("/clients/:client_id/secret", httpapi.Handle(as(h.rotate)))
+	r.POST("/clients", httpapi.Handle(h.administering(h.create)))
+	httpapi.Get(r, "/clients/:client_id", h.administering(h.get))
+	r.PUT("/clients/:client_id", httpapi.Handle(h.administering(h.update)))
+	r.DELETE("/clients/:client_id", httpapi.Handle(h.administering(h.remove)))
+	r.POST("/clients/:client_id/secret", httpapi.Handle(h.administering(h.rotate)))
 }
 
 // clientJSON is a client on the wire; docs/wire.md.
@@ -48,6 +55,7 @@ type clientJSON struct {
 	AuthMethod   string   `json:"token_endpoint_auth_method"`
 	GrantTypes   []string `json:"grant_types,omitempty"` // absent: all that the tenant permits
 	Active       bool     `json:"active"`
+	Trusted      bool     `json:"trusted"` // people may administer through it
 	Created      string   `json:"create_time"`
 	LastUpdated  string   `json:"last_update_time"`
 	PreviousKey  string   `json:"previous_key_expiry_time,omitempty"` // absent: no earlier key is good
@@ -57,7 +65,7 @@ func newClientJSON(c Client) clientJSON {
 	j := clientJSON{
 		ClientID: c.ID, Owner: strings.TrimPrefix(c.Owner, servicePrefix), TenantID: c.TenantID, CallbackURL: c.CallbackURL(),
 		RedirectURIs: c.RedirectURIs, GrantTypes: c.GrantTypes, DisplayName: c.DisplayName,
-		Description: c.Description, AuthMethod: c.AuthMethod, Active: c.Active,
+		Description: c.Description, AuthMethod: c.AuthMethod, Active: c.Active, Trusted: c.Trusted,
 		Created: c.Created.UTC().Format(http.TimeFormat), LastUpdated: c.LastUpdated.UTC().Format(http.TimeFormat),
 	}
 	if c.Key != "" {
@@ -136,6 +144,7 @@ func (h *Handler) update(c *gin.Context, caller caller) error {
 		ClientID     json.RawMessage `json:"client_id"`
 		ClientKey    json.RawMessage `json:"client_key"`
 		Description  json.RawMessage `json:"description"`
+		Trusted      *bool           `json:"trusted"`
 	}
 	if err := httpapi.DecodeJSON(c, &req); err != nil {
 		return err
@@ -148,11 +157,36 @@ func (h *Handler) update(c *gin.Context, caller caller) error {
 			return apierr.Invalidf("Changing the field %s is not currently supported.", fixed.name)
 		}
 	}
+	if req.Trusted != nil {
+		if req.CallbackURL != nil || req.RedirectURIs != nil || req.DisplayName != nil {
+			return apierr.Invalidf("The field trusted is changed alone, by an administrator of the tenant.")
+		}
+		return h.trust(c, caller, *req.Trusted)
+	}
 	client, err := h.service.Update(c.Request.Context(), caller.tenantID, caller.username, c.Param("client_id"),
 		Change{CallbackURL: req.CallbackURL, DisplayName: req.DisplayName, RedirectURIs: req.RedirectURIs}, h.maySeeKeys(caller))
 	if err != nil {
 		return err
 	}
+	return httpapi.Reply(c, http.StatusOK, newClientJSON(client), "Client updated successfully.")
+}
+
+// trust lets people administer through a client, or no longer, for the
+// administrators of the tenant.
+func (h *Handler) trust(c *gin.Context, caller caller, trusted bool) error {
+	ctx := c.Request.Context()
+	admin, err := h.kernel.IsAdmin(ctx, caller.tenantID, caller.username)
+	if err != nil {
+		return apierr.Away(err, "The security kernel")
+	}
+	if !admin {
+		return apierr.New(apierr.Forbidden, "Only administrators of the tenant %s say which clients are trusted.", caller.tenantID)
+	}
+	client, err := h.service.Trust(ctx, caller.tenantID, c.Param("client_id"), trusted)
+	if err != nil {
+		return err
+	}
+	httpapi.Annotate(ctx, slog.String("client_trusted", client.ID), slog.Bool("trusted", trusted))
 	return httpapi.Reply(c, http.StatusOK, newClientJSON(client), "Client updated successfully.")
 }
 
@@ -212,6 +246,21 @@ func as(serve func(c *gin.Context, caller caller) error) func(c *gin.Context) er
 			return err
 		}
 		return serve(c, caller)
+	}
+}
+
+// administering is as for what a token may not do that a stranger's client
+// holds.
+func (h *Handler) administering(serve func(c *gin.Context, caller caller) error) func(c *gin.Context) error {
+	return func(c *gin.Context) error {
+		who, err := authn.From(c.Request.Context())
+		if err != nil {
+			return err
+		}
+		if err := h.mayAdminister(c.Request.Context(), who); err != nil {
+			return err
+		}
+		return as(serve)(c)
 	}
 }
 

@@ -1,6 +1,7 @@
 package clients_test
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"strings"
@@ -11,6 +12,7 @@ import (
 
 	"gatehouse/internal/authenticator/authtest"
 	"gatehouse/internal/authenticator/clients"
+	"gatehouse/internal/authenticator/kernel"
 	"gatehouse/internal/authn"
 	"gatehouse/internal/seal"
 	"gatehouse/internal/testlog"
@@ -49,11 +51,19 @@ var callers = authtest.Callers{
 // call sends a request about clients with a token.
 type call func(token, method, path, body string) authtest.Reply
 
+func (f *fixture) mayAdminister(ctx context.Context, who authn.Caller) error {
+	stranger, err := f.ThirdParty(ctx, who)
+	if err != nil || stranger == "" {
+		return err
+	}
+	return authn.ThirdPartyRefused(stranger)
+}
+
 // serve mounts the clients behind authentication.
 func (f *fixture) serve(showKeys bool) call {
 	f.T.Helper()
 	s := authtest.Serve(f.T, func(r *gin.Engine) {
-		clients.NewHandler(f.Service, showKeys).Mount(r.Group("/v3/oauth2", authn.Require(callers.Check)))
+		clients.NewHandler(f.Service, f.Kernel(), f.mayAdminister, showKeys).Mount(r.Group("/v3/oauth2", authn.Require(callers.Check)))
 	})
 	return func(token, method, path, body string) authtest.Reply {
 		f.T.Helper()
@@ -87,18 +97,18 @@ func TestAClientOnTheWire(t *testing.T) {
 		times = `"create_time":"Sat, 18 Jul 2020 19:09:47 GMT","last_update_time":"Sat, 18 Jul 2020 19:09:47 GMT"}`
 		rest  = `,"owner":"ada","tenant_id":"tacc","callback_url":"https://a.example.org/x?y=1\u0026z",
 "redirect_uris":["https://a.example.org/x?y=1\u0026z"],"display_name":"test","description":"d é",
-"token_endpoint_auth_method":"client_secret_basic","active":true,` + times
+"token_endpoint_auth_method":"client_secret_basic","active":true,"trusted":false,` + times
 	)
 	const got = `,"status":"success","message":"Client object retrieved successfully."` + tail
 	made := call("ada", http.MethodPost, "", `{"client_id":"test","client_key":"`+key+
 		`","callback_url":"https://a.example.org/x?y=1&z","description":"d é","unknown":1,"display_name":null}`)
 	wantAnswer(t, made, 201, head+`"`+key+`"`+rest+`,"status":"success","message":"Client created successfully."`+tail)
 	wantAnswer(t, call("ada", http.MethodGet, "/test", ""), 200, head+`"`+key+`"`+rest+got)
-	wantAnswer(t, call("ada via portal", http.MethodGet, "/test", ""), 200, head+`null`+rest+got)
+	call("ada via portal", http.MethodGet, "/test", "").Want(403, "the client portal, which belongs to somebody else")
 
 	f.Clock.Advance(time.Hour)
 	changed := `"` + key + `","owner":"ada","tenant_id":"tacc","callback_url":"","redirect_uris":[],"display_name":"Test",
-"description":"d é","token_endpoint_auth_method":"client_secret_basic","active":%t,
+"description":"d é","token_endpoint_auth_method":"client_secret_basic","active":%t,"trusted":false,
 "create_time":"Sat, 18 Jul 2020 19:09:47 GMT","last_update_time":"Sat, 18 Jul 2020 20:09:47 GMT"}`
 	update := call("ada", http.MethodPut, "/test", `{"callback_url":"","redirect_uris":[],"display_name":"Test"}`)
 	wantAnswer(t, update, 200, head+fmt.Sprintf(changed, true)+`,"status":"success","message":"Client updated successfully."`+tail)
@@ -134,7 +144,7 @@ func TestKeysAreShownToTheirOwnerAloneAndOnlyWhereConfigured(t *testing.T) {
 				{"GET", "/test", ""}, {"GET", "", ""}, {"PUT", "/test", `{"display_name":"x"}`}, {"PUT", "/test", `{}`},
 			} {
 				got := call(c.token, ask[0], ask[1], ask[2])
-				if ask[0] == "PUT" && c.token != "ada" { // a portal changes no other client
+				if ask[1] != "" && c.token != "ada" { // a stranger's portal may list, and nothing else
 					got.Want(403)
 				} else if got.Want(200); strings.Contains(got.Raw, `"client_key":null`) == c.shown {
 					t.Errorf("%v: shown %t, want %t", ask, !c.shown, c.shown)
@@ -142,6 +152,10 @@ func TestKeysAreShownToTheirOwnerAloneAndOnlyWhereConfigured(t *testing.T) {
 				if strings.Contains(got.Raw, client.Key) != c.shown {
 					t.Errorf("%v: shown %t, want %t", ask, !c.shown, c.shown)
 				}
+			}
+			if c.token != "ada" {
+				call(c.token, http.MethodPost, "", `{}`).Want(403)
+				return
 			}
 			// Whoever registers a client needs its key, once.
 			if n := len(call(c.token, http.MethodPost, "", `{}`).Want(201).Text("result", "client_key")); n != 43 {
@@ -226,4 +240,33 @@ func TestADeletedClientCanNoLongerBeChangedOverHTTP(t *testing.T) {
 	call("ada", http.MethodPut, "/test", `{"display_name":"back"}`).Want(409)
 	call("ada", http.MethodGet, "/test", "").Want(200, `"active":false`)
 	call("bob", http.MethodPost, "", `{"client_id":"test"}`).Want(409) // its id is not given away
+}
+
+// A client of somebody else may administer nothing, unless an administrator of
+// the tenant trusts it; whoever changes where it leads begins anew.
+func TestAdministratorsSayThroughWhichClientsPeopleAdminister(t *testing.T) {
+	f := onSQLite(t)
+	call := f.serve(true)
+	f.Grant("tacc", "ada", kernel.AdminRole)
+	f.register("tacc", "bob", clients.Registration{ID: "portal", CallbackURL: "https://a.example.org/"})
+	f.register("tacc", "ada", clients.Registration{ID: "test"})
+	refused := func(token, body string) {
+		t.Helper()
+		call(token, http.MethodPut, "/portal", body).Want(403)
+	}
+	refused("bob", `{"trusted":true}`)
+	refused("ada via portal", `{"trusted":true}`)
+	refused("ada", `{"display_name":"x"}`)
+	call("ada", http.MethodPut, "/portal", `{"trusted":true,"display_name":"x"}`).Want(400, "trusted")
+	call("ada", http.MethodPut, "/nothing", `{"trusted":true}`).Want(404)
+	call("ada via portal", http.MethodPost, "", `{}`).Want(403)
+
+	call("ada", http.MethodPut, "/portal", `{"trusted":true}`).Want(200, `"trusted":true`, `"client_key":null`)
+	call("ada via portal", http.MethodPost, "", `{}`).Want(201)
+	call("bob", http.MethodPut, "/portal", `{"display_name":"New"}`).Want(200, `"trusted":true`)
+	call("bob", http.MethodPut, "/portal", `{"callback_url":"https://b.example.org/"}`).Want(200, `"trusted":false`)
+	call("ada via portal", http.MethodPost, "", `{}`).Want(403)
+	call("ada", http.MethodPut, "/portal", `{"trusted":true}`).Want(200)
+	call("ada", http.MethodPut, "/portal", `{"trusted":false}`).Want(200, `"trusted":false`)
+	call("ada via portal", http.MethodPost, "", `{}`).Want(403)
 }

@@ -13,6 +13,7 @@ import (
 	"gatehouse/internal/apierr"
 	"gatehouse/internal/authenticator/oauth2"
 	"gatehouse/internal/authenticator/tokens"
+	"gatehouse/internal/authn"
 	"gatehouse/internal/database"
 	"gatehouse/internal/recent"
 	"gatehouse/internal/seal"
@@ -161,7 +162,7 @@ func (s *Service) owned(ctx context.Context, tenantID, owner, clientID string) (
 	case err != nil:
 		return row{}, apierr.DatabaseAway(err)
 	case !found:
-		return row{}, apierr.New(apierr.NotFound, "There is no client with this client_id in this tenant.")
+		return row{}, errNoClient()
 	case r.Owner != owner:
 		return row{}, apierr.New(apierr.Forbidden, "Not authorized for this client.")
 	}
@@ -175,6 +176,10 @@ func (s *Service) changeable(ctx context.Context, tenantID, owner, clientID stri
 		err = inactive()
 	}
 	return r, err
+}
+
+func errNoClient() error {
+	return apierr.New(apierr.NotFound, "There is no client with this client_id in this tenant.")
 }
 
 func inactive() error {
@@ -219,6 +224,7 @@ func (s *Service) Update(ctx context.Context, tenantID, owner, clientID string, 
 			return Client{}, err
 		}
 		changes["callback_url"], changes["redirect_uris"] = c.CallbackURL(), furtherURIs(c)
+		c.Trusted, changes["trusted"] = false, false // whoever trusted it did so at its old addresses
 	}
 	if change.DisplayName != nil {
 		if err := validateText("display_name", *change.DisplayName, maxDisplayName); err != nil {
@@ -241,6 +247,50 @@ func (s *Service) Update(ctx context.Context, tenantID, owner, clientID string, 
 		return Client{}, inactive()
 	}
 	return c, nil
+}
+
+// Trust says whether people may administer through an active client, for an
+// administrator of the tenant.
+func (s *Service) Trust(ctx context.Context, tenantID, clientID string, trusted bool) (Client, error) {
+	r, found, err := s.store.find(ctx, tenantID, clientID)
+	switch {
+	case err != nil:
+		return Client{}, apierr.DatabaseAway(err)
+	case !found:
+		return Client{}, errNoClient()
+	case !r.Active:
+		return Client{}, inactive()
+	}
+	r.Trusted, r.LastUpdateTime = trusted, database.At(s.now())
+	defer s.authentic.Forget()
+	active, err := s.store.update(ctx, tenantID, clientID, map[string]any{"trusted": trusted, "last_update_time": r.LastUpdateTime})
+	switch {
+	case err != nil:
+		return Client{}, apierr.DatabaseAway(err)
+	case !active:
+		return Client{}, inactive()
+	}
+	return s.client(r, false)
+}
+
+// ThirdParty returns the client of somebody else through which a person's token
+// was made, which may use Tapis on that person's behalf and administer nothing;
+// "" for tokens made without a client, and through clients that are the
+// person's own, first-party, or trusted. Services are not concerned.
+func (s *Service) ThirdParty(ctx context.Context, caller authn.Caller) (clientID string, err error) {
+	if caller.Service() || caller.ClientID == "" {
+		return "", nil
+	}
+	c, err := s.Find(ctx, caller.TenantID, caller.ClientID)
+	switch {
+	case errors.Is(err, ErrUnknown):
+		return caller.ClientID, nil
+	case err != nil:
+		return "", err
+	case c.FirstParty, c.Trusted, c.Owner == caller.Username:
+		return "", nil
+	}
+	return c.ID, nil
 }
 
 // Deactivate switches owner's client off for good: its secret is refused and
@@ -362,7 +412,7 @@ func (s *Service) client(r row, showKey bool) (Client, error) {
 	c := Client{
 		TenantID: r.TenantID, ID: r.ClientID, Owner: r.Owner, AuthMethod: r.TokenEndpointAuthMethod, AuthChosen: r.AuthMethodChosen,
 		RedirectURIs: []string{}, DisplayName: r.DisplayName, Description: r.Description, Active: r.Active,
-		Created: r.CreateTime.Time(), LastUpdated: r.LastUpdateTime.Time(),
+		Trusted: r.Trusted, Created: r.CreateTime.Time(), LastUpdated: r.LastUpdateTime.Time(),
 	}
 	further, err := parseList(r.RedirectURIs)
 	if err == nil {

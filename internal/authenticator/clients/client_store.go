@@ -24,6 +24,7 @@ type row struct {
 	DisplayName             string
 	Description             string
 	Active                  bool
+	Trusted                 bool
 	CreateTime              database.Micros
 	LastUpdateTime          database.Micros
 }

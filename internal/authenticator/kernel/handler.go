@@ -24,6 +24,8 @@ type HandlerDeps struct {
 	SiteID   string // where this service runs
 	Guard    *throttle.Guard
 	Ready    httpapi.Ready
+	// MayAdminister fails for tokens that strangers' clients hold.
+	MayAdminister authn.MayAdminister
 }
 
 // Handler serves /v3/security.

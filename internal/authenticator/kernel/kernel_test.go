@@ -46,7 +46,8 @@ func newKernel(t *testing.T, db *database.DB, siteID string) *fixture {
 		t.Fatal(err)
 	}
 	h := kernel.NewHandler(kernel.HandlerDeps{
-		Service: k.Service, Registry: k.registry, SiteID: siteID, Ready: func(context.Context) error { return db.Ping(t.Context()) },
+		MayAdminister: authtest.Administers("portal"),
+		Service:       k.Service, Registry: k.registry, SiteID: siteID, Ready: func(context.Context) error { return db.Ping(t.Context()) },
 		Guard: throttle.NewGuard(k.Clock.Now),
 	})
 	k.server = authtest.Serve(t, func(r *gin.Engine) { h.Mount(r.Group("/v3/security"), k.check) }, "security")

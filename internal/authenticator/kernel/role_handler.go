@@ -87,6 +87,9 @@ func (h *Handler) createRole(c *gin.Context) error {
 		return err
 	}
 	ctx := c.Request.Context()
+	if err := h.MayAdminister(ctx, caller); err != nil {
+		return err
+	}
 	if err := h.policy.mayChange(ctx, caller, tenant, role.Name, create, false); err != nil {
 		return err
 	}
@@ -165,6 +168,9 @@ func (h *Handler) deleteRole(c *gin.Context) error {
 
 // mayChange finds out whether the caller may change a role that exists.
 func (h *Handler) mayChange(ctx context.Context, caller authn.Caller, tenant authn.Tenant, name string) error {
+	if err := h.MayAdminister(ctx, caller); err != nil {
+		return err
+	}
 	role, err := h.Service.Role(ctx, tenant.ID, name)
 	if err != nil && !apierr.Is(err, apierr.NotFound) {
 		return err

@@ -1,6 +1,7 @@
 package kernel
 
 import (
+	"context"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -14,6 +15,7 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"gatehouse/internal/apierr"
+	"gatehouse/internal/authn"
 	"gatehouse/internal/httpapi"
 )
 
@@ -105,8 +107,8 @@ func (h *Handler) target(c *gin.Context, tenantID, username string) (target, err
 	to := target{SecretAddress: SecretAddress{TenantID: tenant.ID, Type: c.Param("secretType"), Account: username}}
 	switch to.Type {
 	case UserSecret:
-		if caller.Username != username || caller.TenantID != tenant.ID {
-			return target{}, forbidden("Secrets of the type user are open to the account alone whose they are.")
+		if err := h.ownSecrets(c.Request.Context(), caller, tenant.ID, username); err != nil {
+			return target{}, err
 		}
 		to.path = "user/" + username + "/kv"
 	case serviceSecret:
@@ -182,6 +184,15 @@ func queryParts(c *gin.Context, names ...string) ([]string, error) {
 		parts = append(parts, url.PathEscape(value))
 	}
 	return parts, nil
+}
+
+// ownSecrets fails unless the caller may have to do with an account's secrets
+// of the type user.
+func (h *Handler) ownSecrets(ctx context.Context, caller authn.Caller, tenantID, username string) error {
+	if caller.Username != username || caller.TenantID != tenantID {
+		return forbidden("Secrets of the type user are open to the account alone whose they are.")
+	}
+	return h.MayAdminister(ctx, caller)
 }
 
 // queriedSecret is target for requests that name tenant and user in the query.

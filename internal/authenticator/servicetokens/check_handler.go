@@ -24,6 +24,10 @@ const (
 	headerID          = "X-Tapis-Token-Id"
 )
 
+// headerThirdParty tells the registry, which asks with third_party=1, the
+// client of somebody else that holds the token.
+const headerThirdParty = "X-Tapis-Token-Third-Party"
+
 // check tells a proxy, which asks before it passes a request on, whether the
 // request's token has ended early, and whose it is. It says nothing of tokens
 // that are not this site's, and nothing against expired ones: SDKs send those
@@ -44,6 +48,15 @@ func (h *Handler) check(c *gin.Context) error {
 	}
 	if caller.TokenID == "" && c.Query("require") == "1" {
 		return ended("This needs an access token of the site that stands.")
+	}
+	if caller.TokenID != "" && c.Query("third_party") == "1" {
+		stranger, err := h.service.ThirdParty(ctx, caller)
+		if err != nil {
+			return err
+		}
+		if stranger != "" {
+			c.Header(headerThirdParty, stranger)
+		}
 	}
 	if caller.TokenID != "" {
 		for name, value := range map[string]string{

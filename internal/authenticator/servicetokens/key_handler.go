@@ -46,6 +46,9 @@ func (h *Handler) rotateKey(c *gin.Context) error {
 	if err := h.service.mayRotate(ctx, caller, target); err != nil {
 		return err
 	}
+	if err := h.service.MayAdminister(ctx, caller); err != nil {
+		return err
+	}
 	httpapi.Annotate(ctx, slog.String("rotated_tenant", target))
 	done, err := h.service.Rotator.Rotate(ctx, target, keys.Now)
 	if err != nil {

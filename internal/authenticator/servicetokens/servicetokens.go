@@ -28,6 +28,10 @@ type Lifetimes struct {
 
 // Deps are what a Service uses.
 type Deps struct {
+	// ThirdParty returns the client of somebody else that holds a token; "": none.
+	ThirdParty    func(ctx context.Context, caller authn.Caller) (clientID string, err error)
+	MayAdminister authn.MayAdminister
+
 	Registry  *registryclient.Client
 	Records   *registryclient.Records
 	Accounts  *kernel.Service

@@ -1,6 +1,7 @@
 package servicetokens_test
 
 import (
+	"context"
 	"encoding/base64"
 	"fmt"
 	"maps"
@@ -48,7 +49,13 @@ func newFixture(stand *authtest.Fixture) *fixture {
 func (f *fixture) serve(o httpapi.Options, check authn.Check) {
 	service := servicetokens.New(servicetokens.Deps{
 		Registry: f.Client(), Records: f.Records(), Accounts: f.Kernel(), Settings: f.Settings(), Tokens: f.Tokens(),
-		Rotator: f.Rotator(), Guard: throttle.NewGuard(f.Clock.Now), Log: f.Log,
+		Rotator: f.Rotator(), Guard: throttle.NewGuard(f.Clock.Now), Log: f.Log, MayAdminister: authtest.Administers("stranger"),
+		ThirdParty: func(_ context.Context, c authn.Caller) (string, error) {
+			if c.ClientID == "stranger" {
+				return c.ClientID, nil
+			}
+			return "", nil
+		},
 	})
 	f.server = authtest.ServeWith(f.T, o, func(r *gin.Engine) { servicetokens.NewHandler(service, check).Mount(r) }, "tokens")
 	f.server.Host = "authenticator-api:5000"

@@ -22,11 +22,13 @@ type Handler struct {
 	service *Service
 	kernel  *kernel.Service // knows who administers a tenant
 	own     Own
+
+	mayAdminister authn.MayAdminister
 }
 
 // NewHandler returns a Handler.
-func NewHandler(s *Service, k *kernel.Service, own Own) *Handler {
-	return &Handler{service: s, kernel: k, own: own}
+func NewHandler(s *Service, k *kernel.Service, own Own, may authn.MayAdminister) *Handler {
+	return &Handler{service: s, kernel: k, own: own, mayAdminister: may}
 }
 
 // Mount registers the routes on r, below which the caller and the tenant that
@@ -71,6 +73,13 @@ func (h *Handler) get(c *gin.Context) error {
 func (h *Handler) update(c *gin.Context) error {
 	tenantID, by, err := h.allowed(c.Request.Context())
 	if err != nil {
+		return err
+	}
+	caller, err := authn.From(c.Request.Context())
+	if err != nil {
+		return err
+	}
+	if err := h.mayAdminister(c.Request.Context(), caller); err != nil {
 		return err
 	}
 	change := Change{}

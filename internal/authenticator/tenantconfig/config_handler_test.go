@@ -46,7 +46,7 @@ func serve(f *authtest.Fixture) *authtest.Server {
 	}
 	own := func(c authn.Caller) (bool, error) { return c.Username == "authenticator" && c.TenantID == "admin", nil }
 	return authtest.Serve(f.T, func(r *gin.Engine) {
-		tenantconfig.NewHandler(f.Settings(), f.Kernel(), own).
+		tenantconfig.NewHandler(f.Settings(), f.Kernel(), own, authtest.Administers("portal")).
 			Mount(r.Group("/v3/oauth2", httpapi.OAuthErrors, httpapi.NoStore, authn.Require(callers.Check), dev))
 	}, "authenticator")
 }
@@ -98,7 +98,7 @@ func TestAConfigurationOnTheWire(t *testing.T) {
 "impersadmin_username":null,"impersadmin_password":null,
 "rotate_refresh_tokens":false,"profile_visibility":"full","implicit_response_mode":"fragment",
 "password_grant_without_mfa":false,"strict_revoke":false,"site_admin_users":false,
-"device_refresh_ttl":2592000,"device_authentication":false,"last_update_time":null,"last_update_by":null`, "retrieved")
+"device_refresh_ttl":2592000,"device_authentication":false,"third_party_administration":false,"last_update_time":null,"last_update_by":null`, "retrieved")
 
 		secret := seal.NewSecret()
 		testlog.Secret(t, secret)
@@ -110,7 +110,7 @@ func TestAConfigurationOnTheWire(t *testing.T) {
 "impersadmin_password":"********",
 "rotate_refresh_tokens":true,"profile_visibility":"basic","implicit_response_mode":"query","password_grant_without_mfa":true,
 "strict_revoke":true,"site_admin_users":true,
-"device_refresh_ttl":0,"device_authentication":true`
+"device_refresh_ttl":0,"device_authentication":true,"third_party_administration":true`
 		times := `,"last_update_time":"Sat, 21 Nov 2026 12:00:00 GMT","last_update_by":"ada"`
 		want(call(s, "ada", http.MethodPut, "{"+strings.ReplaceAll(changed, "********", secret)+"}"), changed+times, "updated")
 		want(call(s, "authenticator", http.MethodPut, "{"+changed+"}"), changed+times, "updated")

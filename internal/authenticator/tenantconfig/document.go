@@ -15,6 +15,7 @@ var members = []string{
 	"impers_oauth_client_id", "impers_oauth_client_secret", "impersadmin_username", "impersadmin_password",
 	"rotate_refresh_tokens", "profile_visibility", "implicit_response_mode", "password_grant_without_mfa",
 	"strict_revoke", "site_admin_users", "device_refresh_ttl", "device_authentication",
+	"third_party_administration",
 }
 
 // document is a tenant's configuration as it is stored: members that differ
@@ -46,6 +47,7 @@ type Values struct {
 	SiteAdminUsers     bool            `json:"site_admin_users"`
 	DeviceRefreshTTL   int64           `json:"device_refresh_ttl"`
 	DeviceAuth         bool            `json:"device_authentication"`
+	ThirdParty         bool            `json:"third_party_administration"`
 }
 
 // values reads a document over the defaults.
@@ -95,7 +97,8 @@ func (v Values) settings() (Settings, error) {
 		UseTokenWebapp: v.UseTokenWebapp, ProfileVisibility: v.ProfileVisibility, ImplicitResponseMode: v.ImplicitMode,
 		IdentitySource: LDAPSource, People: Defaults().People, PasswordWithoutMFA: v.PasswordWithoutMFA,
 		StrictRevoke: v.StrictRevoke, SiteAdminUsers: v.SiteAdminUsers, DeviceAuthentication: v.DeviceAuth,
-		DeviceRefreshTTL: time.Duration(min(max(v.DeviceRefreshTTL, 0), longest)) * time.Second,
+		ThirdPartyAdministration: v.ThirdParty,
+		DeviceRefreshTTL:         time.Duration(min(max(v.DeviceRefreshTTL, 0), longest)) * time.Second,
 	}
 	s.AccessTTL = min(lifetime(v.AccessTTL), s.MaxAccessTTL)
 	s.RefreshTTL = min(lifetime(v.RefreshTTL), s.MaxRefreshTTL)

@@ -45,6 +45,8 @@ type Settings struct {
 	// DeviceAuthentication: clients with a secret show it to use device codes.
 	DeviceAuthentication bool
 
+	// ThirdPartyAdministration: people may administer through anybody's client.
+	ThirdPartyAdministration bool
 	// StrictRevoke: revoking what is no token of the tenant is an error.
 	StrictRevoke bool
 	// SiteAdminUsers: people may have tokens in the tenant although it is the

@@ -417,7 +417,7 @@ func TestTheSchemasTheCodeAndThePageNameTheSameSettings(t *testing.T) {
 		})
 		return nil
 	})
-	if err != nil || settings != 22 || secrets != 9 {
+	if err != nil || settings != 23 || secrets != 9 {
 		t.Errorf("%d settings and %d secrets, %v", settings, secrets, err)
 	}
 }
