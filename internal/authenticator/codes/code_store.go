@@ -2,6 +2,7 @@ package codes
 
 import (
 	"context"
+	"fmt"
 	"strings"
 
 	"gatehouse/internal/database"
@@ -50,17 +51,28 @@ func (s store) insert(ctx context.Context, r row) error {
 // consume ends a live code of the client; false when there is none, or
 // another request was first.
 func (s store) consume(ctx context.Context, tenantID, clientID, codeHash string, now database.Micros) (bool, error) {
-	return database.One("consume authorization code", s.db.Conn(ctx).Model(&row{}).
-		Where("tenant_id = ? AND code_hash = ? AND client_id = ? AND consume_time = 0 AND expiry_time > ?",
-			tenantID, codeHash, clientID, now).
-		Update("consume_time", now))
+	n, err := s.db.Exec(ctx, `
+UPDATE authorization_codes SET consume_time = ?
+ WHERE tenant_id = ? AND code_hash = ? AND client_id = ? AND consume_time = 0 AND expiry_time > ?`,
+		int64(now), tenantID, codeHash, clientID, int64(now))
+	if err != nil {
+		return false, fmt.Errorf("consume authorization code: %w", err)
+	}
+	return n == 1, nil
 }
 
 // find returns a code, live or not; false when there is none.
 func (s store) find(ctx context.Context, tenantID, codeHash string) (r row, found bool, err error) {
-	found, err = database.One("read authorization code",
-		s.db.Conn(ctx).Limit(1).Find(&r, "tenant_id = ? AND code_hash = ?", tenantID, codeHash))
-	return r, found, err
+	found, err = s.db.QueryRow(ctx, `
+SELECT tenant_id, code_hash, client_id, username, redirect_uri, scope, nonce, code_challenge, auth_time, amr, idp_id, began,
+       family_id, family_end, create_time, expiry_time, consume_time
+  FROM authorization_codes WHERE tenant_id = ? AND code_hash = ?`, []any{tenantID, codeHash},
+		&r.TenantID, &r.CodeHash, &r.ClientID, &r.Username, &r.RedirectURI, &r.Scope, &r.Nonce, &r.CodeChallenge, &r.AuthTime, &r.AMR,
+		&r.IDPID, &r.Began, &r.FamilyID, &r.FamilyEnd, &r.CreateTime, &r.ExpiryTime, &r.ConsumeTime)
+	if err != nil {
+		return row{}, false, fmt.Errorf("read authorization code: %w", err)
+	}
+	return r, found, nil
 }
 
 // withdraw deletes what a person approved for some clients, or all where none

@@ -211,7 +211,7 @@ func (s *Service) Redeem(ctx context.Context, tenantID, clientID, deviceCode str
 	if err != nil {
 		return Approval{}, apierr.DatabaseAway(err)
 	}
-	r, found, err := s.store.find(ctx, tenantID, "code_hash", codeHash)
+	r, found, err := s.store.polled(ctx, tenantID, codeHash)
 	switch {
 	case err != nil:
 		return Approval{}, apierr.DatabaseAway(err)

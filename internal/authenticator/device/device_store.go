@@ -2,6 +2,7 @@ package device
 
 import (
 	"context"
+	"fmt"
 	"strings"
 	"time"
 
@@ -51,7 +52,7 @@ func (s store) insert(ctx context.Context, r row) error {
 	return database.Done("record device code", s.db.Conn(ctx).Create(&r))
 }
 
-// find returns a code of a tenant by its column id, user_code or code_hash.
+// find returns a code of a tenant by its column id or user_code.
 func (s store) find(ctx context.Context, tenantID, column, value string) (r row, found bool, err error) {
 	found, err = database.One("read device code",
 		s.db.Conn(ctx).Where("tenant_id = ?", tenantID).Limit(1).Find(&r, map[string]any{column: value}))
@@ -98,21 +99,46 @@ func (s store) withdraw(ctx context.Context, tenantID, username string, clientID
 	return database.Done("withdraw device codes", open.Update("status", Denied))
 }
 
+// What a poll needs is asked without GORM: devices poll for as long as nobody
+// has approved.
+
 // consume ends an approved code of the client; false when there is none, or
 // another request was first.
 func (s store) consume(ctx context.Context, tenantID, clientID, codeHash string, now database.Micros) (bool, error) {
-	return s.step(ctx, columns{"status": Consumed},
-		"tenant_id = ? AND code_hash = ? AND client_id = ? AND expiry_time > ? AND status = ?",
-		tenantID, codeHash, clientID, now, Approved)
+	n, err := s.db.Exec(ctx, `
+UPDATE device_codes SET status = 'Consumed'
+ WHERE tenant_id = ? AND code_hash = ? AND client_id = ? AND expiry_time > ? AND status = 'Approved'`,
+		tenantID, codeHash, clientID, int64(now))
+	if err != nil {
+		return false, fmt.Errorf("consume device code: %w", err)
+	}
+	return n == 1, nil
+}
+
+// polled returns what a device is told of its code.
+func (s store) polled(ctx context.Context, tenantID, codeHash string) (r row, found bool, err error) {
+	found, err = s.db.QueryRow(ctx, `
+SELECT id, client_id, scope, proved, status, username, auth_time, amr, idp_id, access_ttl, began, expiry_time
+  FROM device_codes WHERE tenant_id = ? AND code_hash = ?`, []any{tenantID, codeHash},
+		&r.ID, &r.ClientID, &r.Scope, &r.Proved, &r.Status, &r.Username, &r.AuthTime, &r.AMR, &r.IDPID, &r.AccessTTL, &r.Began,
+		&r.ExpiryTime)
+	if err != nil {
+		return row{}, false, fmt.Errorf("read device code: %w", err)
+	}
+	return r, found, nil
 }
 
 // poll notes a poll and reports whether it came in time; one that did not
 // makes the device wait longer from now on.
 func (s store) poll(ctx context.Context, tenantID, id string, now database.Micros) (bool, error) {
-	inTime, err := s.step(ctx, columns{"next_poll_time": gorm.Expr("? + poll_interval", now)},
-		"tenant_id = ? AND id = ? AND next_poll_time <= ?", tenantID, id, int64(now)+slack.Microseconds())
-	if err != nil || inTime {
-		return inTime, err
+	n, err := s.db.Exec(ctx, `
+UPDATE device_codes SET next_poll_time = ? + poll_interval WHERE tenant_id = ? AND id = ? AND next_poll_time <= ?`,
+		int64(now), tenantID, id, int64(now)+slack.Microseconds())
+	switch {
+	case err != nil:
+		return false, fmt.Errorf("note a poll: %w", err)
+	case n == 1:
+		return true, nil
 	}
 	longer := Interval.Microseconds()
 	_, err = s.step(ctx, columns{
