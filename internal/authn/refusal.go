@@ -74,7 +74,8 @@ func Refusal(err error) error {
 // that was made through a client of somebody else.
 func ThirdPartyRefused(clientID string) error {
 	return apierr.New(apierr.Forbidden, "The token was made through the client %s, which belongs to somebody else: it may use "+
-		"Tapis for you, but administer nothing. Use a token made without a client, or have an administrator of the tenant trust the client.",
+		"Tapis for you, but administer nothing. Use a token made without a client, or have an administrator of "+
+		"the tenant trust the client.",
 		clientID)
 }
 
