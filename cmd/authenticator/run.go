@@ -162,11 +162,12 @@ func removeServicePassword(ctx context.Context, std command.IO, args []string) e
 	if err != nil {
 		return err
 	}
-	if !removed {
-		return fmt.Errorf("the service %s has no password", args[0])
-	}
+	// Also where there is none: an earlier attempt may have ended half-way.
 	if err := o.RevokeUser(ctx, admin, args[0]); err != nil {
 		return err
+	}
+	if !removed {
+		return fmt.Errorf("the service %s has no password", args[0])
 	}
 	_, err = fmt.Fprintf(std.Stdout, "Removed the password of %s; the tokens that it gave are void.\n", args[0])
 	return err

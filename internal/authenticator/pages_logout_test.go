@@ -70,10 +70,10 @@ func TestAClientMayPostPeopleToLogOut(t *testing.T) {
 			t.Errorf("a parameter twice: %d", p.status)
 		}
 		b.visit(dev+"/authorizations").want(http.StatusOK, "logged in as ada")
-		// Only a client that showed an ID token has the browser sent on; others have a link.
+		// Only a client that showed the person's own ID token has the browser sent on; others have a link.
 		asked.submit().follow().want(http.StatusOK, "You have been logged out", "Go on to portal.example.com", "state=s%26x")
 		b.visit(dev+"/authorizations").want(http.StatusOK, "Log in")
-		b.get(proved.location).answer(portal.redirect)
+		b.get(proved.location).want(http.StatusOK, "Go on to portal.example.com") // the token may be anybody's
 		b.get(strings.Replace(proved.location, "client_id=portal", "client_id=x", 1)).want(http.StatusBadRequest)
 		w.advance(6 * time.Minute)
 		b.get(proved.location).want(http.StatusOK, "Go on to portal.example.com")
@@ -118,13 +118,18 @@ func TestAClientMaySendPeopleToLogOutAndHaveThemBack(t *testing.T) {
 				t.Errorf("%s: %d %s", path, p.status, p.location)
 			}
 		}
+		eve := w.signedIn("bob", w.bob)
+		eve.get(address("id_token_hint", got.ID, "post_logout_redirect_uri", portal.redirect)).submit().
+			want(http.StatusOK, "Go on to portal.example.com") // it is not bob's token
 		after := out.submit()
 		if a := after.answer(portal.redirect); a.Get("state") != "s&x" {
 			t.Errorf("got %v", a)
 		}
 		b.get(address("client_id", portal.id, "post_logout_redirect_uri", portal.redirect)).
 			want(http.StatusOK, "Go on to portal.example.com")
-		b.get(address("id_token_hint", got.ID, "post_logout_redirect_uri", portal.redirect)).answer(portal.redirect)
+		// A token that is not of whoever is signed in may come from anybody: it sends nobody on.
+		b.get(address("id_token_hint", got.ID, "post_logout_redirect_uri", portal.redirect)).
+			want(http.StatusOK, "Go on to portal.example.com")
 		b.visit(dev+"/authorizations").want(http.StatusOK, "Log in")
 	})
 }

@@ -20,6 +20,7 @@ type Caller struct {
 	SiteID      string // of the tenant, where Checks made the Caller
 	AccountType string // UserAccount or ServiceAccount
 	ClientID    string // OAuth client that the token was made through; empty: none
+	GrantType   string // with which it began, where this site's token service tells; empty: none that OAuth knows
 	GrantBegan  int64  // the revocation number of the site's token service at which its grant began
 	TokenID     string // the token's jti and, with it, exp
 	TokenExpiry time.Time

@@ -42,7 +42,7 @@ func (o *Options) allowOrigins(c *gin.Context) {
 
 func localOrigin(origin string) bool {
 	u, err := url.Parse(origin)
-	return err == nil && server.LoopbackName(u.Hostname())
+	return err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.User == nil && server.LoopbackName(u.Hostname())
 }
 
 // preflight answers the question of a browser, whether it may send a request

@@ -13,6 +13,7 @@ import (
 	"gatehouse/internal/authenticator/authtest"
 	"gatehouse/internal/authenticator/clients"
 	"gatehouse/internal/authenticator/kernel"
+	"gatehouse/internal/authenticator/oauth2"
 	"gatehouse/internal/authn"
 	"gatehouse/internal/seal"
 	"gatehouse/internal/testlog"
@@ -25,6 +26,13 @@ func via(clientID string) authn.Caller {
 	return c
 }
 
+// device is ada by a device code, for which any program may give a client's id.
+func device(clientID string) authn.Caller {
+	c := via(clientID)
+	c.GrantType = oauth2.DeviceCode
+	return c
+}
+
 // jobs is the service jobs, which acts for somebody.
 func jobs(username, tenantID string) authn.Caller {
 	c := authtest.ServiceAccount("jobs", "admin", "main")
@@ -34,18 +42,20 @@ func jobs(username, tenantID string) authn.Caller {
 
 // The tokens of these tests and whose they are.
 var callers = authtest.Callers{
-	"ada":            authtest.Person("ada", "tacc"),
-	"ada of dev":     authtest.Person("ada", "dev"),
-	"bob":            authtest.Person("bob", "tacc"),
-	"jobs, a person": authtest.Person("jobs", "tacc"),
-	"ada via portal": via("portal"),
-	"ada via webapp": via("tacc.CIC.tokenapp"),
-	"ada via dev's":  via("dev.CIC.tokenapp"),
-	"jobs":           jobs("jobs", "tacc"),
-	"_tapis_jobs":    jobs("_tapis_jobs", "tacc"),
-	"jobs for dev":   jobs("jobs", "dev"),
-	"jobs as ada":    jobs("ada", "tacc"),
-	"jobs as files":  jobs("files", "tacc"),
+	"ada":                              authtest.Person("ada", "tacc"),
+	"ada of dev":                       authtest.Person("ada", "dev"),
+	"bob":                              authtest.Person("bob", "tacc"),
+	"jobs, a person":                   authtest.Person("jobs", "tacc"),
+	"ada via portal":                   via("portal"),
+	"ada via a device code of portal":  device("portal"),
+	"ada via a device code of her own": device("test"),
+	"ada via webapp":                   via("tacc.CIC.tokenapp"),
+	"ada via dev's":                    via("dev.CIC.tokenapp"),
+	"jobs":                             jobs("jobs", "tacc"),
+	"_tapis_jobs":                      jobs("_tapis_jobs", "tacc"),
+	"jobs for dev":                     jobs("jobs", "dev"),
+	"jobs as ada":                      jobs("ada", "tacc"),
+	"jobs as files":                    jobs("files", "tacc"),
 }
 
 // call sends a request about clients with a token.
@@ -263,6 +273,8 @@ func TestAdministratorsSayThroughWhichClientsPeopleAdminister(t *testing.T) {
 
 	call("ada", http.MethodPut, "/portal", `{"trusted":true}`).Want(200, `"trusted":true`, `"client_key":null`)
 	call("ada via portal", http.MethodPost, "", `{}`).Want(201)
+	call("ada via a device code of portal", http.MethodPost, "", `{}`).Want(403)
+	call("ada via a device code of her own", http.MethodPost, "", `{}`).Want(403)
 	call("bob", http.MethodPut, "/portal", `{"display_name":"New"}`).Want(200, `"trusted":true`)
 	call("bob", http.MethodPut, "/portal", `{"callback_url":"https://b.example.org/"}`).Want(200, `"trusted":false`)
 	call("ada via portal", http.MethodPost, "", `{}`).Want(403)

@@ -276,10 +276,14 @@ func (s *Service) Trust(ctx context.Context, tenantID, clientID string, trusted 
 // ThirdParty returns the client of somebody else through which a person's token
 // was made, which may use Tapis on that person's behalf and administer nothing;
 // "" for tokens made without a client, and through clients that are the
-// person's own, first-party, or trusted. Services are not concerned.
+// person's own, first-party, or trusted. Services are not concerned. A device
+// need not prove which client it is, so that a device code earns no such trust.
 func (s *Service) ThirdParty(ctx context.Context, caller authn.Caller) (clientID string, err error) {
 	if caller.Service() || caller.ClientID == "" {
 		return "", nil
+	}
+	if caller.GrantType == oauth2.DeviceCode {
+		return caller.ClientID, nil
 	}
 	c, err := s.Find(ctx, caller.TenantID, caller.ClientID)
 	switch {

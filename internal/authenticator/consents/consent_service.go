@@ -106,16 +106,18 @@ func (s *Service) List(ctx context.Context, tenantID, username string) ([]Consen
 }
 
 // Revoke voids the tokens that a client holds of a person and takes it off the
-// person's list, in this order: what is listed no longer holds no tokens. What
+// person's list at once: nobody finds the one done and the other not. What
 // is not on the list is left alone, so that nobody can name clients without end.
 func (s *Service) Revoke(ctx context.Context, tenantID, username, clientID string) error {
 	if _, found, err := s.store.find(ctx, tenantID, username, clientID); err != nil || !found {
 		return apierr.DatabaseAway(err)
 	}
-	if err := s.revoker.RevokeUserClient(ctx, tenantID, username, clientID); err != nil {
-		return err
-	}
-	return apierr.DatabaseAway(s.store.remove(ctx, tenantID, username, clientID))
+	return apierr.DatabaseAway(s.store.db.InTx(ctx, func(ctx context.Context) error {
+		if err := s.revoker.RevokeUserClient(ctx, tenantID, username, clientID); err != nil {
+			return err
+		}
+		return s.store.remove(ctx, tenantID, username, clientID)
+	}))
 }
 
 // Sweep deletes what is no longer listed. It is called from time to time.

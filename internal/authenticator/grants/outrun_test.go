@@ -52,6 +52,68 @@ func TestNothingOutrunsARevocation(t *testing.T) {
 	})
 }
 
+// Whoever begins with credentials that are being revoked, with the client's key
+// or through that client, is not quicker either.
+func TestNoCredentialsOutrunTheRevocationOfTheirClient(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		replicas := []*grants.Pipeline{w.Pipeline, w.replica(-2 * time.Second)}
+		for range rounds() {
+			c := w.register(confidential)
+			credentials := &grants.Credentials{ID: c.ID, Secret: c.Key}
+			var requests []grants.Request
+			for i := range 32 {
+				r := grants.Request{GrantType: "client_credentials", Credentials: credentials}
+				if i%8 == 0 {
+					r = grants.Request{GrantType: "password", Credentials: credentials, Username: "ada", Password: w.people["ada"]}
+				}
+				requests = append(requests, r)
+			}
+			minted := w.during(t, replicas, requests, 200, func(ctx context.Context) error {
+				if _, err := w.Clients.RotateKey(ctx, dev.ID, c.Owner, c.ID, "", 0); err != nil {
+					return err
+				}
+				return w.tokens.RevokeIssuedTo(ctx, dev.ID, c.ID)
+			})
+			w.advance(2 * time.Second)
+			for _, pair := range minted {
+				if w.stands(pair.Access.Value) {
+					t.Error("a token survived")
+				}
+			}
+		}
+	})
+}
+
+// during returns what requests gave while revoke was at work. Each is sent until
+// it is refused, and so many times at most.
+func (w *world) during(t *testing.T, replicas []*grants.Pipeline, requests []grants.Request, times int,
+	revoke func(ctx context.Context) error,
+) []tokens.Pair {
+	t.Helper()
+	var mu sync.Mutex
+	var minted []tokens.Pair
+	var group sync.WaitGroup
+	for i, r := range requests {
+		group.Go(func() {
+			for range times {
+				out, err := replicas[i%len(replicas)].Exchange(t.Context(), dev, r)
+				if err != nil {
+					return // it was too late
+				}
+				mu.Lock()
+				minted = append(minted, out.Pair)
+				mu.Unlock()
+			}
+		})
+	}
+	time.Sleep(time.Duration(rand.IntN(60)) * time.Millisecond)
+	if err := revoke(t.Context()); err != nil {
+		t.Error(err)
+	}
+	group.Wait()
+	return minted
+}
+
 // race lets 64 requests refresh and redeem while revoke is at work.
 func (w *world) race(
 	t *testing.T, replicas []*grants.Pipeline, c clients.Client, credentials *grants.Credentials,
@@ -68,25 +130,7 @@ func (w *world) race(
 		}
 		requests = append(requests, r)
 	}
-	var mu sync.Mutex
-	var minted []tokens.Pair
-	var group sync.WaitGroup
-	for i, r := range requests {
-		group.Go(func() {
-			out, err := replicas[i%len(replicas)].Exchange(t.Context(), dev, r)
-			if err != nil {
-				return // it was too late
-			}
-			mu.Lock()
-			defer mu.Unlock()
-			minted = append(minted, out.Pair)
-		})
-	}
-	time.Sleep(time.Duration(rand.IntN(60)) * time.Millisecond)
-	if err := revoke(t.Context()); err != nil {
-		t.Error(err)
-	}
-	group.Wait()
+	minted := w.during(t, replicas, requests, 1, revoke)
 	w.advance(2 * time.Second) // what was found standing is believed for one
 	survivors := 0
 	for _, pair := range minted {

@@ -25,10 +25,6 @@ func (password) authorize(ctx context.Context, p *Pipeline, x exchange) (grantee
 		return grantee{}, apierr.OAuth(apierr.Invalid, oauth2.UnauthorizedClient,
 			"The tenant %s asks for a second factor; the password grant type is not available.", x.tenant.ID)
 	}
-	began, err := p.Tokens.Begin(ctx, x.tenant.ID)
-	if err != nil {
-		return grantee{}, err
-	}
 	person, err := p.People.Authenticate(ctx, x.tenant, x.Username, x.Password, x.Address)
 	switch {
 	case errors.Is(err, people.ErrNoDirectory):
@@ -40,7 +36,7 @@ func (password) authorize(ctx context.Context, p *Pipeline, x exchange) (grantee
 		return grantee{}, err
 	}
 	return grantee{
-		username: person.Username, began: began,
+		username: person.Username, began: x.began,
 		login: tokens.Login{Scope: oauth2.KnownScope(x.Scope), AuthTime: p.Now(), AMR: []string{people.AMRPassword}},
 	}, nil
 }

@@ -53,6 +53,7 @@ type exchange struct {
 	tenant   registryclient.Tenant
 	settings tenantconfig.Settings
 	client   *clients.Client // nil: none took part
+	began    int64           // the revocation number before anything was checked
 }
 
 // grant says who is granted what. It checks only what is its own: the shared
@@ -171,6 +172,12 @@ func (p *Pipeline) Exchange(ctx context.Context, tenant registryclient.Tenant, r
 	if err != nil {
 		return Outcome{}, err
 	}
+	// What is revoked from here on, be it of the client that is about to
+	// authenticate, voids what comes of it.
+	began, err := p.Tokens.Begin(ctx, tenant.ID)
+	if err != nil {
+		return Outcome{}, err
+	}
 	// 2. Who is the client, and may it use the grant?
 	rule := grant.rules().client
 	if rule == clientNamed {
@@ -183,7 +190,7 @@ func (p *Pipeline) Exchange(ctx context.Context, tenant registryclient.Tenant, r
 	if err := permittedFor(client, req.GrantType); err != nil {
 		return Outcome{}, err
 	}
-	x := exchange{Request: req, tenant: tenant, settings: settings, client: client}
+	x := exchange{Request: req, tenant: tenant, settings: settings, client: client, began: began}
 	out, err := p.issue(ctx, grant, x)
 	if errors.Is(err, tokens.ErrRotated) {
 		// A parallel request was faster; asking again finds its successor.

@@ -81,8 +81,9 @@ func sentToken(h http.Header) (string, error) {
 	if len(h.Values("X-Tapis-Token")) > 1 || len(h.Values("Authorization")) > 1 {
 		return "", ended("The request carries two credentials of one kind.")
 	}
-	if scheme, raw, _ := strings.Cut(h.Get("Authorization"), " "); strings.EqualFold(scheme, "Bearer") {
-		sent[strings.TrimSpace(raw)] = true
+	credentials := h.Get("Authorization")
+	if scheme := strings.IndexAny(credentials, " \t"); scheme > 0 && strings.EqualFold(credentials[:scheme], "Bearer") {
+		sent[strings.TrimSpace(credentials[scheme:])] = true
 	}
 	delete(sent, "")
 	if len(sent) > 1 {

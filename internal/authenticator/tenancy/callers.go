@@ -44,7 +44,7 @@ func (s *Callers) For(service string) authn.Check {
 		if err != nil {
 			return authn.Caller{}, err
 		}
-		caller.ClientID, caller.GrantBegan = known.ClientID, known.Began
+		caller.ClientID, caller.GrantType, caller.GrantBegan = known.ClientID, known.GrantType, known.Began
 		return caller, nil
 	}
 }

@@ -235,14 +235,15 @@ func (s *Service) AccessAs(
 	}
 	return authn.Caller{
 		Username: claims.Username, TenantID: claims.TenantID, AccountType: claims.AccountType, ClientID: known.ClientID,
-		GrantBegan: known.Began, TokenID: claims.ID, TokenExpiry: claims.ExpiresAt.UTC(),
+		GrantType: known.GrantType, GrantBegan: known.Began, TokenID: claims.ID, TokenExpiry: claims.ExpiresAt.UTC(),
 	}, nil
 }
 
 // Known is what is recorded of an access token that stands.
 type Known struct {
-	ClientID string // that it was made through; empty: none
-	Began    int64  // the revocation number at which its grant began
+	ClientID  string // that it was made through; empty: none
+	GrantType string // with which it, or what it was refreshed from, began
+	Began     int64  // the revocation number at which its grant began
 }
 
 // Standing fails with authn.ErrRevoked unless an access token whose signature

@@ -104,7 +104,7 @@ SELECT t.token_type, t.family_id, t.family_end, t.username, t.client_id, t.grant
 // standsQuery is standingQuery as a question about an access token: it finds
 // nothing unless the token stands.
 const standsQuery = `
-SELECT t.client_id, t.began
+SELECT t.client_id, t.first_grant, t.began
   FROM issued_tokens t
  WHERE t.expiry_time = ? AND t.jti = ? AND t.tenant_id = ? AND t.token_type = 'access' AND t.revoke_time = 0
    AND NOT EXISTS (SELECT 1 FROM revocation_marks m WHERE ` + marked + `)`
@@ -134,7 +134,7 @@ func (s store) standing(ctx context.Context, token record) (standing, bool, erro
 // was recorded and is not revoked.
 func (s store) stands(ctx context.Context, token record) (known Known, found bool, err error) {
 	found, err = s.db.QueryRow(ctx, standsQuery, []any{int64(token.expiry), token.jti, token.tenantID}, &known.ClientID,
-		&known.Began)
+		&known.GrantType, &known.Began)
 	if err != nil {
 		return Known{}, false, fmt.Errorf("read token record: %w", err)
 	}

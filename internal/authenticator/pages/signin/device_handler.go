@@ -240,15 +240,16 @@ func (h *Handler) confirm(v *browser.Visit) error {
 		}
 		return v.Tell(browser.Message{Title: "Refused", Text: "The device was not signed in. You can close this page."})
 	}
+	// Listed first: what was approved must never be missing from the list.
+	if err := h.consents.Record(v.Context(), v.Tenant.ID, v.Session.Username, consentClient(client), nil, false); err != nil {
+		return err
+	}
 	err = h.devices.Approve(v.Context(), v.Tenant.ID, f.DeviceID, device.Approver{
 		Username: v.Session.Username, AuthTime: v.Session.AuthTime, AMR: v.Session.AMR, IDPID: v.Session.IDPID, TTL: ttl,
 		Began: v.Began,
 	})
 	if err != nil {
 		return codeGone(err)
-	}
-	if err := h.consents.Record(v.Context(), v.Tenant.ID, v.Session.Username, consentClient(client), nil, false); err != nil {
-		return err
 	}
 	return v.Tell(browser.Message{
 		Title: "Your device is signed in",

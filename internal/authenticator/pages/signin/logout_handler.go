@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strings"
 	"time"
 
 	"gatehouse/internal/apierr"
@@ -59,7 +60,7 @@ func (h *Handler) askLogout(v *browser.Visit) error {
 	for name, value := range v.Form {
 		query.Set(name, value)
 	}
-	id, proved, err := h.logoutClient(v, parameters{query})
+	id, username, err := h.logoutClient(v, parameters{query})
 	if err != nil {
 		return err
 	}
@@ -69,8 +70,8 @@ func (h *Handler) askLogout(v *browser.Visit) error {
 	if id != "" {
 		query.Set("client_id", id)
 	}
-	if proved {
-		query.Set(proofField, h.proof(v.Tenant.ID, id))
+	if username != "" {
+		query.Set(proofField, h.proof(v.Tenant.ID, id, username))
 	}
 	if len(query) > 0 {
 		to += "?" + query.Encode()
@@ -79,52 +80,55 @@ func (h *Handler) askLogout(v *browser.Visit) error {
 }
 
 // logoutClient returns the id of the client that sends a person here, "" when
-// none does, and whether an ID token that it was given proves that. It makes
-// sure that the parameters can be read.
-func (h *Handler) logoutClient(v *browser.Visit, p parameters) (id string, proved bool, err error) {
+// none does, and the person whose ID token it holds, "" when it showed none. It
+// makes sure that the parameters can be read.
+func (h *Handler) logoutClient(v *browser.Visit, p parameters) (id, username string, err error) {
 	for _, name := range logoutParameters {
 		limit := maxParameter
 		if name == "id_token_hint" {
 			limit = maxHint
 		}
 		if _, ok := p.upTo(limit, name); !ok {
-			return "", false, apierr.Invalidf("The parameter %s is given more than once, is too long, or is not text.", name)
+			return "", "", apierr.Invalidf("The parameter %s is given more than once, is too long, or is not text.", name)
 		}
 	}
 	id = p.text("client_id")
 	raw, _ := p.upTo(maxHint, "id_token_hint")
 	if raw == "" {
-		return id, h.proves(p.text(proofField), v.Tenant.ID, id), nil
+		return id, h.proved(p.text(proofField), v.Tenant.ID, id), nil
 	}
 	hint, err := h.tokens.ReadIDHint(v.Context(), v.Tenant.ID, v.Tenant.OAuthURL(""), raw)
 	if err != nil {
-		return "", false, err
+		return "", "", err
 	}
 	if id != "" && id != hint.ClientID {
-		return "", false, apierr.Invalidf("The parameters client_id and id_token_hint are of different clients.")
+		return "", "", apierr.Invalidf("The parameters client_id and id_token_hint are of different clients.")
 	}
-	return hint.ClientID, true, nil
+	return hint.ClientID, hint.Username, nil
 }
 
-// proofField carries, where an ID token was posted, that it was good: for a
-// few minutes, and only from this page to itself.
+// proofField carries, where an ID token was posted, whose it was: for a few
+// minutes, and only from this page to itself.
 const (
 	proofField    = "proof"
 	proofLifetime = 5 * time.Minute
 )
 
-func (h *Handler) proof(tenantID, clientID string) string {
+func (h *Handler) proof(tenantID, clientID, username string) string {
 	until := h.now().Add(proofLifetime).UTC().Format(time.RFC3339)
-	return h.box.Seal([]byte(until), "logout", tenantID, clientID)
+	return h.box.Seal([]byte(until+" "+username), "logout", tenantID, clientID)
 }
 
-func (h *Handler) proves(proof, tenantID, clientID string) bool {
+func (h *Handler) proved(proof, tenantID, clientID string) (username string) {
 	text, err := h.box.Open(proof, "logout", tenantID, clientID)
 	if err != nil {
-		return false
+		return ""
 	}
-	until, err := time.Parse(time.RFC3339, string(text))
-	return err == nil && h.now().Before(until)
+	end, username, _ := strings.Cut(string(text), " ")
+	if until, err := time.Parse(time.RFC3339, end); err != nil || !h.now().Before(until) {
+		return ""
+	}
+	return username
 }
 
 // logoutRequest reads what a client wants; nil when no client does. It may
@@ -134,7 +138,7 @@ func (h *Handler) logoutRequest(v *browser.Visit) (*flow, error) {
 	if !ok {
 		return nil, apierr.Invalidf("The query of the URL is not well-formed.")
 	}
-	id, proved, err := h.logoutClient(v, p)
+	id, username, err := h.logoutClient(v, p)
 	if err != nil {
 		return nil, err
 	}
@@ -151,7 +155,8 @@ func (h *Handler) logoutRequest(v *browser.Visit) (*flow, error) {
 			"post_logout_redirect_uri must be one of its redirect URIs, and client_id or id_token_hint must name it.")
 	}
 	return &flow{
-		For: forLogout, Target: target, Proved: proved, CreateTime: h.begun(), Request: request{ClientID: id, State: p.text("state")},
+		For: forLogout, Target: target, Proved: v.Session.SignedIn() && username == v.Session.Username, CreateTime: h.begun(),
+		Request: request{ClientID: id, State: p.text("state")},
 	}, nil
 }
 
@@ -184,9 +189,9 @@ func (h *Handler) logout(v *browser.Visit) error {
 	return v.Redirect(browser.Base + logoutPath) // which says that nobody is signed in
 }
 
-// afterLogout sends a person on to the client that has proved to be theirs.
-// Otherwise the person decides: anybody may register a client, and have people
-// follow a link to here.
+// afterLogout sends a person on to the client that showed their own ID token.
+// Otherwise the person decides: anybody may register a client, sign in to it,
+// and have others follow a link to here.
 func (h *Handler) afterLogout(v *browser.Visit, f *flow) error {
 	answer := url.Values{}
 	if f.Request.State != "" {
