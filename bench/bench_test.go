@@ -19,6 +19,8 @@ import (
 	"testing"
 	"time"
 
+	loopback "gatehouse/internal/server"
+
 	"github.com/gin-gonic/gin"
 	"github.com/go-jose/go-jose/v4"
 )
@@ -353,5 +355,11 @@ func TestPartsAreMeasuredAlone(t *testing.T) {
 	code := run(t.Context(), []string{"-parts", "grants,other"}, nil, io.Discard, stderr)
 	if code != 2 || !strings.Contains(stderr.String(), `no part "other"`) {
 		t.Errorf("got %d, %s", code, stderr)
+	}
+}
+
+func TestADevelopmentSiteAnswersAtTheHostsOfTheMeasuredTenants(t *testing.T) {
+	if host := tenantHost(0); !loopback.LoopbackName(host) {
+		t.Errorf("it answers 421 at %s", host)
 	}
 }

@@ -103,8 +103,11 @@ func (r *report) addRequest(p phase, n int, l load) {
 
 // finish computes what follows from the rest.
 func (r *report) finish(quiet []time.Duration, took time.Duration) {
-	middle := milliseconds(median(quiet))
 	r.Seconds, r.Samples = took.Seconds(), len(quiet)
+	if len(quiet) == 0 {
+		return // no phase signed anything
+	}
+	middle := milliseconds(median(quiet))
 	r.Signature = []float64{middle, milliseconds(slices.Min(quiet)), milliseconds(slices.Max(quiet))}
 	for i, row := range r.Grants.Rows {
 		r.Grants.Rows[i] = append(row, row[5].(float64)/middle) // the CPU of a token, by the quiet signature
@@ -122,8 +125,10 @@ func (r *report) text(out io.Writer) error {
 	s := r.Signature
 	fmt.Fprintf(w, "Gatehouse on %d cores with %s. CPU is the server's alone; "+
 		"rates include the asking program, which shares the cores.\n", r.Cores, r.Go)
-	fmt.Fprintf(w, "One bare RS256-2048 signature between the phases: %.3f ms of CPU (median of %d, %.3f to %.3f).\n",
-		s[0], r.Samples, s[1], s[2])
+	if r.Samples > 0 {
+		fmt.Fprintf(w, "One bare RS256-2048 signature between the phases: %.3f ms of CPU (median of %d, %.3f to %.3f).\n",
+			s[0], r.Samples, s[1], s[2])
+	}
 	r.Grants.write(w)
 	if len(r.Grants.Rows) > 0 {
 		fmt.Fprintln(w, "\nsignatures: CPU per token, in bare signatures made during the same phase; "+

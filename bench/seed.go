@@ -28,7 +28,7 @@ const (
 
 func tenantID(i int) string { return fmt.Sprintf("bench-%02d", i+1) }
 
-func tenantHost(i int) string { return tenantID(i) + ".example.org" }
+func tenantHost(i int) string { return tenantID(i) + ".localhost" }
 
 func clientID(tenant, n int) string { return fmt.Sprintf("app-%d-%d", tenant+1, n+1) }
 
