@@ -19,10 +19,10 @@ import (
 	"testing"
 	"time"
 
-	loopback "gatehouse/internal/server"
-
 	"github.com/gin-gonic/gin"
 	"github.com/go-jose/go-jose/v4"
+
+	loopback "gatehouse/internal/server"
 )
 
 // mint makes a token of testuser1 with a client, and lets change spoil it.

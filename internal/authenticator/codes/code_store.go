@@ -45,7 +45,16 @@ func (r row) redemption() Redemption {
 type store struct{ db *database.DB }
 
 func (s store) insert(ctx context.Context, r row) error {
-	return database.Done("record authorization code", s.db.Conn(ctx).Create(&r))
+	_, err := s.db.Exec(ctx, `
+INSERT INTO authorization_codes (tenant_id, code_hash, client_id, username, redirect_uri, scope, nonce, code_challenge, auth_time, amr,
+  idp_id, began, family_id, family_end, create_time, expiry_time, consume_time)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		r.TenantID, r.CodeHash, r.ClientID, r.Username, r.RedirectURI, r.Scope, r.Nonce, r.CodeChallenge, int64(r.AuthTime), r.AMR,
+		r.IDPID, r.Began, r.FamilyID, int64(r.FamilyEnd), int64(r.CreateTime), int64(r.ExpiryTime), int64(r.ConsumeTime))
+	if err != nil {
+		return fmt.Errorf("record authorization code: %w", err)
+	}
+	return nil
 }
 
 // consume ends a live code of the client; false when there is none, or

@@ -2,6 +2,7 @@ package consents
 
 import (
 	"context"
+	"fmt"
 	"strings"
 
 	"gorm.io/gorm/clause"
@@ -30,8 +31,14 @@ type store struct{ db *database.DB }
 const oneConsent = "tenant_id = ? AND username = ? AND client_id = ?"
 
 func (s store) find(ctx context.Context, tenantID, username, clientID string) (r row, found bool, err error) {
-	found, err = database.One("read consent", s.db.Conn(ctx).Limit(1).Find(&r, oneConsent, tenantID, username, clientID))
-	return r, found, err
+	found, err = s.db.QueryRow(ctx, `
+SELECT tenant_id, username, client_id, scopes, always, fingerprint, grant_time, expiry_time
+  FROM client_authorizations WHERE `+oneConsent, []any{tenantID, username, clientID},
+		&r.TenantID, &r.Username, &r.ClientID, &r.Scopes, &r.Always, &r.Fingerprint, &r.GrantTime, &r.ExpiryTime)
+	if err != nil {
+		return row{}, false, fmt.Errorf("read consent: %w", err)
+	}
+	return r, found, nil
 }
 
 func (s store) save(ctx context.Context, r row) error {

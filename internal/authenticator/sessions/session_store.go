@@ -2,6 +2,7 @@ package sessions
 
 import (
 	"context"
+	"fmt"
 
 	"gorm.io/gorm"
 	"gorm.io/gorm/clause"
@@ -51,8 +52,14 @@ const ofCookie = "tenant_id = ? AND cookie_hash = ?"
 
 // session returns a session; false when there is none.
 func (s store) session(ctx context.Context, tenantID, cookieHash string) (r sessionRow, found bool, err error) {
-	found, err = database.One("read session", s.db.Conn(ctx).Limit(1).Find(&r, ofCookie, tenantID, cookieHash))
-	return r, found, err
+	found, err = s.db.QueryRow(ctx, `
+SELECT tenant_id, cookie_hash, username, auth_time, amr, idp_id, kept, create_time, seen_time, expiry_time
+  FROM sessions WHERE `+ofCookie, []any{tenantID, cookieHash},
+		&r.TenantID, &r.CookieHash, &r.Username, &r.AuthTime, &r.AMR, &r.IDPID, &r.Kept, &r.CreateTime, &r.SeenTime, &r.ExpiryTime)
+	if err != nil {
+		return sessionRow{}, false, fmt.Errorf("read session: %w", err)
+	}
+	return r, found, nil
 }
 
 func (s store) insertSession(ctx context.Context, r sessionRow) error {
